@@ -1,0 +1,139 @@
+//! Why something is not written: reasons as codes with arguments, and the answers to them.
+
+macro_rules! codes {
+    ($(#[$meta:meta])* $enum:ident { $($(#[$doc:meta])* $name:ident = $code:literal),+ $(,)? }) => {
+        $(#[$meta])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum $enum { $($(#[$doc])* $name),+ }
+
+        impl $enum {
+            /// Every code.
+            pub const ALL: &[Self] = &[$(Self::$name),+];
+
+            /// The stable code, as stored and as printed in JSON.
+            pub fn code(self) -> &'static str {
+                match self { $(Self::$name => $code),+ }
+            }
+
+            /// The value of a stored code.
+            pub fn from_code(code: &str) -> Option<Self> {
+                match code { $($code => Some(Self::$name),)+ _ => None }
+            }
+        }
+    };
+}
+pub(crate) use codes;
+
+codes! {
+    /// Why a change is held or skipped.
+    ReasonCode {
+        /// Held removals: the provider's list is empty.
+        EmptyList = "empty_list",
+        /// Held removals: some entries of the provider's list could not be read.
+        PartialList = "partial_list",
+        /// Held removals: the provider's list fell below half of its last good size.
+        Shrunken = "shrunken_list",
+        /// Held removals: more names would go than the limit lets pass.
+        TooManyRemoved = "too_many_removed",
+        /// Held removals: no other enabled channel would serve some of the names.
+        LastServer = "last_server",
+        /// Held removals: the names are missing for less than the time that an unattended removal asks for.
+        SecondRead = "second_read",
+        /// Held removals: too many providers would lose names in one run.
+        RunBrake = "run_brake",
+        /// Held additions: more names would come than the limit lets pass.
+        TooManyAdded = "too_many_added",
+        /// Held: the list would end up empty, which the gateway cannot store.
+        WouldBeEmpty = "would_be_empty",
+        /// Skipped: the policy excludes the channel.
+        Excluded = "excluded",
+        /// Skipped: the policy only reports.
+        ReportOnly = "report_only",
+        /// Skipped: the channel is disabled and only enabled ones were asked for.
+        Disabled = "disabled",
+        /// Skipped: it does not answer, and its type has no model list.
+        NoModelList = "no_model_list",
+        /// Skipped: it does not answer, and the gateway has disabled it.
+        AutoDisabled = "auto_disabled",
+        /// Skipped by undo: the list was empty before, which the gateway cannot store.
+        EmptyBefore = "empty_before",
+        /// Skipped: the run ended before its turn, or it was not chosen.
+        NotWritten = "not_written",
+    }
+}
+
+/// A reason: a code and its arguments, never a sentence.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reason {
+    /// What the reason is.
+    pub code: ReasonCode,
+    /// How many: names, or providers.
+    pub count: Option<usize>,
+    /// Out of how many.
+    pub of: Option<usize>,
+    /// The limit that was passed: names or percent, as the code says.
+    pub limit: Option<usize>,
+    /// The names it is about, where they are few enough to say.
+    pub names: Vec<String>,
+}
+
+impl Reason {
+    /// A reason without arguments.
+    pub fn plain(code: ReasonCode) -> Self {
+        Self {
+            code,
+            count: None,
+            of: None,
+            limit: None,
+            names: Vec::new(),
+        }
+    }
+
+    /// A reason that counts.
+    pub fn counted(code: ReasonCode, count: usize, of: usize, limit: usize) -> Self {
+        Self {
+            count: Some(count),
+            of: Some(of),
+            limit: Some(limit),
+            ..Self::plain(code)
+        }
+    }
+
+    /// A reason about some names.
+    pub fn named(code: ReasonCode, names: Vec<String>) -> Self {
+        Self {
+            count: Some(names.len()),
+            names,
+            ..Self::plain(code)
+        }
+    }
+}
+
+codes! {
+    /// The four answers to a hold.
+    Answer {
+        /// Write what is held, now.
+        ApplyAnyway = "apply",
+        /// Leave it as it is until the held change becomes another one.
+        KeepUntilItChanges = "keep",
+        /// Do not hold for this reason on this channel any more.
+        AlwaysAllow = "allow",
+        /// Never sync this channel.
+        NeverSync = "never",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reason_codes_read_back() {
+        for code in ReasonCode::ALL {
+            assert_eq!(ReasonCode::from_code(code.code()), Some(*code));
+        }
+        for answer in Answer::ALL {
+            assert_eq!(Answer::from_code(answer.code()), Some(*answer));
+        }
+    }
+}

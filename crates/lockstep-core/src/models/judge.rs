@@ -1,0 +1,149 @@
+//! The guards on a plan: which part waits for an answer, and why.
+
+use std::collections::BTreeSet;
+
+use super::plan::{ChannelInput, ChannelPlan, Part};
+use crate::change::Verdict;
+use crate::hash::Digest;
+use crate::hold::{Reason, ReasonCode};
+
+impl ChannelPlan {
+    /// Puts the guards on both parts.
+    pub(super) fn judge(&mut self, input: &ChannelInput<'_>, unreadable: usize) {
+        let limits = input.limits;
+        let present = self.old.len();
+        let size = self.upstream.len();
+        let good = self.observed.good_size;
+        let trusted = size > 0 && unreadable == 0 && !limits.shrunken(size, good);
+        if trusted || (input.approved && size > 0) {
+            self.observed.good_size = size;
+        }
+        self.remember_missing(input.now, trusted);
+
+        let removed = self.removals.names.len();
+        let removal = if size == 0 {
+            Some(Reason::plain(ReasonCode::EmptyList))
+        } else if unreadable > 0 {
+            Some(Reason::counted(
+                ReasonCode::PartialList,
+                unreadable,
+                size + unreadable,
+                0,
+            ))
+        } else if !trusted {
+            Some(Reason::counted(
+                ReasonCode::Shrunken,
+                size,
+                good,
+                limits.shrink_percent,
+            ))
+        } else if let Some(limit) = limits.removal_beyond(removed, present) {
+            Some(Reason::counted(
+                ReasonCode::TooManyRemoved,
+                removed,
+                present,
+                limit,
+            ))
+        } else if input.unattended {
+            self.too_fresh(input.now, limits.second_read_ms)
+        } else {
+            None
+        };
+        if let Some(reason) = removal {
+            self.hold_removals(reason, input.allowed, input.approved);
+        }
+        let added = self.additions.names.len();
+        if let Some(limit) = limits.addition_beyond(added, present)
+            && !input.approved
+            && !input.allowed.contains(ReasonCode::TooManyAdded.code())
+        {
+            self.additions.hold(Reason::counted(
+                ReasonCode::TooManyAdded,
+                added,
+                present,
+                limit,
+            ));
+        }
+        // An empty list cannot be stored, whatever was approved.
+        if self.new_models().is_empty() && !self.old.is_empty() {
+            let reason = if size == 0 {
+                ReasonCode::EmptyList
+            } else {
+                ReasonCode::WouldBeEmpty
+            };
+            self.removals.hold(Reason::plain(reason));
+        }
+        if !input.approved {
+            self.respect_answer();
+        }
+    }
+
+    /// "Keep until it changes" silences a hold for as long as the very same names are held. Asked again after the
+    /// brakes of the whole run, which may hold more.
+    pub fn respect_answer(&mut self) {
+        let Some(kept) = self.observed.kept.clone() else {
+            return;
+        };
+        if self.held_digest().is_some_and(|held| held.as_str() == kept) {
+            for part in [&mut self.additions, &mut self.removals] {
+                if part.verdict.held().is_some() {
+                    part.verdict = Verdict::Same;
+                    part.answered = true;
+                }
+            }
+        }
+    }
+
+    /// A digest of what is held, to which "keep until it changes" can be answered.
+    pub fn held_digest(&self) -> Option<Digest> {
+        let names = |sign: &str, part: &Part| -> Vec<String> {
+            if part.verdict.held().is_none() {
+                return Vec::new();
+            }
+            let mut names: Vec<String> = part.names.iter().map(|n| format!("{sign}{n}")).collect();
+            names.sort();
+            names
+        };
+        let mut all = names("+", &self.additions);
+        all.extend(names("-", &self.removals));
+        (!all.is_empty()).then(|| Digest::of(all))
+    }
+
+    /// Holds the removals, unless this reason is always allowed here or the hold was approved.
+    pub fn hold_removals(&mut self, reason: Reason, allowed: &BTreeSet<String>, approved: bool) {
+        let passes = approved || allowed.contains(reason.code.code());
+        if !passes && self.removals.applies() {
+            self.removals.hold(reason);
+        }
+    }
+
+    /// Since when each name that would be removed is missing. Only a trusted list tells that a name is missing.
+    fn remember_missing(&mut self, now: i64, trusted: bool) {
+        if !trusted {
+            return;
+        }
+        let earlier = std::mem::take(&mut self.observed.missing);
+        self.observed.missing = self
+            .removals
+            .names
+            .iter()
+            .map(|name| (name.clone(), earlier.get(name).copied().unwrap_or(now)))
+            .collect();
+    }
+
+    fn too_fresh(&self, now: i64, wait: i64) -> Option<Reason> {
+        let fresh: Vec<String> = self
+            .removals
+            .names
+            .iter()
+            .filter(|name| {
+                self.observed
+                    .missing
+                    .get(*name)
+                    .is_none_or(|since| now.saturating_sub(*since) < wait)
+            })
+            .cloned()
+            .collect();
+        (!fresh.is_empty()).then(|| Reason::named(ReasonCode::SecondRead, fresh))
+    }
+}
