@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockstep_core::brake::{Braked, brake_run};
+use lockstep_core::brake::RunBrake;
 use lockstep_core::change::{State, Verdict};
 use lockstep_core::channel::{Channel, Status};
 use lockstep_core::failure::{Failure, FailureKind};
@@ -431,17 +431,14 @@ fn brake(desks: &[Desk], upstream: &[Vec<&str>], unattended: bool) -> Vec<Channe
         .zip(upstream)
         .map(|(desk, names)| desk.plan(names))
         .collect();
-    let none = BTreeSet::new();
-    let mut braked: Vec<Braked<'_>> = desks
-        .iter()
-        .zip(plans.iter_mut())
-        .map(|(desk, plan)| Braked {
-            channel: &desk.channel,
-            plan: Some(plan),
-            allowed: &none,
-        })
-        .collect();
-    brake_run(&mut braked, &Limits::default(), unattended);
+    let mut brake = RunBrake::default();
+    for (desk, plan) in desks.iter().zip(&plans) {
+        brake.planned(&desk.channel, plan);
+    }
+    for (desk, plan) in desks.iter().zip(plans.iter_mut()) {
+        let none = BTreeSet::new();
+        brake.judge(&desk.channel, plan, &Limits::default(), unattended, &none);
+    }
     plans
 }
 
