@@ -47,6 +47,8 @@ pub struct Channel {
     /// Every other field that an admin configures (name, group, priority, …) with its value's JSON text,
     /// sorted by field. Counters, times and balances are not in it.
     pub configured: Vec<(String, String)>,
+    /// Whether the gateway's own sync adds models to it by itself (`upstream_model_update_auto_sync_enabled`).
+    pub own_sync: bool,
 }
 
 /// What tells one provider from another: channel type and address.
@@ -156,6 +158,7 @@ mod tests {
                 ("group".into(), "\"default\"".into()),
                 ("tag".into(), "null".into()),
             ],
+            own_sync: false,
         }
     }
 

@@ -46,6 +46,7 @@ impl Desk {
                 models: models.into(),
                 model_mapping: None,
                 configured: vec![],
+                own_sync: false,
             },
             memory: Memory::default(),
             policy: Policy::Mirror,

@@ -96,17 +96,11 @@ impl ChannelPlan {
 
     /// A digest of what is held, to which "keep until it changes" can be answered.
     pub fn held_digest(&self) -> Option<Digest> {
-        let names = |sign: &str, part: &Part| -> Vec<String> {
-            if part.verdict.held().is_none() {
-                return Vec::new();
-            }
-            let mut names: Vec<String> = part.names.iter().map(|n| format!("{sign}{n}")).collect();
-            names.sort();
-            names
+        let held = |part: &Part| match part.verdict.held() {
+            Some(_) => part.names.clone(),
+            None => Vec::new(),
         };
-        let mut all = names("+", &self.additions);
-        all.extend(names("-", &self.removals));
-        (!all.is_empty()).then(|| Digest::of(all))
+        held_digest(&held(&self.additions), &held(&self.removals))
     }
 
     /// Holds the removals, unless this reason is always allowed here or the hold was approved.
@@ -114,6 +108,13 @@ impl ChannelPlan {
         let passes = approved || allowed.contains(reason.code.code());
         if !passes && self.removals.applies() {
             self.removals.hold(reason);
+        }
+    }
+
+    /// Holds the additions.
+    pub fn hold_additions(&mut self, reason: Reason) {
+        if self.additions.applies() {
+            self.additions.hold(reason);
         }
     }
 
@@ -146,4 +147,12 @@ impl ChannelPlan {
             .collect();
         (!fresh.is_empty()).then(|| Reason::named(ReasonCode::SecondRead, fresh))
     }
+}
+
+/// The digest of held names, whatever their order; none when nothing is held.
+pub fn held_digest(additions: &[String], removals: &[String]) -> Option<Digest> {
+    let mut all: Vec<String> = additions.iter().map(|name| format!("+{name}")).collect();
+    all.extend(removals.iter().map(|name| format!("-{name}")));
+    all.sort();
+    (!all.is_empty()).then(|| Digest::of(all))
 }

@@ -1,7 +1,7 @@
 //! A channel's model list: what it should become, and why.
 
 pub mod fate;
-mod judge;
+pub mod judge;
 pub mod limits;
 pub mod list;
 pub mod mapping;

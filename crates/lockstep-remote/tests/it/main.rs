@@ -1,0 +1,12 @@
+//! The client against a raw listener that answers whatever a test wants.
+
+mod address;
+mod bounds;
+mod classify;
+mod listing;
+mod reading;
+mod secrets;
+mod server;
+mod simulated;
+mod throttling;
+mod writing;
