@@ -1,0 +1,57 @@
+//! Texts stored once, by their digest.
+
+use std::collections::BTreeMap;
+
+use lockstep_core::hash::Digest;
+use sqlx::QueryBuilder;
+
+use crate::StoreError;
+use crate::sqlite::{Connection, Db};
+
+/// How many rows one statement inserts: enough to be fast, few enough for every database's limit of parameters.
+pub(crate) const ROWS_PER_STATEMENT: usize = 200;
+
+/// Texts that are about to be stored.
+#[derive(Default)]
+pub(crate) struct Blobs(BTreeMap<String, String>);
+
+impl Blobs {
+    /// Adds a text and returns the digest under which it will be found.
+    pub(crate) fn put(&mut self, text: &str) -> String {
+        let hash = Digest::of([text]).as_str().to_owned();
+        self.0
+            .entry(hash.clone())
+            .or_insert_with(|| text.to_owned());
+        hash
+    }
+
+    /// Stores what is not there yet.
+    pub(crate) async fn store(self, db: &mut Connection) -> Result<(), StoreError> {
+        let texts: Vec<(String, String)> = self.0.into_iter().collect();
+        for some in texts.chunks(ROWS_PER_STATEMENT) {
+            let mut insert = QueryBuilder::<Db>::new("INSERT INTO blob (hash, text) ");
+            insert.push_values(some, |mut row, (hash, text)| {
+                row.push_bind(hash).push_bind(text);
+            });
+            insert.push(" ON CONFLICT (hash) DO NOTHING");
+            insert.build().persistent(false).execute(&mut *db).await?;
+        }
+        Ok(())
+    }
+}
+
+/// Removes the texts that nothing names any more.
+pub(crate) async fn remove_unused(db: &mut Connection) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM blob WHERE hash NOT IN (
+            SELECT before_hash FROM change
+            UNION SELECT after_hash FROM change WHERE after_hash IS NOT NULL
+            UNION SELECT upstream_hash FROM change WHERE upstream_hash IS NOT NULL
+            UNION SELECT detail FROM change
+            UNION SELECT settled_hash FROM memory WHERE settled_hash IS NOT NULL
+            UNION SELECT left_hash FROM memory)",
+    )
+    .execute(db)
+    .await?;
+    Ok(())
+}

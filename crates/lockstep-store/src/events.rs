@@ -1,0 +1,191 @@
+//! Events: what happened in a run, in order, for those who watch.
+
+use lockstep_core::change::{RunState, State};
+use lockstep_core::failure::Failure;
+use lockstep_core::hold::Reason;
+use serde_json::{Value, json};
+use sqlx::QueryBuilder;
+
+use crate::blobs::ROWS_PER_STATEMENT;
+use crate::columns::Columns;
+use crate::sqlite::{Connection, Db, Row};
+use crate::status::ItemStatus;
+use crate::{Store, StoreError};
+
+/// How long, in milliseconds, events of single channels are kept after their run came to rest: a day.
+const ITEMS_KEPT_MS: i64 = 86_400_000;
+
+/// The kind of an [`Event`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum EventKind {
+    /// The run reached another state. Data: `state`, and `total`, `approved` or `error` where they belong.
+    RunState,
+    /// A channel was read or its outcome is known. Data: `channel_id`, `name`, `state`, `status`, and `reason` or
+    /// `error` as codes.
+    Item,
+    /// The gateway asked to wait. Data: `until` in Unix milliseconds.
+    Throttled,
+}
+
+impl EventKind {
+    /// Every kind.
+    pub const ALL: &[Self] = &[Self::RunState, Self::Item, Self::Throttled];
+
+    /// The stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::RunState => "run_state",
+            Self::Item => "item",
+            Self::Throttled => "throttled",
+        }
+    }
+
+    /// The kind of a stored code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|kind| kind.code() == code)
+    }
+}
+
+/// One event. It is stored in the same transaction as what it tells.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Event {
+    /// The run.
+    pub run_id: String,
+    /// Its number in the run: 1, 2, 3 without gaps.
+    pub seq: i64,
+    /// When, in Unix milliseconds.
+    pub at: i64,
+    /// What kind it is.
+    pub kind: EventKind,
+    /// A JSON object.
+    pub data: String,
+}
+
+impl Store {
+    /// The run's events after a number, in order; 0 for all. Those of kind [`EventKind::Item`] are forgotten a day
+    /// after the run came to rest.
+    pub async fn events(&self, run_id: &str, after_seq: i64) -> Result<Vec<Event>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM event WHERE run_id = $1 AND seq > $2 ORDER BY seq")
+            .bind(run_id)
+            .bind(after_seq)
+            .fetch_all(self.readers())
+            .await?;
+        let read = |row: &Row| {
+            let columns = Columns::new(row, "event", "seq");
+            Ok(Event {
+                run_id: columns.text("run_id")?,
+                seq: columns.number("seq")?,
+                at: columns.number("at")?,
+                kind: columns.read("kind", EventKind::from_code)?,
+                data: columns.text("data")?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+}
+
+/// An event that has no number yet.
+pub(crate) struct NewEvent {
+    at: i64,
+    kind: EventKind,
+    data: String,
+}
+
+/// The event of a run's new state, with one more value where one belongs to it.
+pub(crate) fn state(state: RunState, at: i64, more: Option<(&str, Value)>) -> NewEvent {
+    let mut data = json!({ "state": state.code() });
+    if let (Some((name, value)), Some(object)) = (more, data.as_object_mut()) {
+        object.insert(name.to_owned(), value);
+    }
+    NewEvent {
+        at,
+        kind: EventKind::RunState,
+        data: data.to_string(),
+    }
+}
+
+/// The event of a channel that was read or whose outcome is known.
+pub(crate) fn item(
+    (channel_id, name): (i64, &str),
+    state: State,
+    reason: Option<&Reason>,
+    held: bool,
+    failure: Option<&Failure>,
+    at: i64,
+) -> NewEvent {
+    let mut data = json!({
+        "channel_id": channel_id,
+        "name": name,
+        "state": state.code(),
+        "status": ItemStatus::of(state, held).code(),
+    });
+    if let Some(object) = data.as_object_mut() {
+        if let Some(reason) = reason {
+            object.insert("reason".to_owned(), reason.code.code().into());
+        }
+        if let Some(failure) = failure {
+            object.insert("error".to_owned(), failure.kind.code().into());
+        }
+    }
+    NewEvent {
+        at,
+        kind: EventKind::Item,
+        data: data.to_string(),
+    }
+}
+
+/// The event of a wait that the gateway asked for.
+pub(crate) fn throttled(until: i64, at: i64) -> NewEvent {
+    NewEvent {
+        at,
+        kind: EventKind::Throttled,
+        data: json!({ "until": until }).to_string(),
+    }
+}
+
+/// Appends events to the run, numbered on. The run's row is locked by then, so no two writers count at once.
+pub(crate) async fn append(
+    db: &mut Connection,
+    run_id: &str,
+    events: Vec<NewEvent>,
+) -> Result<(), StoreError> {
+    if events.is_empty() {
+        return Ok(());
+    }
+    let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM event WHERE run_id = $1")
+        .bind(run_id)
+        .fetch_one(&mut *db)
+        .await?;
+    let numbered: Vec<(i64, NewEvent)> = (last + 1..).zip(events).collect();
+    for some in numbered.chunks(ROWS_PER_STATEMENT) {
+        let mut insert =
+            QueryBuilder::<Db>::new("INSERT INTO event (run_id, seq, at, kind, data) ");
+        insert.push_values(some, |mut row, (seq, event)| {
+            row.push_bind(run_id)
+                .push_bind(seq)
+                .push_bind(event.at)
+                .push_bind(event.kind.code())
+                .push_bind(&event.data);
+        });
+        insert.build().persistent(false).execute(&mut *db).await?;
+    }
+    Ok(())
+}
+
+/// Forgets what nobody watches any more: a run's changes tell the same once it is at rest.
+pub(crate) async fn forget_old(
+    db: &mut Connection,
+    site_id: &str,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM event WHERE kind = 'item' AND run_id IN (
+            SELECT id FROM run WHERE site_id = $1 AND state NOT IN ('queued', 'reading', 'writing')
+            AND COALESCE(ended_at, planned_at) < $2)",
+    )
+    .bind(site_id)
+    .bind(now.saturating_sub(ITEMS_KEPT_MS))
+    .execute(db)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,128 @@
+//! Holds: what waits for an answer, beyond the run that found it.
+
+use lockstep_core::hash::Digest;
+use lockstep_core::hold::Reason;
+
+use crate::columns::Columns;
+use crate::sqlite::{Connection, Row};
+use crate::{Store, StoreError, change_rows, wire};
+
+/// What waits on one channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    /// The gateway's channel id.
+    pub channel_id: i64,
+    /// The channel's name.
+    pub channel_name: String,
+    /// The run that last found it.
+    pub run_id: String,
+    /// Why it waits.
+    pub reason: Reason,
+    /// Names whose addition waits.
+    pub held_add: Vec<String>,
+    /// Names whose removal waits.
+    pub held_remove: Vec<String>,
+    /// Since when just this waits, in Unix milliseconds.
+    pub since: i64,
+    /// The digest of what is held, as "keep until it changes" remembers it.
+    pub digest: Digest,
+}
+
+impl Store {
+    /// What waits on the site, in the order of channel ids.
+    pub async fn holds(&self, site_id: &str) -> Result<Vec<Hold>, StoreError> {
+        let rows = sqlx::query("SELECT * FROM hold WHERE site_id = $1 ORDER BY channel_id")
+            .bind(site_id)
+            .fetch_all(self.readers())
+            .await?;
+        let read = |row: &Row| {
+            let columns = Columns::new(row, "hold", "channel_id");
+            Ok(Hold {
+                channel_id: columns.number("channel_id")?,
+                channel_name: columns.text("channel_name")?,
+                run_id: columns.text("run_id")?,
+                reason: columns.read("reason", wire::reason_from_text)?,
+                held_add: wire::from_lines(&columns.text("held_add")?),
+                held_remove: wire::from_lines(&columns.text("held_remove")?),
+                since: columns.number("since")?,
+                digest: Digest::stored(columns.text("digest")?),
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Forgets a channel's hold. Returns whether there was one.
+    pub async fn delete_hold(&self, site_id: &str, channel_id: i64) -> Result<bool, StoreError> {
+        let site_id = site_id.to_owned();
+        self.write(move |db| {
+            Box::pin(async move {
+                let deleted =
+                    sqlx::query("DELETE FROM hold WHERE site_id = $1 AND channel_id = $2")
+                        .bind(site_id)
+                        .bind(channel_id)
+                        .execute(db)
+                        .await?;
+                Ok(deleted.rows_affected() > 0)
+            })
+        })
+        .await
+    }
+}
+
+/// Gives each channel that the run could read the hold of its row, or none. `everywhere`: the run is about all
+/// channels, so what it has no row of is gone from the gateway.
+pub(crate) async fn renew(
+    db: &mut Connection,
+    run_id: &str,
+    site_id: &str,
+    everywhere: bool,
+    now: i64,
+) -> Result<(), StoreError> {
+    sqlx::query(
+        "DELETE FROM hold WHERE site_id = $1 AND channel_id IN (
+            SELECT channel_id FROM change
+            WHERE run_id = $2 AND hold IS NULL AND failure IS NULL AND state <> 'unread')",
+    )
+    .bind(site_id)
+    .bind(run_id)
+    .execute(&mut *db)
+    .await?;
+    if everywhere {
+        sqlx::query(
+            "DELETE FROM hold WHERE site_id = $1
+             AND channel_id NOT IN (SELECT channel_id FROM change WHERE run_id = $2)",
+        )
+        .bind(site_id)
+        .bind(run_id)
+        .execute(&mut *db)
+        .await?;
+    }
+    for row in change_rows::held(db, run_id).await? {
+        let Some(reason) = &row.hold else {
+            continue;
+        };
+        let reason = wire::reason_to_text(reason);
+        let digest = row.held_digest().unwrap_or_else(|| Digest::of([&reason]));
+        sqlx::query(
+            "INSERT INTO hold (site_id, channel_id, channel_name, run_id, reason, held_add, held_remove, since, digest)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             ON CONFLICT (site_id, channel_id) DO UPDATE
+             SET channel_name = excluded.channel_name, run_id = excluded.run_id, reason = excluded.reason,
+                 held_add = excluded.held_add, held_remove = excluded.held_remove,
+                 since = CASE WHEN hold.digest = excluded.digest THEN hold.since ELSE excluded.since END,
+                 digest = excluded.digest",
+        )
+        .bind(site_id)
+        .bind(row.channel_id)
+        .bind(&row.channel_name)
+        .bind(run_id)
+        .bind(reason)
+        .bind(wire::to_lines(&row.held_add))
+        .bind(wire::to_lines(&row.held_remove))
+        .bind(now)
+        .bind(digest.as_str())
+        .execute(&mut *db)
+        .await?;
+    }
+    Ok(())
+}

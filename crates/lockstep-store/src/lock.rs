@@ -1,0 +1,66 @@
+//! The lock that lets one process at a time work on a gateway.
+
+use std::fs::{File, TryLockError};
+use std::io::{Read as _, Seek as _, Write as _};
+
+use lockstep_core::hash::Digest;
+use lockstep_core::site::GatewayUrl;
+
+use crate::{Store, StoreError, open};
+
+/// A gateway that is ours until this is dropped. The system frees it when the process is killed. The file stays, for
+/// removing it would let two processes lock two files of one name.
+#[derive(Debug)]
+pub struct GatewayLock {
+    file: File,
+}
+
+impl GatewayLock {
+    /// Takes the lock, or says who has it ([`StoreError::Busy`]). `holder` is for that message, the run's id say;
+    /// the process id is added. Databases of one folder share their locks.
+    pub fn try_take(store: &Store, url: &GatewayUrl, holder: &str) -> Result<Self, StoreError> {
+        let digest = Digest::of([url.as_str()]);
+        let name = digest.as_str().get(..16).unwrap_or(digest.as_str());
+        let mut file = open::lock_file(store.path(), &format!("{name}.lock"))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Busy {
+                    holder: holder_of(&mut file),
+                });
+            }
+            Err(TryLockError::Error(error)) => {
+                return Err(StoreError::Unavailable(format!(
+                    "the lock of the gateway cannot be taken ({error}); the database must be on a local disk"
+                )));
+            }
+        }
+        let mut lock = Self { file };
+        // The words are only for a message: without them the lock still holds.
+        if let Err(error) = lock.say(&format!("process {}, {holder}", std::process::id())) {
+            tracing::debug!(%error, "a lock file says nothing of its holder");
+        }
+        Ok(lock)
+    }
+
+    fn say(&mut self, holder: &str) -> std::io::Result<()> {
+        self.file.set_len(0)?;
+        self.file.rewind()?;
+        self.file.write_all(holder.as_bytes())
+    }
+}
+
+impl Drop for GatewayLock {
+    fn drop(&mut self) {
+        // An empty file names nobody who is gone. Closing the file frees the lock.
+        let _ = self.file.set_len(0);
+    }
+}
+
+fn holder_of(file: &mut File) -> String {
+    let mut holder = String::new();
+    match file.read_to_string(&mut holder) {
+        Ok(_) if !holder.is_empty() => holder,
+        _ => "it has not said which".to_owned(),
+    }
+}

@@ -1,0 +1,94 @@
+//! What is remembered of channels between runs.
+
+use std::collections::HashMap;
+
+use lockstep_core::models::memory::Memory;
+use sqlx::QueryBuilder;
+
+use crate::blobs::{Blobs, ROWS_PER_STATEMENT};
+use crate::columns::Columns;
+use crate::sqlite::{Connection, Db};
+use crate::wire::{self, MemoryRest};
+use crate::{Store, StoreError, sites};
+
+impl Store {
+    /// The memory of every channel of the site that has one, by channel id.
+    pub async fn memories(&self, site_id: &str) -> Result<HashMap<i64, Memory>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT m.channel_id, m.settled_hash, m.data, s.text AS settled, l.text AS left_list
+             FROM memory m
+             LEFT JOIN blob s ON s.hash = m.settled_hash
+             LEFT JOIN blob l ON l.hash = m.left_hash
+             WHERE m.site_id = $1",
+        )
+        .bind(site_id)
+        .fetch_all(self.readers())
+        .await?;
+        let mut memories = HashMap::with_capacity(rows.len());
+        for row in &rows {
+            let columns = Columns::new(row, "memory", "channel_id");
+            let settled = match columns.maybe_text("settled_hash")? {
+                Some(_) => Some(wire::from_lines(&columns.text("settled")?)),
+                None => None,
+            };
+            let left = wire::from_lines(&columns.text("left_list")?);
+            let rest: MemoryRest = columns.json("data")?;
+            memories.insert(columns.number("channel_id")?, rest.join(settled, left));
+        }
+        Ok(memories)
+    }
+
+    /// Stores a channel's memory.
+    pub async fn set_memory(
+        &self,
+        site_id: &str,
+        channel_id: i64,
+        memory: &Memory,
+    ) -> Result<(), StoreError> {
+        let (site_id, memory) = (site_id.to_owned(), memory.clone());
+        self.write(move |db| {
+            Box::pin(async move {
+                sites::site(db, &site_id).await?;
+                store(db, &site_id, vec![(channel_id, memory)]).await
+            })
+        })
+        .await
+    }
+}
+
+/// Stores memories of a site's channels. The long lists go to the texts, where an unchanged one is already.
+pub(crate) async fn store(
+    db: &mut Connection,
+    site_id: &str,
+    memories: Vec<(i64, Memory)>,
+) -> Result<(), StoreError> {
+    let mut blobs = Blobs::default();
+    let rows: Vec<(i64, Option<String>, String, String)> = memories
+        .into_iter()
+        .map(|(channel_id, memory)| {
+            let (settled, left, rest) = MemoryRest::split(memory);
+            let settled = settled.map(|names| blobs.put(&wire::to_lines(&names)));
+            let left = blobs.put(&wire::to_lines(&left));
+            (channel_id, settled, left, wire::to_text(&rest))
+        })
+        .collect();
+    blobs.store(db).await?;
+    for some in rows.chunks(ROWS_PER_STATEMENT) {
+        let mut insert = QueryBuilder::<Db>::new(
+            "INSERT INTO memory (site_id, channel_id, settled_hash, left_hash, data) ",
+        );
+        insert.push_values(some, |mut row, (channel_id, settled, left, data)| {
+            row.push_bind(site_id)
+                .push_bind(channel_id)
+                .push_bind(settled)
+                .push_bind(left)
+                .push_bind(data);
+        });
+        insert.push(
+            " ON CONFLICT (site_id, channel_id) DO UPDATE SET settled_hash = excluded.settled_hash, \
+             left_hash = excluded.left_hash, data = excluded.data",
+        );
+        insert.build().persistent(false).execute(&mut *db).await?;
+    }
+    Ok(())
+}

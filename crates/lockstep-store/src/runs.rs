@@ -1,0 +1,294 @@
+//! Runs: what was asked for, how far it got and what came of it.
+
+use lockstep_core::change::{RunState, Subject};
+use lockstep_core::failure::Failure;
+use lockstep_core::hash::Digest;
+use lockstep_core::site::GatewayUrl;
+
+use crate::columns::Columns;
+use crate::sqlite::{Connection, Row};
+use crate::status::RunCounts;
+use crate::{Store, StoreError, events, sites, tally, wire};
+
+/// One run.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// UUIDv7 text; a later run has a greater id.
+    pub id: String,
+    /// The run whose rows this one was made from: an undo, a retry, an apply of held parts.
+    pub parent: Option<String>,
+    /// The site's id.
+    pub site_id: String,
+    /// The gateway's address when the run was made.
+    pub site_url: GatewayUrl,
+    /// What it is about.
+    pub subject: Subject,
+    /// How far it got.
+    pub state: RunState,
+    /// What started it: a command, a page, a schedule.
+    pub trigger: String,
+    /// Who started it.
+    pub actor: String,
+    /// Whether it writes what is ready as soon as it is planned.
+    pub go_on: bool,
+    /// Whether nobody looks.
+    pub unattended: bool,
+    /// The channels it is about; `None` for all.
+    pub selection: Option<Vec<i64>>,
+    /// All settings it runs under, by key, as they were when it was made.
+    pub settings: Vec<(String, String)>,
+    /// The policy that was asked for this run alone.
+    pub policy_override: Option<String>,
+    /// The digest of settings and overrides that it was made under.
+    pub policy_hash: Digest,
+    /// The digest of the plan, once planned.
+    pub plan_hash: Option<Digest>,
+    /// When it was made, in Unix milliseconds.
+    pub started_at: i64,
+    /// When it was planned.
+    pub planned_at: Option<i64>,
+    /// When it was approved.
+    pub approved_at: Option<i64>,
+    /// Who approved it.
+    pub approved_by: Option<String>,
+    /// When it ended.
+    pub ended_at: Option<i64>,
+    /// Requests that read.
+    pub reads: u64,
+    /// Requests that wrote.
+    pub writes: u64,
+    /// How often the gateway asked to wait.
+    pub throttled: u64,
+    /// Why the run as a whole failed.
+    pub failure: Option<Failure>,
+    /// The fence of its present holder; 0 before it was first taken.
+    pub fence: i64,
+    /// Channels in the run, as soon as they are known.
+    pub total: u64,
+}
+
+/// A run to make.
+#[derive(Clone, Debug)]
+pub struct NewRun {
+    /// The run whose rows this one is made from.
+    pub parent: Option<String>,
+    /// The site's id; the address is taken from it.
+    pub site_id: String,
+    /// What it is about.
+    pub subject: Subject,
+    /// What started it.
+    pub trigger: String,
+    /// Who started it.
+    pub actor: String,
+    /// Whether it writes what is ready as soon as it is planned.
+    pub go_on: bool,
+    /// Whether nobody looks.
+    pub unattended: bool,
+    /// The channels it is about; `None` for all.
+    pub selection: Option<Vec<i64>>,
+    /// All settings it runs under, by key.
+    pub settings: Vec<(String, String)>,
+    /// The policy that was asked for this run alone.
+    pub policy_override: Option<String>,
+    /// The digest of settings and overrides, as [`Store::policy_hash`] tells it.
+    pub policy_hash: Digest,
+}
+
+impl Store {
+    /// Makes a run, which is then queued.
+    pub async fn create_run(&self, new: NewRun, now: i64) -> Result<Run, StoreError> {
+        let id = self.new_id(now);
+        self.write(move |db| {
+            Box::pin(async move {
+                let site = sites::site(db, &new.site_id).await?;
+                events::forget_old(db, &site.id, now).await?;
+                sqlx::query(
+                    "INSERT INTO run (id, parent, site_id, site_url, subject, state, started_by, actor, go_on, unattended,
+                                      selection, settings, policy_override, policy_hash, started_at,
+                                      reads, writes, throttled, fence, total)
+                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0, 0, 0)",
+                )
+                .bind(&id)
+                .bind(&new.parent)
+                .bind(&site.id)
+                .bind(site.url.as_str())
+                .bind(new.subject.code())
+                .bind(RunState::Queued.code())
+                .bind(&new.trigger)
+                .bind(&new.actor)
+                .bind(i64::from(new.go_on))
+                .bind(i64::from(new.unattended))
+                .bind(new.selection.as_ref().map(wire::to_text))
+                .bind(wire::to_text(&new.settings))
+                .bind(&new.policy_override)
+                .bind(new.policy_hash.as_str())
+                .bind(now)
+                .execute(&mut *db)
+                .await?;
+                events::append(db, &id, vec![events::state(RunState::Queued, now, None)]).await?;
+                one(db, &id).await
+            })
+        })
+        .await
+    }
+
+    /// The run of an id.
+    pub async fn run(&self, id: &str) -> Result<Run, StoreError> {
+        let mut db = self.readers().acquire().await?;
+        one(&mut db, id).await
+    }
+
+    /// The one run, of the site or of all, whose id starts so; else not found, or [`StoreError::Ambiguous`].
+    pub async fn run_by_prefix(
+        &self,
+        site_id: Option<&str>,
+        prefix: &str,
+    ) -> Result<Run, StoreError> {
+        let prefix = prefix.trim().to_lowercase();
+        let none = || StoreError::NotFound(format!("run `{prefix}`"));
+        // What no id contains would be a wildcard, or match everything.
+        if prefix.is_empty() || !prefix.chars().all(|c| c == '-' || c.is_ascii_hexdigit()) {
+            return Err(none());
+        }
+        let rows = sqlx::query(
+            "SELECT * FROM run WHERE id LIKE $1 AND ($2 IS NULL OR site_id = $2) ORDER BY id",
+        )
+        .bind(format!("{prefix}%"))
+        .bind(site_id)
+        .fetch_all(self.readers())
+        .await?;
+        match rows.as_slice() {
+            [] => Err(none()),
+            [row] => from_row(row),
+            rows => Err(StoreError::Ambiguous {
+                prefix,
+                matches: rows.len(),
+            }),
+        }
+    }
+
+    /// The site's newest run about the subject.
+    pub async fn latest_run(
+        &self,
+        site_id: &str,
+        subject: Subject,
+    ) -> Result<Option<Run>, StoreError> {
+        let row = sqlx::query(
+            "SELECT * FROM run WHERE site_id = $1 AND subject = $2 ORDER BY id DESC LIMIT 1",
+        )
+        .bind(site_id)
+        .bind(subject.code())
+        .fetch_optional(self.readers())
+        .await?;
+        row.as_ref().map(from_row).transpose()
+    }
+
+    /// The site's runs, newest first, with their counts. `before` is the id of the last run of the page before.
+    pub async fn runs(
+        &self,
+        site_id: &str,
+        limit: u32,
+        before: Option<&str>,
+    ) -> Result<Vec<(Run, RunCounts)>, StoreError> {
+        // One transaction, so that a run and its counts are of the same moment.
+        let mut db = self.readers().begin().await?;
+        let rows = sqlx::query(
+            "SELECT * FROM run WHERE site_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
+        )
+        .bind(site_id)
+        .bind(before)
+        .bind(i64::from(limit))
+        .fetch_all(&mut *db)
+        .await?;
+        let mut runs = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let run = from_row(row)?;
+            let counts = match tally::stored(row)? {
+                Some(counts) => counts,
+                None => tally::count(&mut db, &run.id).await?,
+            };
+            runs.push((run, counts));
+        }
+        Ok(runs)
+    }
+
+    /// How many changes of the run have which status.
+    pub async fn counts(&self, run_id: &str) -> Result<RunCounts, StoreError> {
+        let mut db = self.readers().acquire().await?;
+        tally::count(&mut db, run_id).await
+    }
+
+    /// The site's runs that are queued, reading or writing, oldest first.
+    pub async fn unfinished_runs(&self, site_id: &str) -> Result<Vec<Run>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT * FROM run WHERE site_id = $1 AND state IN ('queued', 'reading', 'writing') ORDER BY id",
+        )
+        .bind(site_id)
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().map(from_row).collect()
+    }
+
+    /// Whether any run of the site about the subject was ever planned.
+    pub async fn has_been_planned(
+        &self,
+        site_id: &str,
+        subject: Subject,
+    ) -> Result<bool, StoreError> {
+        let planned: Option<i64> = sqlx::query_scalar(
+            "SELECT planned_at FROM run
+             WHERE site_id = $1 AND subject = $2 AND planned_at IS NOT NULL LIMIT 1",
+        )
+        .bind(site_id)
+        .bind(subject.code())
+        .fetch_optional(self.readers())
+        .await?;
+        Ok(planned.is_some())
+    }
+}
+
+async fn one(db: &mut Connection, id: &str) -> Result<Run, StoreError> {
+    let row = sqlx::query("SELECT * FROM run WHERE id = $1")
+        .bind(id)
+        .fetch_optional(db)
+        .await?;
+    row.as_ref()
+        .map(from_row)
+        .unwrap_or_else(|| Err(not_found(id)))
+}
+
+pub(crate) fn not_found(id: &str) -> StoreError {
+    StoreError::NotFound(format!("run {id}"))
+}
+
+fn from_row(row: &Row) -> Result<Run, StoreError> {
+    let columns = Columns::new(row, "run", "id");
+    Ok(Run {
+        id: columns.text("id")?,
+        parent: columns.maybe_text("parent")?,
+        site_id: columns.text("site_id")?,
+        site_url: columns.read("site_url", |text| GatewayUrl::parse(text).ok())?,
+        subject: columns.read("subject", Subject::from_code)?,
+        state: columns.read("state", RunState::from_code)?,
+        trigger: columns.text("started_by")?,
+        actor: columns.text("actor")?,
+        go_on: columns.flag("go_on")?,
+        unattended: columns.flag("unattended")?,
+        selection: columns.maybe_read("selection", wire::from_text)?,
+        settings: columns.json("settings")?,
+        policy_override: columns.maybe_text("policy_override")?,
+        policy_hash: Digest::stored(columns.text("policy_hash")?),
+        plan_hash: columns.maybe_text("plan_hash")?.map(Digest::stored),
+        started_at: columns.number("started_at")?,
+        planned_at: columns.maybe_number("planned_at")?,
+        approved_at: columns.maybe_number("approved_at")?,
+        approved_by: columns.maybe_text("approved_by")?,
+        ended_at: columns.maybe_number("ended_at")?,
+        reads: columns.count("reads")?,
+        writes: columns.count("writes")?,
+        throttled: columns.count("throttled")?,
+        failure: columns.maybe_read("failure", wire::failure_from_text)?,
+        fence: columns.number("fence")?,
+        total: columns.count("total")?,
+    })
+}

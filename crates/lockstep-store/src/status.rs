@@ -1,0 +1,83 @@
+//! The one rule by which changes are counted.
+
+use lockstep_core::change::State;
+
+/// What a person is told of one channel of a run. Each change has exactly one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ItemStatus {
+    /// In sync, or written and read back, and nothing of it waits.
+    Success,
+    /// Some of it, or all, waits for an answer.
+    Held,
+    /// It could not be read, or was not written although it was to be.
+    Failed,
+    /// Left alone.
+    Skipped,
+    /// May be written, or is about to be.
+    Planned,
+}
+
+impl ItemStatus {
+    /// The status of a change in `state`, part of which is `held`.
+    pub fn of(state: State, held: bool) -> Self {
+        match state {
+            State::Unread | State::Moved | State::Failed | State::Unverified => Self::Failed,
+            State::Held => Self::Held,
+            _ if held => Self::Held,
+            State::Skipped | State::Dropped => Self::Skipped,
+            State::Ready | State::Approved => Self::Planned,
+            State::Same | State::Applied => Self::Success,
+        }
+    }
+
+    /// The stable code, as in events.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Held => "held",
+            Self::Failed => "failed",
+            Self::Skipped => "skipped",
+            Self::Planned => "planned",
+        }
+    }
+}
+
+/// How many changes of a run have which status. `success + held + failed + skipped + planned = total`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunCounts {
+    /// All changes recorded so far.
+    pub total: u64,
+    /// See [`ItemStatus::Success`].
+    pub success: u64,
+    /// See [`ItemStatus::Failed`].
+    pub failed: u64,
+    /// See [`ItemStatus::Held`].
+    pub held: u64,
+    /// See [`ItemStatus::Skipped`].
+    pub skipped: u64,
+    /// See [`ItemStatus::Planned`].
+    pub planned: u64,
+    /// Changes that were written, those included of which another part is held.
+    pub changed: u64,
+    /// Changes that had nothing to write and nothing held.
+    pub unchanged: u64,
+}
+
+impl RunCounts {
+    /// Counts `count` more changes in `state`.
+    pub fn add(&mut self, state: State, held: bool, count: u64) {
+        self.total += count;
+        match ItemStatus::of(state, held) {
+            ItemStatus::Success => self.success += count,
+            ItemStatus::Held => self.held += count,
+            ItemStatus::Failed => self.failed += count,
+            ItemStatus::Skipped => self.skipped += count,
+            ItemStatus::Planned => self.planned += count,
+        }
+        match state {
+            State::Applied => self.changed += count,
+            State::Same => self.unchanged += count,
+            _ => {}
+        }
+    }
+}

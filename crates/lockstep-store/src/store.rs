@@ -1,0 +1,228 @@
+//! The store itself: its handle, its transactions and its backup.
+
+use std::fmt;
+use std::future::Future;
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+
+use uuid::timestamp::context::ContextV7;
+use uuid::{Timestamp, Uuid};
+
+use crate::seal::{self, Seal};
+use crate::sqlite::{self, Connection, Pool};
+use crate::{KeySource, StoreError, open};
+
+/// What Lockstep remembers. Clones share one database; several processes may too.
+#[derive(Clone)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    path: PathBuf,
+    readers: Pool,
+    writer: Pool,
+    seal: Seal,
+    // Ids of one process grow even within a millisecond and when the clock is set back.
+    ids: Mutex<ContextV7>,
+    // Last, so that the files go after the connections.
+    _temporary: Option<Temporary>,
+}
+
+/// The work of one transaction.
+pub(crate) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
+
+impl Store {
+    /// Opens the database of the path; it, its folder and its key are made when there are none.
+    pub async fn open(path: &Path, key: KeySource) -> Result<Self, StoreError> {
+        Self::open_with(path, key, None).await
+    }
+
+    /// A store of its own in the system's folder for temporary files, removed with its last clone: for a demo.
+    pub async fn open_temporary() -> Result<Self, StoreError> {
+        let folder = std::env::temp_dir().join(format!("lockstep-{}", seal::random_name()));
+        open::create_folder(&folder)?;
+        let path = folder.join("lockstep.db");
+        Self::open_with(&path, KeySource::FileBeside, Some(Temporary(folder))).await
+    }
+
+    async fn open_with(
+        path: &Path,
+        key: KeySource,
+        temporary: Option<Temporary>,
+    ) -> Result<Self, StoreError> {
+        let path = path.to_owned();
+        // A caller that goes away must not leave a database half made.
+        uncut(async move {
+            let (seal, writer) = open::prepare(&path, &key, &sqlite::MIGRATIONS).await?;
+            let inner = Inner {
+                readers: sqlite::readers(&path),
+                writer,
+                path,
+                seal,
+                ids: Mutex::new(ContextV7::new()),
+                _temporary: temporary,
+            };
+            Ok(Self {
+                inner: Arc::new(inner),
+            })
+        })
+        .await
+    }
+
+    /// Writes a copy of the database, complete at one moment, to a file that must not exist. Its mode is 600. The key
+    /// is not part of it.
+    pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
+        let (from, to) = (self.inner.path.clone(), to.to_owned());
+        uncut(async move { sqlite::copy(&from, &to).await }).await
+    }
+
+    /// Ends the use of the database by this and all clones: waits for the write under way and folds the log into the
+    /// file. Without it the same happens in the background when the last clone is dropped.
+    pub async fn close(&self) {
+        self.inner.writer.close().await;
+        self.inner.readers.close().await;
+    }
+
+    /// The database file.
+    pub fn path(&self) -> &Path {
+        &self.inner.path
+    }
+
+    /// Connections to read with.
+    pub(crate) fn readers(&self) -> &Pool {
+        &self.inner.readers
+    }
+
+    /// The cipher of tokens.
+    pub(crate) fn seal(&self) -> &Seal {
+        &self.inner.seal
+    }
+
+    /// A new id: UUIDv7 of the time, in Unix milliseconds.
+    pub(crate) fn new_id(&self, now: i64) -> String {
+        let now = u64::try_from(now).unwrap_or(0);
+        let nanos = u32::try_from(now % 1000).unwrap_or(0) * 1_000_000;
+        Uuid::new_v7(Timestamp::from_unix(&self.inner.ids, now / 1000, nanos)).to_string()
+    }
+
+    /// Does the work in one transaction, which takes its lock at once. It goes on to its end when the caller is
+    /// dropped: nobody sees half of it, and an answer that was not awaited still stands.
+    pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
+    where
+        T: Send + 'static,
+        F: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T> + Send + 'static,
+    {
+        let writer = self.inner.writer.clone();
+        uncut(async move {
+            let mut transaction = writer.begin_with(sqlite::BEGIN_WRITE).await?;
+            let value = work(&mut transaction).await?;
+            transaction.commit().await?;
+            Ok(value)
+        })
+        .await
+    }
+}
+
+impl fmt::Debug for Store {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Store({})", self.inner.path.display())
+    }
+}
+
+/// Runs the work to its end, whether or not anybody still waits for it.
+async fn uncut<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    match tokio::spawn(work).await {
+        Ok(done) => done,
+        Err(stopped) => match stopped.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(stopped) => Err(StoreError::Unavailable(format!(
+                "the program is ending ({stopped})"
+            ))),
+        },
+    }
+}
+
+/// A folder that goes with its owner.
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        if let Err(error) = std::fs::remove_dir_all(&self.0) {
+            tracing::debug!(path = %self.0.display(), %error, "a temporary folder stays");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_full_disk_is_told_as_one_and_half_a_transaction_is_not_kept() {
+        let store = Store::open_temporary().await.expect("a store");
+        // SQLite can be given a disk of any size.
+        store
+            .write(|db| {
+                Box::pin(async move {
+                    sqlx::query("PRAGMA max_page_count = 1").execute(db).await?;
+                    Ok(())
+                })
+            })
+            .await
+            .expect("a limit");
+        let text = "x".repeat(1 << 20);
+        let full = store
+            .write(move |db| {
+                Box::pin(async move {
+                    sqlx::query("INSERT INTO meta (name, value) VALUES ('small', '')")
+                        .execute(&mut *db)
+                        .await?;
+                    sqlx::query("INSERT INTO meta (name, value) VALUES ('large', $1)")
+                        .bind(text)
+                        .execute(db)
+                        .await?;
+                    Ok(())
+                })
+            })
+            .await;
+        assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
+        let rows: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM meta WHERE name IN ('small', 'large')")
+                .fetch_one(store.readers())
+                .await
+                .expect("a count");
+        assert_eq!(rows, 0);
+    }
+
+    #[tokio::test]
+    async fn readers_cannot_write() {
+        let store = Store::open_temporary().await.expect("a store");
+        let refused = sqlx::query("DELETE FROM meta")
+            .execute(store.readers())
+            .await;
+        let refused = StoreError::from(refused.expect_err("refused"));
+        assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
+    }
+
+    #[tokio::test]
+    async fn a_temporary_store_goes_with_its_last_clone() {
+        let store = Store::open_temporary().await.expect("a store");
+        let path = store.path().to_owned();
+        let clone = store.clone();
+        drop(store);
+        assert!(path.exists());
+        drop(clone);
+        assert!(!path.exists());
+    }
+
+    #[tokio::test]
+    async fn ids_grow_even_when_the_clock_is_set_back() {
+        let store = Store::open_temporary().await.expect("a store");
+        let ids = [5_000, 5_000, 4_000, 6_000, 0].map(|now| store.new_id(now));
+        assert!(ids.is_sorted(), "{ids:?}");
+    }
+}

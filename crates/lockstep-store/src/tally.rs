@@ -1,0 +1,65 @@
+//! Counting a run's changes by their states. What the states mean is said in one place, [`RunCounts::add`].
+
+use lockstep_core::change::State;
+
+use crate::columns::Columns;
+use crate::sqlite::{Connection, Row};
+use crate::status::RunCounts;
+use crate::{StoreError, wire};
+
+/// How many changes there are of a state, with a hold or without.
+type Group = (String, bool, u64);
+
+/// Counts the changes of a run.
+pub(crate) async fn count(db: &mut Connection, run_id: &str) -> Result<RunCounts, StoreError> {
+    sum(&groups(db, run_id).await?).ok_or_else(|| bad(run_id))
+}
+
+/// The counts that are kept in the run's row; `None` while it moves.
+pub(crate) fn stored(row: &Row) -> Result<Option<RunCounts>, StoreError> {
+    Columns::new(row, "run", "id").maybe_read("tally", |text| {
+        wire::from_text::<Vec<Group>>(text).and_then(|groups| sum(&groups))
+    })
+}
+
+/// Keeps the counts in the run's row, for it is at rest.
+pub(crate) async fn keep(db: &mut Connection, run_id: &str) -> Result<(), StoreError> {
+    let groups = groups(db, run_id).await?;
+    sqlx::query("UPDATE run SET tally = $2 WHERE id = $1")
+        .bind(run_id)
+        .bind(wire::to_text(&groups))
+        .execute(db)
+        .await?;
+    Ok(())
+}
+
+async fn groups(db: &mut Connection, run_id: &str) -> Result<Vec<Group>, StoreError> {
+    let groups: Vec<(String, i64, i64)> = sqlx::query_as(
+        "SELECT state, CAST(CASE WHEN hold IS NULL THEN 0 ELSE 1 END AS BIGINT) AS held, COUNT(*) AS changes
+         FROM change WHERE run_id = $1 GROUP BY 1, 2 ORDER BY 1, 2",
+    )
+    .bind(run_id)
+    .fetch_all(db)
+    .await?;
+    let group = |(state, held, changes): (String, i64, i64)| {
+        let changes = u64::try_from(changes).map_err(|_| bad(run_id))?;
+        Ok((state, held != 0, changes))
+    };
+    groups.into_iter().map(group).collect()
+}
+
+fn sum(groups: &[Group]) -> Option<RunCounts> {
+    let mut counts = RunCounts::default();
+    for (state, held, changes) in groups {
+        counts.add(State::from_code(state)?, *held, *changes);
+    }
+    Some(counts)
+}
+
+fn bad(run_id: &str) -> StoreError {
+    StoreError::Inconsistent {
+        table: "change",
+        column: "state",
+        row: run_id.to_owned(),
+    }
+}

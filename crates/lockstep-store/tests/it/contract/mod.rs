@@ -1,0 +1,10 @@
+//! What every database must do. Each function takes a fresh store.
+
+pub(crate) mod changes;
+pub(crate) mod events;
+pub(crate) mod holds;
+pub(crate) mod leases;
+pub(crate) mod overrides;
+pub(crate) mod runs;
+pub(crate) mod sites;
+pub(crate) mod steps;

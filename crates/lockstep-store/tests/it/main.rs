@@ -1,0 +1,55 @@
+//! What the store promises, as tests. `contract` holds for every database; the rest is about files.
+
+mod contract;
+mod dropped;
+mod opening;
+mod samples;
+mod secrets;
+mod sharing;
+mod tester;
+
+use lockstep_store::Store;
+
+macro_rules! on_sqlite {
+    ($($module:ident::$name:ident),+ $(,)?) => {
+        $(#[tokio::test]
+        async fn $name() {
+            let store = Store::open_temporary().await.expect("a store");
+            contract::$module::$name(&store).await;
+        })+
+    };
+}
+
+on_sqlite! {
+    sites::a_site_is_added_found_edited_and_removed,
+    sites::a_name_belongs_to_one_site,
+    sites::a_nameless_site_is_made_once_for_an_address,
+    sites::the_default_site_is_the_marked_one_or_the_only_named_one,
+    sites::a_token_is_read_back_and_forgotten,
+    sites::another_address_makes_the_next_write_a_first_write,
+    overrides::overrides_read_back_and_empty_ones_are_forgotten,
+    overrides::the_policy_hash_changes_with_every_setting_and_override,
+    overrides::memories_read_back,
+    runs::a_run_is_made_and_found,
+    runs::runs_come_newest_first_in_pages_with_their_counts,
+    runs::a_run_goes_from_queued_to_done,
+    runs::counts_agree_with_the_status_of_every_row,
+    changes::a_change_reads_back_as_it_was_recorded,
+    changes::an_unchanged_list_is_stored_once,
+    changes::the_latest_failures_and_the_history_of_a_channel_go_over_all_runs,
+    runs::a_removed_site_takes_its_runs_with_it,
+    steps::another_fence_changes_nothing,
+    steps::a_step_out_of_turn_is_refused,
+    steps::of_two_approvals_one_is_refused,
+    steps::what_was_not_chosen_is_dropped,
+    steps::an_outcome_after_the_end_is_recorded,
+    steps::a_moved_base_replaces_the_change_before_it_is_written,
+    holds::a_hold_outlives_its_run_until_a_plan_finds_it_gone,
+    holds::a_hold_keeps_its_age_while_the_same_names_are_held,
+    holds::holds_of_channels_that_are_gone_are_forgotten_by_a_run_over_all,
+    holds::a_run_that_did_not_look_afresh_leaves_holds_alone,
+    holds::the_digest_of_a_hold_is_the_planners,
+    events::events_are_numbered_without_gaps,
+    events::old_events_of_channels_are_forgotten,
+    leases::fences_grow_over_all_gateways,
+}

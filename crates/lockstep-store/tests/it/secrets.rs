@@ -1,0 +1,75 @@
+//! A token is nowhere to be read but in the answer to whoever asks for it.
+
+use std::fs;
+
+use lockstep_store::{KeySource, Store};
+use secrecy::SecretString;
+
+use crate::tester::{NOW, new_site};
+
+const CANARY: &str = "canary-7f3c9a51-token";
+
+#[tokio::test]
+async fn a_token_is_in_no_byte_of_any_file() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lockstep.db");
+    let store = Store::open(&path, KeySource::FileBeside)
+        .await
+        .expect("a store");
+    let mut new = new_site(Some("main"));
+    new.token = Some(SecretString::from(CANARY));
+    assert!(!format!("{new:?}").contains(CANARY));
+    let site = store.add_site(new, NOW).await.expect("a site");
+    store
+        .set_token(&site.id, Some(SecretString::from(CANARY)))
+        .await
+        .expect("set");
+    store
+        .backup(&folder.path().join("copy.db"))
+        .await
+        .expect("a backup");
+    let token = store.token(&site.id).await.expect("asked");
+    assert!(!format!("{site:?} {store:?} {token:?}").contains(CANARY));
+
+    let hex: String = CANARY.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let mut read = 0;
+    for entry in fs::read_dir(folder.path()).expect("a folder") {
+        let file = entry.expect("an entry").path();
+        if file.is_file() {
+            let bytes = fs::read(&file).expect("a file");
+            for secret in [CANARY, &hex] {
+                let found = bytes
+                    .windows(secret.len())
+                    .any(|part| part == secret.as_bytes());
+                assert!(!found, "{}", file.display());
+            }
+            read += 1;
+        }
+    }
+    assert!(read >= 5, "database, log, index, key and copy");
+}
+
+#[tokio::test]
+async fn a_token_moved_to_another_row_does_not_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lockstep.db");
+    let store = Store::open(&path, KeySource::FileBeside)
+        .await
+        .expect("a store");
+    let mut new = new_site(Some("main"));
+    new.token = Some(SecretString::from(CANARY));
+    store.add_site(new, NOW).await.expect("a site");
+    let other = store
+        .add_site(new_site(Some("other")), NOW)
+        .await
+        .expect("a site");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display()))
+        .await
+        .expect("opens");
+    sqlx::query("UPDATE site SET token = (SELECT token FROM site WHERE name = 'main')")
+        .execute(&pool)
+        .await
+        .expect("edited by hand");
+    let refused = store.token(&other.id).await.expect_err("refused");
+    assert!(refused.to_string().contains("site.token"), "{refused}");
+}
