@@ -1,0 +1,89 @@
+//! The program itself: how fast it starts, and what it takes while it waits.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::Outcome;
+use crate::measure::{median, milliseconds, timed};
+use crate::report::{Report, Row};
+
+const STARTS: usize = 20;
+/// How long the demo settles before it is looked at.
+const SETTLED: Duration = Duration::from_secs(1);
+
+pub(crate) fn measure(program: &Path, database: &Path, report: &mut Report) -> Outcome<()> {
+    let built = program.exists();
+    if !built {
+        report.note("No program: `cargo build --release -p lockstep` first, or `make bench`.");
+    }
+    let version = built.then(|| start(program, &["--version"])).transpose()?;
+    report.add(Row::alone("start: `lockstep --version`", version, "ms"));
+    let path = database.to_string_lossy();
+    let runs = built.then(|| start(program, &["--database", &path, "runs"]));
+    report.add(Row::alone(
+        "start: `lockstep runs`",
+        runs.transpose()?,
+        "ms",
+    ));
+    let memory = built.then(|| idle(program)).transpose()?;
+    report.add(Row::alone("idle memory of `lockstep demo`", memory, "MiB"));
+    report.note(
+        "Idle memory: resident, the simulated gateway with 24 channels and its providers included.",
+    );
+    Ok(())
+}
+
+/// The program, knowing nothing of this machine's settings.
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().stdin(Stdio::null());
+    command
+}
+
+/// The median time from start to end, in milliseconds.
+fn start(program: &Path, arguments: &[&str]) -> Outcome<f64> {
+    let mut times = Vec::with_capacity(STARTS);
+    for _ in 0..STARTS {
+        let (output, time) = timed(|| command(program).args(arguments).output());
+        let output = output?;
+        if !output.status.success() {
+            let told = String::from_utf8_lossy(&output.stderr);
+            return Err(format!("lockstep {}: {told}", arguments.join(" ")).into());
+        }
+        times.push(milliseconds(time));
+    }
+    Ok(median(times))
+}
+
+/// The resident memory of the waiting demo, in MiB.
+fn idle(program: &Path) -> Outcome<f64> {
+    let mut demo = command(program)
+        .arg("demo")
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()?;
+    let looked_at = look(&mut demo);
+    // Whatever was seen, it must not outlive this.
+    demo.kill()?;
+    demo.wait()?;
+    looked_at
+}
+
+fn look(demo: &mut std::process::Child) -> Outcome<f64> {
+    // It speaks once it is up, and may say more: nobody closes the pipe before it ends.
+    let output = demo.stdout.take().ok_or("no pipe to the demo")?;
+    let mut output = BufReader::new(output);
+    output.read_line(&mut String::new())?;
+    std::thread::sleep(SETTLED);
+    let status = std::fs::read_to_string(format!("/proc/{}/status", demo.id()))?;
+    let kibibytes = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))
+        .and_then(|rest| rest.split_whitespace().next())
+        .and_then(|number| number.parse::<f64>().ok());
+    kibibytes
+        .map(|kibibytes| kibibytes / 1024.0)
+        .ok_or_else(|| "the system does not tell the demo's memory".into())
+}

@@ -1,0 +1,239 @@
+//! The engine and a session of it: one gateway, one pace, one run after the other.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use lockstep_core::models::policy::Policy;
+use lockstep_core::pace::GATEWAY_CALLS;
+use lockstep_core::settings::Settings;
+use lockstep_remote::gateway::{Connection, Gateway, GatewayKind, GatewayReader, TimeLimits};
+use lockstep_remote::http::Client;
+use lockstep_remote::pace::Pacer;
+use lockstep_store::lock::GatewayLock;
+use lockstep_store::runs::Run;
+use lockstep_store::sites::Site;
+use lockstep_store::steps::Requests;
+use lockstep_store::{Store, StoreError};
+use secrecy::SecretString;
+use tokio_util::sync::CancellationToken;
+
+use crate::clock::Clock;
+use crate::effective::Scope;
+use crate::error::EngineError;
+use crate::progress::Progress;
+
+/// What every session shares.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    pub(crate) store: Store,
+    pub(crate) client: Client,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) actor: String,
+    limits: TimeLimits,
+}
+
+/// A site and the token for it.
+#[derive(Clone, Debug)]
+pub struct SiteAccess {
+    /// The site as stored.
+    pub site: Site,
+    /// The admin's system access token. It is never stored by the engine.
+    pub token: SecretString,
+}
+
+/// Which channels a run is about, and where its lists come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// All channels, asked now.
+    All,
+    /// These channels, asked now.
+    Selected(Vec<i64>),
+    /// The channels whose latest result failed, asked now.
+    RetryFailed,
+    /// What is held, on all channels or on these, from the lists as they were read.
+    Held(Option<Vec<i64>>),
+}
+
+/// What a new run is to do.
+#[derive(Clone, Debug)]
+pub struct Request {
+    /// Which channels.
+    pub source: Source,
+    /// The settings, overrides of this run included.
+    pub settings: Settings,
+    /// A policy for this run alone.
+    pub policy: Option<Policy>,
+    /// Whether nobody looks: the stricter holds of a schedule.
+    pub unattended: bool,
+    /// Whether the run goes on to write what is ready, should it be interrupted before.
+    pub go_on: bool,
+}
+
+/// How a run is watched and ended early.
+#[derive(Clone, Debug, Default)]
+pub struct Watch {
+    /// How far it is.
+    pub progress: Progress,
+    /// Cancelled: writes under way are finished and journaled, then the run ends.
+    pub cancel: CancellationToken,
+}
+
+/// One gateway with one pace: the steps of a run share it.
+#[derive(Clone, Debug)]
+pub struct Session {
+    pub(crate) engine: Engine,
+    pub(crate) access: SiteAccess,
+    pub(crate) gateway: Gateway,
+    told: Arc<Mutex<Requests>>,
+    only_read: Arc<AtomicBool>,
+}
+
+impl Engine {
+    /// An engine over a store. `actor` is who the journal says did it.
+    pub fn new(store: Store, client: Client, clock: Arc<dyn Clock>, actor: String) -> Self {
+        Self {
+            store,
+            client,
+            clock,
+            actor,
+            limits: TimeLimits::default(),
+        }
+    }
+
+    /// An engine with an HTTP client of its own.
+    pub fn start(store: Store, clock: Arc<dyn Clock>, actor: String) -> Result<Self, EngineError> {
+        let client = Client::new().map_err(EngineError::Gateway)?;
+        Ok(Self::new(store, client, clock, actor))
+    }
+
+    /// The same engine with other time limits for single requests.
+    #[must_use]
+    pub fn with_time_limits(mut self, limits: TimeLimits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// The store, for reading history and for settings.
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// Now, in Unix milliseconds.
+    pub fn now(&self) -> i64 {
+        self.clock.now()
+    }
+
+    /// Opens a session with a gateway. Nothing is sent yet.
+    pub fn session(&self, access: SiteAccess, settings: &Settings) -> Session {
+        let connection = Connection {
+            url: access.site.url.clone(),
+            token: access.token.clone(),
+            user_id: access.site.user_id.clone(),
+        };
+        let pacer = Pacer::new(settings.fresh_pace(GATEWAY_CALLS));
+        Session {
+            gateway: Gateway::new(connection, self.client.clone(), pacer)
+                .with_time_limits(self.limits),
+            engine: self.clone(),
+            access,
+            told: Arc::default(),
+            only_read: Arc::default(),
+        }
+    }
+}
+
+impl Session {
+    /// The site that the session is with.
+    pub fn site(&self) -> &Site {
+        &self.access.site
+    }
+
+    /// Whether a reading found a gateway that is not recognised as New API: it is read, never written.
+    pub fn only_reads(&self) -> bool {
+        self.only_read.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn listed(&self, kind: GatewayKind) {
+        let unknown = kind != GatewayKind::NewApi;
+        self.only_read.store(unknown, Ordering::Relaxed);
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        &self.engine.store
+    }
+
+    pub(crate) fn now(&self) -> i64 {
+        self.engine.clock.now()
+    }
+
+    pub(crate) fn reader(&self) -> GatewayReader {
+        GatewayReader::new(self.gateway.clone())
+    }
+
+    /// The requests since this was last asked: what the journal has not counted yet.
+    pub(crate) fn requests(&self) -> Requests {
+        let sent = self.gateway.requests();
+        let now = Requests {
+            reads: sent.reads,
+            writes: sent.writes,
+            throttled: sent.throttled,
+        };
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::replace(&mut *told, now);
+        Requests {
+            reads: now.reads.saturating_sub(before.reads),
+            writes: now.writes.saturating_sub(before.writes),
+            throttled: now.throttled.saturating_sub(before.throttled),
+        }
+    }
+
+    /// How long the pace alone takes for so many requests from a fresh start.
+    pub fn waiting_time(&self, requests: usize) -> std::time::Duration {
+        self.estimate(requests)
+    }
+
+    /// How long the pace alone takes for so many further requests.
+    pub(crate) fn estimate(&self, requests: usize) -> std::time::Duration {
+        self.gateway.pacer().estimate(requests)
+    }
+
+    /// Takes the gateway for this process. The lock is freed by the system should the process be killed; the
+    /// number fences off whoever held it before.
+    pub(crate) async fn hold(&self) -> Result<Held, EngineError> {
+        let url = &self.access.site.url;
+        let lock = match GatewayLock::try_take(self.store(), url, &self.engine.actor) {
+            Ok(lock) => lock,
+            Err(StoreError::Busy { holder }) => return Err(EngineError::Busy(holder)),
+            Err(error) => return Err(error.into()),
+        };
+        let holder = format!("{} (process {})", self.engine.actor, std::process::id());
+        let fence = self.store().take_lease(url, &holder, self.now()).await?;
+        Ok(Held { _lock: lock, fence })
+    }
+
+    /// The settings that a stored run was planned with, and what channels have of their own now.
+    pub(crate) async fn scope_of(&self, run: &Run) -> Result<Scope, EngineError> {
+        let mut settings = Settings::default();
+        for (key, value) in &run.settings {
+            settings.set(key, value)?;
+        }
+        let policy = match &run.policy_override {
+            Some(text) => Some(lockstep_core::settings::parse_policy(text)?),
+            None => None,
+        };
+        let site = &self.access.site.id;
+        Ok(Scope {
+            settings,
+            policy,
+            providers: self.store().provider_overrides(site).await?,
+            channels: self.store().channel_overrides(site).await?,
+        })
+    }
+}
+
+/// A gateway that this process holds until dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    _lock: GatewayLock,
+    pub(crate) fence: i64,
+}

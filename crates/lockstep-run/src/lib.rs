@@ -1,0 +1,24 @@
+//! The engine: reads, plans, has approved, writes, reads back, takes back. Everything is a run.
+//!
+//! It joins what is decided (`lockstep-core`), what talks HTTP (`lockstep-remote`) and what remembers
+//! (`lockstep-store`), and knows neither command line nor pages.
+
+pub mod answer;
+pub mod clock;
+pub mod doctor;
+pub mod effective;
+pub mod engine;
+pub mod error;
+mod journal;
+mod plan;
+pub mod progress;
+mod read;
+mod recover;
+pub mod review;
+mod row;
+mod undo;
+mod write;
+mod write_row;
+
+pub use engine::{Engine, Request, Session, SiteAccess, Source, Watch};
+pub use error::EngineError;

@@ -1,0 +1,175 @@
+//! Starting a run and bringing it to its plan.
+
+use std::collections::HashMap;
+
+use lockstep_core::change::{RunState, Subject};
+use lockstep_core::settings::Settings;
+use lockstep_store::runs::{NewRun, Run};
+
+use crate::effective::Scope;
+use crate::engine::{Request, Session, Source, Watch};
+use crate::error::EngineError;
+use crate::read::{Given, ROW_AGE, read};
+
+/// A plan, and held parts, live a day; in milliseconds.
+pub(crate) const PLAN_AGE: i64 = 24 * 3_600_000;
+
+impl Session {
+    /// Reads and plans; writes nothing to the gateway. The run comes back as it is stored then: planned, failed
+    /// or cancelled.
+    ///
+    /// An interrupted reading of the same request is continued under its own id.
+    pub async fn plan(&self, request: &Request, watch: &Watch) -> Result<Run, EngineError> {
+        let store = self.store();
+        let site = &self.access.site.id;
+        let held = self.hold().await?;
+        let (selection, parent, mut given) = self.select(&request.source).await?;
+        let wanted = NewRun {
+            parent,
+            site_id: site.clone(),
+            subject: Subject::Models,
+            trigger: trigger(&request.source, request.go_on).to_owned(),
+            actor: self.engine.actor.clone(),
+            go_on: request.go_on,
+            unattended: request.unattended,
+            selection,
+            settings: texts(&request.settings),
+            policy_override: request.policy.map(|policy| policy.code().to_owned()),
+            policy_hash: store.policy_hash(site).await?,
+        };
+        let run = match self.interrupted_reading(&wanted, held.fence).await? {
+            Some(run) => {
+                let fresh = self.now().saturating_sub(ROW_AGE);
+                for row in store.changes(&run.id).await? {
+                    if row.read_at >= fresh {
+                        given.rows.insert(row.channel_id, row);
+                    }
+                }
+                run
+            }
+            None => store.create_run(wanted, self.now()).await?,
+        };
+        store.start_reading(&run.id, held.fence, self.now()).await?;
+        let scope = Scope {
+            settings: request.settings.clone(),
+            policy: request.policy,
+            providers: store.provider_overrides(site).await?,
+            channels: store.channel_overrides(site).await?,
+        };
+        let state = read(self, &run, held.fence, &scope, &given, watch).await?;
+        tracing::info!(run = %run.id, state = state.code(), "read");
+        Ok(store.run(&run.id).await?)
+    }
+
+    /// The channels of a source, the run they come from, and what needs no asking.
+    async fn select(
+        &self,
+        source: &Source,
+    ) -> Result<(Option<Vec<i64>>, Option<String>, Given), EngineError> {
+        let store = self.store();
+        let site = &self.access.site.id;
+        match source {
+            Source::All => Ok((None, None, Given::default())),
+            Source::Selected(ids) if ids.is_empty() => Err(EngineError::EmptySelection),
+            Source::Selected(ids) => Ok((Some(ids.clone()), None, Given::default())),
+            Source::RetryFailed => {
+                let failed = store.latest_failed(site, Subject::Models).await?;
+                if failed.is_empty() {
+                    return Err(EngineError::NothingFailed);
+                }
+                let parent = store.latest_run(site, Subject::Models).await?;
+                Ok((Some(failed), parent.map(|run| run.id), Given::default()))
+            }
+            Source::Held(only) => {
+                let mut rows = HashMap::new();
+                let mut parent = None;
+                let oldest = self.now().saturating_sub(PLAN_AGE);
+                for hold in store.holds(site).await? {
+                    let chosen = only
+                        .as_ref()
+                        .is_none_or(|ids| ids.contains(&hold.channel_id));
+                    if !chosen {
+                        continue;
+                    }
+                    let Some(row) = store.change(&hold.run_id, hold.channel_id).await? else {
+                        continue;
+                    };
+                    if row.read_at < oldest {
+                        return Err(EngineError::Expired(hold.run_id));
+                    }
+                    parent = parent.max(Some(hold.run_id));
+                    rows.insert(hold.channel_id, row);
+                }
+                if rows.is_empty() {
+                    return Err(EngineError::NothingHeld);
+                }
+                let mut ids: Vec<i64> = rows.keys().copied().collect();
+                ids.sort_unstable();
+                let given = Given {
+                    rows,
+                    approved: true,
+                };
+                Ok((Some(ids), parent, given))
+            }
+        }
+    }
+
+    /// A reading of the same request that a kill cut off. Other interrupted readings are ended: they changed
+    /// nothing, and nobody will come back for them.
+    async fn interrupted_reading(
+        &self,
+        wanted: &NewRun,
+        fence: i64,
+    ) -> Result<Option<Run>, EngineError> {
+        let mut same = None;
+        for run in self.store().unfinished_runs(&wanted.site_id).await? {
+            if run.state == RunState::Writing {
+                continue;
+            }
+            let continues = run.selection == wanted.selection
+                && run.settings == wanted.settings
+                && run.policy_override == wanted.policy_override
+                && run.policy_hash == wanted.policy_hash
+                && run.unattended == wanted.unattended
+                && run.go_on == wanted.go_on
+                && run.trigger == wanted.trigger
+                && same.is_none();
+            self.store()
+                .start_reading(&run.id, fence, self.now())
+                .await?;
+            if continues {
+                same = Some(run);
+            } else {
+                self.store()
+                    .end_run(
+                        &run.id,
+                        fence,
+                        RunState::Cancelled,
+                        None,
+                        self.requests(),
+                        self.now(),
+                    )
+                    .await?;
+            }
+        }
+        Ok(same)
+    }
+}
+
+fn trigger(source: &Source, go_on: bool) -> &'static str {
+    match source {
+        Source::All if go_on => "sync",
+        Source::All => "plan",
+        Source::Selected(_) => "selected",
+        Source::RetryFailed => "retry-failed",
+        Source::Held(_) => "apply-held",
+    }
+}
+
+fn texts(settings: &Settings) -> Vec<(String, String)> {
+    settings
+        .to_texts()
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect()
+}

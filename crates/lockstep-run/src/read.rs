@@ -1,0 +1,409 @@
+//! The reading step: lists the channels, asks providers, plans each as its answer arrives, journals it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use futures_util::StreamExt;
+use lockstep_core::brake::{RunBrake, removes};
+use lockstep_core::change::RunState;
+use lockstep_core::channel::Channel;
+use lockstep_core::failure::{Failure, FailureKind};
+use lockstep_core::hash::Digest;
+use lockstep_core::hold::ReasonCode;
+use lockstep_core::models::memory::Memory;
+use lockstep_core::models::plan::{Answered, ChannelInput, ChannelPlan, plan_channel};
+use lockstep_core::models::policy::Policy;
+use lockstep_core::settings::PaceMode;
+use lockstep_remote::gateway::Fetched;
+use lockstep_remote::retry::{Tried, read_with_retries};
+use lockstep_store::changes::ChangeRow;
+use lockstep_store::runs::Run;
+use lockstep_store::steps;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+use crate::effective::Scope;
+use crate::engine::{Session, Watch};
+use crate::error::EngineError;
+use crate::journal::{Entry, Journal};
+use crate::progress::Phase;
+use crate::row::{Seen, digest, plan_digest, row};
+
+/// At the automatic pace at most this many requests at once go to one provider's host.
+const PER_HOST: usize = 2;
+/// Rows of an interrupted reading are good for an hour, in milliseconds.
+pub(crate) const ROW_AGE: i64 = 3_600_000;
+
+/// What a reading takes as given instead of asking the provider.
+#[derive(Debug, Default)]
+pub(crate) struct Given {
+    /// Rows whose provider answers are used again.
+    pub(crate) rows: HashMap<i64, ChangeRow>,
+    /// Whether those rows' held parts are approved by this run.
+    pub(crate) approved: bool,
+}
+
+/// One reading under way.
+struct Reading<'a> {
+    session: &'a Session,
+    run: &'a Run,
+    scope: &'a Scope,
+    given: &'a Given,
+    memories: HashMap<i64, Memory>,
+    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// Once the gateway refuses us altogether, no further channel is asked.
+    refused: OnceLock<Failure>,
+    left_to_ask: std::sync::atomic::AtomicUsize,
+}
+
+/// One planned channel.
+struct Planned {
+    channel: Channel,
+    page: u32,
+    plan: ChannelPlan,
+    row: ChangeRow,
+}
+
+/// Reads and plans the run's channels. Returns the state in which the run is afterwards.
+pub(crate) async fn read(
+    session: &Session,
+    run: &Run,
+    fence: i64,
+    scope: &Scope,
+    given: &Given,
+    watch: &Watch,
+) -> Result<RunState, EngineError> {
+    let store = session.store();
+    watch
+        .progress
+        .phase(Phase::Listing, 0, std::time::Duration::ZERO);
+    let reader = session
+        .reader()
+        .with_page_retries(scope.settings.max_retries);
+    let listing = tokio::select! {
+        listed = reader.all_channels() => listed,
+        () = watch.cancel.cancelled() => {
+            return end(session, run, fence, RunState::Cancelled, None).await;
+        }
+    };
+    let listing = match listing {
+        Ok(listing) => listing,
+        Err(failure) => return end(session, run, fence, RunState::Failed, Some(failure)).await,
+    };
+
+    session.listed(listing.kind);
+    let mut brake = RunBrake::default();
+    let mut chosen: Vec<(u32, Channel)> = Vec::new();
+    let wanted: Option<std::collections::BTreeSet<i64>> = run
+        .selection
+        .as_ref()
+        .map(|ids| ids.iter().copied().collect());
+    for (page, channels) in (1..).zip(listing.pages) {
+        for channel in channels {
+            if wanted.as_ref().is_none_or(|ids| ids.contains(&channel.id)) {
+                chosen.push((page, channel));
+            } else {
+                brake.untouched(&channel);
+            }
+        }
+    }
+    if let Some(wanted) = &wanted {
+        let missing: Vec<i64> = wanted
+            .iter()
+            .filter(|id| !chosen.iter().any(|(_, channel)| channel.id == **id))
+            .copied()
+            .collect();
+        if !missing.is_empty() && run.parent.is_none() {
+            let failure = Failure::new(FailureKind::Gone, format!("channels {missing:?}"));
+            end(session, run, fence, RunState::Failed, Some(failure)).await?;
+            return Err(EngineError::NoSuchChannel(missing));
+        }
+    }
+
+    let total = chosen.len();
+    let reading = Reading {
+        session,
+        run,
+        scope,
+        given,
+        memories: store.memories(&session.access.site.id).await?,
+        hosts: Mutex::default(),
+        refused: OnceLock::new(),
+        left_to_ask: std::sync::atomic::AtomicUsize::new(total),
+    };
+    watch
+        .progress
+        .phase(Phase::Reading, total, session.estimate(total));
+    let broken = CancellationToken::new();
+    let journal = Journal::open(session.clone(), run.id.clone(), fence, broken.clone());
+    let mut digests: BTreeMap<i64, Digest> = BTreeMap::new();
+    let mut to_judge: Vec<Planned> = Vec::new();
+    let concurrency = scope.settings.effective_concurrency().max(1);
+    {
+        let answers = futures_util::stream::iter(chosen)
+            .map(|(page, channel)| reading.channel(page, channel, watch))
+            .buffer_unordered(concurrency);
+        tokio::pin!(answers);
+        loop {
+            let planned = tokio::select! {
+                biased;
+                () = watch.cancel.cancelled() => break,
+                () = broken.cancelled() => break,
+                planned = answers.next() => match planned {
+                    Some(planned) => planned,
+                    None => break,
+                },
+            };
+            brake.planned(&planned.channel, &planned.plan);
+            digests.insert(planned.channel.id, digest(&planned.row));
+            let memory = if removes(&planned.plan) || planned.plan.after().is_some() {
+                planned.plan.observed.clone()
+            } else {
+                planned.plan.settled_memory()
+            };
+            journal
+                .record(Entry::Read(Box::new(planned.row.clone()), Some(memory)))
+                .await;
+            if removes(&planned.plan) {
+                to_judge.push(planned);
+            }
+        }
+    }
+    journal.close().await?;
+    if watch.cancel.is_cancelled() {
+        return end(session, run, fence, RunState::Cancelled, None).await;
+    }
+
+    let changed = reading.judge(&brake, to_judge, &mut digests);
+    store
+        .mark_planned(
+            &run.id,
+            fence,
+            changed,
+            steps::Planned {
+                hash: plan_digest(digests.values()),
+                total: total as u64,
+                renews_holds: !given.approved,
+            },
+            session.now(),
+        )
+        .await?;
+    watch
+        .progress
+        .phase(Phase::Ended, total, std::time::Duration::ZERO);
+    Ok(RunState::Planned)
+}
+
+async fn end(
+    session: &Session,
+    run: &Run,
+    fence: i64,
+    state: RunState,
+    failure: Option<Failure>,
+) -> Result<RunState, EngineError> {
+    session
+        .store()
+        .end_run(
+            &run.id,
+            fence,
+            state,
+            failure,
+            session.requests(),
+            session.now(),
+        )
+        .await?;
+    Ok(state)
+}
+
+impl Reading<'_> {
+    async fn channel(&self, page: u32, channel: Channel, watch: &Watch) -> Planned {
+        watch.progress.begins(channel.id, &channel.name);
+        let (plan, attempts, read_at) = match self.given.rows.get(&channel.id) {
+            Some(known) => (
+                self.plan_again(&channel, known),
+                known.attempts,
+                known.read_at,
+            ),
+            None => {
+                let (plan, attempts) = self.ask(&channel).await;
+                (plan, attempts, self.session.now())
+            }
+        };
+        let seen = Seen {
+            run: &self.run.id,
+            channel: &channel,
+            page,
+            attempts,
+            now: read_at,
+        };
+        let row = row(seen, &plan);
+        let left = self
+            .left_to_ask
+            .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        watch.progress.ends(
+            channel.id,
+            plan.failure.is_some() && plan.skip.is_none(),
+            self.session.estimate(left.saturating_sub(1)),
+            self.session.gateway.requests().throttled,
+        );
+        Planned {
+            channel,
+            page,
+            plan,
+            row,
+        }
+    }
+
+    /// Asks the channel's provider, unless settings leave the channel out.
+    async fn ask(&self, channel: &Channel) -> (ChannelPlan, u32) {
+        let effective = self.scope.of(channel);
+        let left_out = effective.policy == Policy::Exclude
+            || (self.scope.settings.enabled_only && !channel.enabled());
+        if left_out {
+            return (self.plan(channel, Answered::NotAsked), 0);
+        }
+        if let Some(failure) = self.refused.get() {
+            return (self.plan(channel, Answered::Failed(failure)), 0);
+        }
+        let _permit = self.host_permit(channel).await;
+        let reader = self.session.reader();
+        let settings = &self.scope.settings;
+        let tried: Tried<Fetched> = read_with_retries(settings.max_retries, || {
+            reader.fetch_models(channel.id, settings.channel_timeout)
+        })
+        .await;
+        let plan = match &tried.result {
+            Ok(fetched) => self.plan(channel, Answered::List(&fetched.names, fetched.unreadable)),
+            Err(failure) => {
+                if failure.kind.whole_gateway() {
+                    let _already = self.refused.set(failure.clone());
+                }
+                self.plan(channel, Answered::Failed(failure))
+            }
+        };
+        (plan, tried.attempts)
+    }
+
+    /// Plans from what the provider answered an earlier reading.
+    fn plan_again(&self, channel: &Channel, known: &ChangeRow) -> ChannelPlan {
+        let unreadable = known
+            .hold
+            .as_ref()
+            .filter(|hold| hold.code == ReasonCode::PartialList)
+            .and_then(|hold| hold.count)
+            .unwrap_or(0);
+        match (&known.upstream, &known.failure) {
+            (Some(upstream), _) => self.plan(channel, Answered::List(upstream, unreadable)),
+            (None, Some(failure)) => self.plan(channel, Answered::Failed(failure)),
+            (None, None) => self.plan(channel, Answered::NotAsked),
+        }
+    }
+
+    fn plan(&self, channel: &Channel, answer: Answered<'_>) -> ChannelPlan {
+        let none = Memory::default();
+        let input = Input {
+            scope: self.scope,
+            run: self.run,
+            approved: self.given.approved,
+            memory: self.memories.get(&channel.id).unwrap_or(&none),
+            now: self.session.now(),
+        };
+        input.plan(channel, answer)
+    }
+
+    async fn host_permit(&self, channel: &Channel) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        if self.scope.settings.pace != PaceMode::Auto {
+            return None;
+        }
+        let provider = channel.provider();
+        let host = if provider.base_url.is_empty() {
+            format!("type {}", provider.kind)
+        } else {
+            let rest = provider
+                .base_url
+                .split_once("://")
+                .map_or(provider.base_url.as_str(), |(_, rest)| rest);
+            rest.split('/').next().unwrap_or(rest).to_owned()
+        };
+        let semaphore = {
+            let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            hosts
+                .entry(host)
+                .or_insert_with(|| Arc::new(Semaphore::new(PER_HOST)))
+                .clone()
+        };
+        semaphore.acquire_owned().await.ok()
+    }
+
+    /// Lets the brakes of the whole run judge the plans that would remove names, and returns the rows they changed.
+    fn judge(
+        &self,
+        brake: &RunBrake,
+        plans: Vec<Planned>,
+        digests: &mut BTreeMap<i64, Digest>,
+    ) -> Vec<ChangeRow> {
+        let mut changed = Vec::new();
+        if self.given.approved {
+            return changed;
+        }
+        for planned in plans {
+            let Planned {
+                channel,
+                page,
+                mut plan,
+                row: before,
+            } = planned;
+            let allowed = self.scope.of(&channel).allowed;
+            brake.judge(
+                &channel,
+                &mut plan,
+                &self.scope.settings.limits,
+                self.run.unattended,
+                &allowed,
+            );
+            let seen = Seen {
+                run: &self.run.id,
+                channel: &channel,
+                page,
+                attempts: before.attempts,
+                now: before.read_at,
+            };
+            let after = row(seen, &plan);
+            if after != before {
+                digests.insert(channel.id, digest(&after));
+                changed.push(after);
+            }
+        }
+        changed
+    }
+}
+
+/// What a plan rests on beside the channel and the answer.
+#[derive(Clone, Copy)]
+pub(crate) struct Input<'a> {
+    pub(crate) scope: &'a Scope,
+    pub(crate) run: &'a Run,
+    pub(crate) approved: bool,
+    pub(crate) memory: &'a Memory,
+    pub(crate) now: i64,
+}
+
+impl Input<'_> {
+    pub(crate) fn plan(self, channel: &Channel, answer: Answered<'_>) -> ChannelPlan {
+        let effective = self.scope.of(channel);
+        plan_channel(ChannelInput {
+            channel,
+            answer,
+            policy: effective.policy,
+            rules: &effective.rules,
+            keep: &effective.keep,
+            allowed: &effective.allowed,
+            memory: self.memory,
+            limits: &self.scope.settings.limits,
+            enabled_only: self.scope.settings.enabled_only,
+            unattended: self.run.unattended,
+            approved: self.approved,
+            now: self.now,
+        })
+    }
+}

@@ -1,0 +1,43 @@
+//! After a kill: what was approved is carried on under its own id, or given up when a day has passed.
+
+use lockstep_core::change::RunState;
+use lockstep_store::runs::Run;
+
+use crate::engine::{Session, Watch};
+use crate::error::EngineError;
+use crate::plan::PLAN_AGE;
+use crate::review::{Approval, outcome};
+
+impl Session {
+    /// Carries on every run of this gateway that was cut off while it wrote. Each write is decided by reading first:
+    /// what already is as intended is recorded as found, what still is as before is written, anything else moved.
+    pub async fn carry_on(&self, watch: &Watch) -> Result<Vec<Run>, EngineError> {
+        let mut ended = Vec::new();
+        for run in self.interrupted_writes().await? {
+            let approved_at = run.approved_at.unwrap_or(run.started_at);
+            if self.now().saturating_sub(approved_at) > PLAN_AGE {
+                let held = self.hold().await?;
+                self.store().adopt_run(&run.id, held.fence).await?;
+                let rows = self.store().changes(&run.id).await?;
+                self.end(&run, held.fence, outcome(&rows, true), None)
+                    .await?;
+                ended.push(self.store().run(&run.id).await?);
+            } else {
+                ended.push(self.write(&run.id, &Approval::default(), watch).await?);
+            }
+        }
+        Ok(ended)
+    }
+
+    /// The runs of this gateway that were cut off while they wrote.
+    pub async fn interrupted_writes(&self) -> Result<Vec<Run>, EngineError> {
+        let runs = self
+            .store()
+            .unfinished_runs(&self.access.site.id)
+            .await?
+            .into_iter()
+            .filter(|run| run.state == RunState::Writing)
+            .collect();
+        Ok(runs)
+    }
+}

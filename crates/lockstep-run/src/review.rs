@@ -1,0 +1,102 @@
+//! Approval: the checks between a shown plan and its first write.
+
+use lockstep_core::change::Subject;
+use lockstep_core::change::{RunState, State};
+use lockstep_store::changes::ChangeRow;
+use lockstep_store::runs::Run;
+use lockstep_store::status::ItemStatus;
+
+use crate::engine::Session;
+use crate::error::EngineError;
+use crate::plan::PLAN_AGE;
+use crate::row::{digest, plan_digest};
+
+/// Who approves what.
+#[derive(Clone, Debug, Default)]
+pub struct Approval {
+    /// Only these channels; `None` for all that are ready.
+    pub only: Option<Vec<i64>>,
+    /// Who approved it, for the history.
+    pub by: String,
+}
+
+/// The trigger of a run that takes another one back.
+pub(crate) const UNDO: &str = "undo";
+/// The trigger of a run that writes what was held.
+pub(crate) const HELD: &str = "apply-held";
+
+impl Session {
+    /// Whether a plan of this gateway was ever made: a site's first run stops for a review, once. Asked before the
+    /// plan that it is about.
+    pub async fn reviewed_before(&self) -> Result<bool, EngineError> {
+        let site = &self.access.site.id;
+        Ok(self.store().has_been_planned(site, Subject::Models).await?)
+    }
+
+    /// Ends a planned run that has nothing to write.
+    pub async fn finish(&self, run: &Run) -> Result<Run, EngineError> {
+        let held = self.hold().await?;
+        let rows = self.store().changes(&run.id).await?;
+        self.store().adopt_run(&run.id, held.fence).await?;
+        self.end(run, held.fence, outcome(&rows, false), None)
+            .await?;
+        Ok(self.store().run(&run.id).await?)
+    }
+
+    pub(crate) async fn end(
+        &self,
+        run: &Run,
+        fence: i64,
+        state: RunState,
+        failure: Option<lockstep_core::failure::Failure>,
+    ) -> Result<(), EngineError> {
+        self.store()
+            .end_run(&run.id, fence, state, failure, self.requests(), self.now())
+            .await?;
+        Ok(())
+    }
+
+    /// Checks that the stored plan is the one that was shown, is fresh, and rests on today's policies.
+    pub(crate) async fn check_plan(&self, run: &Run) -> Result<Vec<ChangeRow>, EngineError> {
+        if run.state != RunState::Planned {
+            return Err(EngineError::NotPlanned {
+                run: run.id.clone(),
+                state: run.state,
+            });
+        }
+        let planned_at = run.planned_at.unwrap_or(0);
+        if self.now().saturating_sub(planned_at) > PLAN_AGE {
+            return Err(EngineError::Expired(run.id.clone()));
+        }
+        let rows = self.store().changes(&run.id).await?;
+        let digests: Vec<_> = rows.iter().map(digest).collect();
+        if run.plan_hash.as_ref() != Some(&plan_digest(&digests)) {
+            return Err(EngineError::PlanChanged(run.id.clone()));
+        }
+        if run.trigger != UNDO && run.policy_hash != self.store().policy_hash(&run.site_id).await? {
+            return Err(EngineError::PolicyChanged(run.id.clone()));
+        }
+        Ok(rows)
+    }
+}
+
+/// How a run ended, by its rows.
+pub(crate) fn outcome(rows: &[ChangeRow], cancelled: bool) -> RunState {
+    let mut failed = false;
+    let mut succeeded = false;
+    for row in rows {
+        match row.status() {
+            ItemStatus::Failed => failed = true,
+            ItemStatus::Success => succeeded = true,
+            // A held channel whose other part was written succeeded as far as it went.
+            ItemStatus::Held => succeeded |= row.state == State::Applied,
+            ItemStatus::Skipped | ItemStatus::Planned => {}
+        }
+    }
+    match (cancelled, failed, succeeded) {
+        (true, _, _) => RunState::Cancelled,
+        (false, false, _) => RunState::Done,
+        (false, true, true) => RunState::Partial,
+        (false, true, false) => RunState::Failed,
+    }
+}

@@ -1,0 +1,112 @@
+//! Undo: a run whose changes are another run's, turned round.
+
+use lockstep_core::change::{State, Subject};
+use lockstep_core::hash::Digest;
+use lockstep_core::hold::{Reason, ReasonCode};
+use lockstep_core::models::list::NonEmptyModels;
+use lockstep_store::changes::ChangeRow;
+use lockstep_store::runs::{NewRun, Run};
+use lockstep_store::steps::Planned;
+
+use crate::engine::Session;
+use crate::error::EngineError;
+use crate::review::UNDO;
+use crate::row::{digest, plan_digest};
+
+impl Session {
+    /// Plans to take back what a run wrote, or the chosen channels of it. Nothing is read from the gateway: what is
+    /// there now is compared when it is written, and whatever somebody edited since is a conflict and stays.
+    pub async fn plan_undo(&self, run_id: &str, only: Option<&[i64]>) -> Result<Run, EngineError> {
+        let store = self.store();
+        let parent = store.run(run_id).await?;
+        let rows: Vec<ChangeRow> = store
+            .changes(run_id)
+            .await?
+            .into_iter()
+            .filter(|row| row.state == State::Applied)
+            .filter(|row| only.is_none_or(|ids| ids.contains(&row.channel_id)))
+            .collect();
+        if rows.is_empty() {
+            return Err(EngineError::NothingToUndo(run_id.to_owned()));
+        }
+        let held = self.hold().await?;
+        let run = store
+            .create_run(
+                NewRun {
+                    parent: Some(parent.id.clone()),
+                    site_id: parent.site_id.clone(),
+                    subject: Subject::Models,
+                    trigger: UNDO.to_owned(),
+                    actor: self.engine.actor.clone(),
+                    go_on: false,
+                    unattended: false,
+                    selection: Some(rows.iter().map(|row| row.channel_id).collect()),
+                    settings: parent.settings.clone(),
+                    policy_override: None,
+                    policy_hash: store.policy_hash(&parent.site_id).await?,
+                },
+                self.now(),
+            )
+            .await?;
+        store.start_reading(&run.id, held.fence, self.now()).await?;
+        let now = self.now();
+        let rows: Vec<ChangeRow> = rows
+            .into_iter()
+            .map(|row| turned_round(&run.id, row, now))
+            .collect();
+        let digests: Vec<Digest> = rows.iter().map(digest).collect();
+        let total = rows.len() as u64;
+        store
+            .record_read(&run.id, held.fence, rows, Vec::new(), self.requests())
+            .await?;
+        store
+            .mark_planned(
+                &run.id,
+                held.fence,
+                Vec::new(),
+                Planned {
+                    hash: plan_digest(&digests),
+                    total,
+                    renews_holds: false,
+                },
+                self.now(),
+            )
+            .await?;
+        Ok(store.run(&run.id).await?)
+    }
+}
+
+fn turned_round(run: &str, row: ChangeRow, now: i64) -> ChangeRow {
+    let was = row.before;
+    let is = row.after.unwrap_or_default();
+    // A list that was empty cannot be given back: the gateway ignores an empty one.
+    let possible = NonEmptyModels::new(was.clone()).is_some();
+    ChangeRow {
+        run_id: run.to_owned(),
+        base: Digest::of([&is]),
+        before: is,
+        after: possible.then_some(was),
+        state: if possible {
+            State::Ready
+        } else {
+            State::Skipped
+        },
+        skip: (!possible).then(|| Reason::plain(ReasonCode::EmptyBefore)),
+        upstream: None,
+        hold: None,
+        failure: None,
+        held_add: Vec::new(),
+        held_remove: Vec::new(),
+        kept: Vec::new(),
+        dropped: Vec::new(),
+        notes: Vec::new(),
+        attempts: 1,
+        http_status: None,
+        read_at: now,
+        finished_at: Some(now),
+        channel_id: row.channel_id,
+        channel_name: row.channel_name,
+        provider: row.provider,
+        page: row.page,
+    }
+}

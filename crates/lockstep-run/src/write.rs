@@ -1,0 +1,150 @@
+//! The write step: the only place of Lockstep that changes a gateway.
+//!
+//! Approved rows are the intents. Each base is read again, written, and the whole reply compared; each outcome is
+//! journaled. What moved meanwhile is planned again from what is there now.
+
+use std::collections::BTreeSet;
+use std::sync::atomic::AtomicUsize;
+
+use futures_util::StreamExt;
+use lockstep_core::change::{RunState, State};
+use lockstep_core::failure::Failure;
+use lockstep_store::changes::ChangeRow;
+use lockstep_store::runs::Run;
+use tokio::sync::OnceCell;
+
+use crate::effective::Scope;
+use crate::engine::{Session, Watch};
+use crate::error::EngineError;
+use crate::journal::{Entry, Journal};
+use crate::progress::Phase;
+use crate::review::{Approval, HELD, outcome};
+use crate::write_row::Writing;
+
+impl Session {
+    /// Approves a planned run and writes it, or carries on with one that a kill cut off while writing.
+    pub async fn write(
+        &self,
+        run_id: &str,
+        approval: &Approval,
+        watch: &Watch,
+    ) -> Result<Run, EngineError> {
+        let store = self.store();
+        let held = self.hold().await?;
+        let run = store.run(run_id).await?;
+        if run.state != RunState::Writing {
+            let rows = self.check_plan(&run).await?;
+            let chosen = |row: &&ChangeRow| {
+                row.state == State::Ready
+                    && approval
+                        .only
+                        .as_ref()
+                        .is_none_or(|ids| ids.contains(&row.channel_id))
+            };
+            store.adopt_run(run_id, held.fence).await?;
+            if rows.iter().filter(chosen).count() == 0 {
+                self.end(&run, held.fence, outcome(&rows, false), None)
+                    .await?;
+                return Ok(store.run(run_id).await?);
+            }
+            store
+                .approve(run_id, approval.only.as_deref(), &approval.by, self.now())
+                .await?;
+        } else {
+            store.adopt_run(run_id, held.fence).await?;
+        }
+        let run = store.run(run_id).await?;
+        let scope = self.scope_of(&run).await?;
+        let failure = self.write_approved(&run, held.fence, &scope, watch).await?;
+        let rows = store.changes(run_id).await?;
+        if run.trigger == HELD {
+            // What waited is written, so nothing waits any more.
+            for row in rows.iter().filter(|row| row.state == State::Applied) {
+                store.delete_hold(&run.site_id, row.channel_id).await?;
+            }
+        }
+        let left = rows.iter().any(|row| row.state == State::Approved);
+        let cancelled = left && failure.is_none() && watch.cancel.is_cancelled();
+        let state = match outcome(&rows, cancelled) {
+            RunState::Done if failure.is_some() => RunState::Partial,
+            state => state,
+        };
+        self.end(&run, held.fence, state, failure).await?;
+        watch
+            .progress
+            .phase(Phase::Ended, 0, std::time::Duration::ZERO);
+        tracing::info!(run = %run.id, state = state.code(), "written");
+        Ok(store.run(run_id).await?)
+    }
+
+    /// Writes every approved row. A failure is returned when it stopped the run as a whole.
+    async fn write_approved(
+        &self,
+        run: &Run,
+        fence: i64,
+        scope: &Scope,
+        watch: &Watch,
+    ) -> Result<Option<Failure>, EngineError> {
+        let rows: Vec<ChangeRow> = self
+            .store()
+            .changes(&run.id)
+            .await?
+            .into_iter()
+            .filter(|row| row.state == State::Approved)
+            .collect();
+        let stop = watch.cancel.child_token();
+        let journal = Journal::open(self.clone(), run.id.clone(), fence, stop.clone());
+        let pages: BTreeSet<u32> = rows.iter().map(|row| row.page).collect();
+        let writing = Writing {
+            session: self,
+            run,
+            scope,
+            fence,
+            stop: stop.clone(),
+            memories: self.store().memories(&self.access.site.id).await?,
+            pages: pages.iter().map(|page| (*page, OnceCell::new())).collect(),
+            left: AtomicUsize::new(rows.len()),
+            watch,
+        };
+        watch.progress.phase(
+            Phase::Writing,
+            rows.len(),
+            self.estimate(rows.len() + pages.len()),
+        );
+        let mut rows = rows.into_iter();
+        let mut stopped: Option<Failure> = None;
+        // The first write ever on a site goes to one channel alone: a fork with other manners is caught here.
+        let alone = !self.access.site.first_write_done;
+        while alone && stopped.is_none() && !stop.is_cancelled() {
+            let Some(row) = rows.next() else { break };
+            let Some(done) = writing.one(row).await else {
+                break;
+            };
+            stopped = done.stops(true);
+            let wrote = done.wrote;
+            journal.record(Entry::Outcome(Box::new(done.outcome))).await;
+            if wrote && stopped.is_none() {
+                self.store().mark_first_write(&self.access.site.id).await?;
+                break;
+            }
+        }
+        if stopped.is_none() {
+            let concurrency = scope.settings.effective_concurrency().max(1);
+            let outcomes = futures_util::stream::iter(rows)
+                .take_while(|_| std::future::ready(!stop.is_cancelled()))
+                .map(|row| writing.one(row))
+                .buffer_unordered(concurrency);
+            tokio::pin!(outcomes);
+            while let Some(done) = outcomes.next().await {
+                let Some(done) = done else { continue };
+                if let Some(failure) = done.stops(false) {
+                    stopped.get_or_insert(failure);
+                    stop.cancel();
+                }
+                journal.record(Entry::Outcome(Box::new(done.outcome))).await;
+            }
+        }
+        journal.close().await?;
+        Ok(stopped)
+    }
+}

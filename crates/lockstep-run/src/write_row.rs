@@ -1,0 +1,453 @@
+//! One row of the write step: the base read again, the write sent, the whole reply compared.
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
+use lockstep_core::change::State;
+use lockstep_core::channel::Channel;
+use lockstep_core::failure::{Failure, FailureKind};
+use lockstep_core::hold::{Reason, ReasonCode};
+use lockstep_core::models::fate::Kept;
+use lockstep_core::models::list::{NonEmptyModels, parse};
+use lockstep_core::models::memory::Memory;
+use lockstep_core::models::plan::Answered;
+use lockstep_core::retry::backoff;
+use lockstep_remote::gateway::{Fence, GatewayKind, GatewayWriter, Sent};
+use lockstep_remote::retry::read_with_retries;
+use lockstep_store::Store;
+use lockstep_store::changes::ChangeRow;
+use lockstep_store::runs::Run;
+use lockstep_store::steps::Outcome;
+use tokio::sync::OnceCell;
+use tokio_util::sync::CancellationToken;
+
+use crate::effective::Scope;
+use crate::engine::{Session, Watch};
+use crate::read::Input;
+use crate::review::{HELD, UNDO};
+
+/// A base older than this when its turn comes is read again alone; in milliseconds.
+const BASE_AGE: i64 = 60_000;
+
+/// Channels of one page, as re-read just before the first write on it.
+pub(crate) struct PageNow {
+    channels: HashMap<i64, Channel>,
+    kind: GatewayKind,
+    read_at: i64,
+}
+
+pub(crate) struct Writing<'a> {
+    pub(crate) session: &'a Session,
+    pub(crate) run: &'a Run,
+    pub(crate) scope: &'a Scope,
+    pub(crate) fence: i64,
+    pub(crate) stop: CancellationToken,
+    pub(crate) memories: HashMap<i64, Memory>,
+    pub(crate) pages: HashMap<u32, OnceCell<PageNow>>,
+    pub(crate) left: AtomicUsize,
+    pub(crate) watch: &'a Watch,
+}
+
+/// One write that ended.
+pub(crate) struct Done {
+    pub(crate) outcome: Outcome,
+    /// Whether a write was sent and its reply compared.
+    pub(crate) wrote: bool,
+}
+
+impl Done {
+    /// The failure that ends the whole run, if this is one.
+    pub(crate) fn stops(&self, first: bool) -> Option<Failure> {
+        let failure = self.outcome.failure.as_ref()?;
+        let manners = matches!(
+            failure.kind,
+            FailureKind::FieldsChanged | FailureKind::NotStored
+        );
+        (failure.kind.whole_gateway() || (first && manners)).then(|| failure.clone())
+    }
+}
+
+/// What follows a write that was sent.
+enum Sequel {
+    Ended(Box<Done>),
+    /// Another try, with the channel as it was read back, if it was.
+    Again(Option<Box<Channel>>),
+}
+
+/// What is to be done with an approved row, given the channel as it is now.
+enum Step {
+    Write(NonEmptyModels, Memory),
+    Found(Option<Memory>),
+    Moved,
+}
+
+impl Writing<'_> {
+    /// Writes one row. `None` when the run was stopped before anything was sent for it.
+    pub(crate) async fn one(&self, row: ChangeRow) -> Option<Done> {
+        self.watch
+            .progress
+            .begins(row.channel_id, &row.channel_name);
+        let mut done = self.write_row(&row).await?;
+        done.outcome.finished_at = self.session.now();
+        let left = self.left.fetch_sub(1, Ordering::Relaxed);
+        self.watch.progress.ends(
+            row.channel_id,
+            done.outcome.failure.is_some(),
+            self.session.estimate(left.saturating_sub(1)),
+            self.session.gateway.requests().throttled,
+        );
+        Some(done)
+    }
+
+    async fn write_row(&self, row: &ChangeRow) -> Option<Done> {
+        let mut tries = 0;
+        let mut known: Option<Channel> = None;
+        loop {
+            let base = match known.take() {
+                Some(channel) => Ok(channel),
+                None => self.unless_stopped(self.base(row)).await?,
+            };
+            let base = match base {
+                Ok(base) => base,
+                Err(failure) if failure.kind == FailureKind::Gone => {
+                    return Some(ended(row, State::Moved, Some(failure), tries));
+                }
+                Err(failure) => return Some(ended(row, State::Failed, Some(failure), tries)),
+            };
+            let (models, memory) = match self.step(row, &base) {
+                Step::Write(models, memory) => (models, memory),
+                Step::Found(memory) => {
+                    let mut done = ended(row, State::Applied, None, tries);
+                    done.outcome.after = Some(base.models);
+                    done.outcome.memory = memory;
+                    return Some(done);
+                }
+                Step::Moved => return Some(moved(row, tries)),
+            };
+            if let Err(failure) = self.record_rebased(row, &base, &models).await {
+                return Some(ended(row, State::Failed, Some(failure), tries));
+            }
+            tries += 1;
+            let sent = self.put(row.channel_id, &models).await?;
+            match self.judge(row, &base, &models, memory, sent, tries).await {
+                Sequel::Ended(done) => return Some(*done),
+                Sequel::Again(now) => known = now.map(|now| *now),
+            }
+            self.unless_stopped(tokio::time::sleep(backoff(tries, rand::random())))
+                .await?;
+        }
+    }
+
+    /// What became of a write: it ended, or it is surely not stored and worth another try.
+    async fn judge(
+        &self,
+        row: &ChangeRow,
+        base: &Channel,
+        models: &NonEmptyModels,
+        memory: Memory,
+        sent: Sent<Channel>,
+        tries: u32,
+    ) -> Sequel {
+        let again = |failure: &Failure| {
+            tries <= self.scope.settings.max_retries
+                && failure.kind.worth_a_retry(failure.http_status)
+        };
+        let end = |state, failure| Sequel::Ended(Box::new(ended(row, state, Some(failure), tries)));
+        match sent {
+            Sent::Stored(reply) => {
+                let done = self.compare(row, base, &reply, models, memory, tries);
+                Sequel::Ended(Box::new(done))
+            }
+            Sent::NotSent(failure) if again(&failure) => Sequel::Again(None),
+            Sent::NotSent(failure) | Sent::Refused(failure) => end(State::Failed, failure),
+            Sent::Unknown(failure) => {
+                // It may have arrived, so this is read whoever asked to stop.
+                let now = match self.alone(row.channel_id).await {
+                    Ok(now) => now,
+                    Err(unread) => {
+                        let failure = Failure {
+                            kind: FailureKind::Unverified,
+                            detail: format!("{}; reading back: {}", failure.detail, unread.detail),
+                            ..failure
+                        };
+                        return end(State::Unverified, failure);
+                    }
+                };
+                let stored = now.models == models.as_str();
+                if stored && failure.kind == FailureKind::Rejected {
+                    // The list was stored, yet the gateway said no: its routing table may be out of step.
+                    end(State::Unverified, failure)
+                } else if stored {
+                    let done = self.compare(row, base, &now, models, memory, tries);
+                    Sequel::Ended(Box::new(done))
+                } else if now.models != base.models {
+                    Sequel::Ended(Box::new(moved(row, tries)))
+                } else if again(&failure) {
+                    Sequel::Again(Some(Box::new(now)))
+                } else {
+                    end(State::Failed, failure)
+                }
+            }
+        }
+    }
+
+    /// The intent of a write is stored before it; of a base that moved, the new intent.
+    async fn record_rebased(
+        &self,
+        row: &ChangeRow,
+        base: &Channel,
+        models: &NonEmptyModels,
+    ) -> Result<(), Failure> {
+        if base.models == row.before || self.run.trigger == UNDO {
+            return Ok(());
+        }
+        let rebased = ChangeRow {
+            base: base.base(),
+            before: base.models.clone(),
+            after: Some(models.as_str().to_owned()),
+            ..row.clone()
+        };
+        let (store, requests) = (self.session.store(), self.session.requests());
+        store
+            .record_rebased(&self.run.id, self.fence, vec![rebased], requests)
+            .await
+            .map_err(|error| Failure::new(FailureKind::Record, error.to_string()))
+    }
+
+    /// Sends the write. Once the run is stopped, one that still waits for its token is given up: `None`. One that was
+    /// sent is awaited, for only its reply tells what became of it.
+    async fn put(&self, id: i64, models: &NonEmptyModels) -> Option<Sent<Channel>> {
+        let fence = Arc::new(LeaseFence {
+            store: self.session.store().clone(),
+            url: self.run.site_url.clone(),
+            fence: self.fence,
+            passed: AtomicBool::new(false),
+        });
+        let writer = GatewayWriter::new(self.session.gateway.clone(), fence.clone());
+        let sent = writer.put_models(id, models);
+        tokio::pin!(sent);
+        tokio::select! {
+            biased;
+            sent = &mut sent => return Some(sent),
+            () = self.stop.cancelled() => {}
+        }
+        if fence.passed.load(Ordering::SeqCst) {
+            Some(sent.await)
+        } else {
+            None
+        }
+    }
+
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            done = work => Some(done),
+            () = self.stop.cancelled() => None,
+        }
+    }
+
+    /// What the reply says of the write: the list must be the one that was sent, every configured field what it was.
+    fn compare(
+        &self,
+        row: &ChangeRow,
+        base: &Channel,
+        reply: &Channel,
+        models: &NonEmptyModels,
+        memory: Memory,
+        tries: u32,
+    ) -> Done {
+        let fields = base.configured_differences(reply);
+        let failure = if reply.models != models.as_str() {
+            Some(Failure::status(
+                FailureKind::NotStored,
+                200,
+                format!(
+                    "{} names sent, {} in the reply",
+                    parse(models.as_str()).len(),
+                    parse(&reply.models).len()
+                ),
+            ))
+        } else if !fields.is_empty() {
+            Some(Failure::status(
+                FailureKind::FieldsChanged,
+                200,
+                fields.join(", "),
+            ))
+        } else {
+            None
+        };
+        let mut done = match failure {
+            Some(failure) => ended(row, State::Failed, Some(failure), tries),
+            None => ended(row, State::Applied, None, tries),
+        };
+        done.wrote = true;
+        if done.outcome.state == State::Applied {
+            done.outcome.after = Some(models.as_str().to_owned());
+            done.outcome.memory = (self.run.trigger != UNDO).then_some(memory);
+        }
+        done
+    }
+
+    /// The channel as it is now: from its page, read once just before the first write on it; alone when that is a
+    /// minute old or the channel has left the page.
+    async fn base(&self, row: &ChangeRow) -> Result<Channel, Failure> {
+        if let Some(cell) = self.pages.get(&row.page) {
+            let page = cell
+                .get_or_try_init(|| async {
+                    let reader = self.session.reader();
+                    let page = read_with_retries(self.scope.settings.max_retries, || {
+                        reader.page(row.page)
+                    })
+                    .await
+                    .result?;
+                    Ok::<_, Failure>(PageNow {
+                        channels: page
+                            .channels
+                            .into_iter()
+                            .map(|channel| (channel.id, channel))
+                            .collect(),
+                        kind: page.kind,
+                        read_at: self.session.now(),
+                    })
+                })
+                .await?;
+            if page.kind != GatewayKind::NewApi {
+                return Err(Failure::new(
+                    FailureKind::NotRecognised,
+                    "the gateway is not recognised as New API and is only read",
+                ));
+            }
+            let fresh = self.session.now().saturating_sub(page.read_at) <= BASE_AGE;
+            if let (true, Some(channel)) = (fresh, page.channels.get(&row.channel_id)) {
+                return Ok(channel.clone());
+            }
+        }
+        self.alone(row.channel_id).await
+    }
+
+    async fn alone(&self, id: i64) -> Result<Channel, Failure> {
+        let reader = self.session.reader();
+        read_with_retries(self.scope.settings.max_retries, || reader.channel(id))
+            .await
+            .result
+    }
+
+    fn step(&self, row: &ChangeRow, base: &Channel) -> Step {
+        let Some(after) = &row.after else {
+            return Step::Moved;
+        };
+        if self.run.trigger == UNDO {
+            return match NonEmptyModels::new(after.clone()) {
+                Some(models) if base.models == row.before => Step::Write(models, Memory::default()),
+                _ if base.models == *after => Step::Found(None),
+                _ => Step::Moved,
+            };
+        }
+        // What one provider offers is no list for the channel of another.
+        if base.provider() != row.provider {
+            return Step::Moved;
+        }
+        let none = Memory::default();
+        let input = Input {
+            scope: self.scope,
+            run: self.run,
+            approved: self.run.trigger == HELD,
+            memory: self.memories.get(&row.channel_id).unwrap_or(&none),
+            now: self.session.now(),
+        };
+        let upstream = row.upstream.as_deref().unwrap_or_default();
+        let mut plan = input.plan(base, Answered::List(upstream, 0));
+        // What was held stays held, and so does what "keep until it changes" was answered to: the brakes of the whole
+        // run are not asked again, and only what was shown as ready is written.
+        let reason = row
+            .hold
+            .clone()
+            .unwrap_or_else(|| Reason::plain(ReasonCode::NotWritten));
+        let answered = row.kept.iter().any(|(_, why)| *why == Kept::Answered);
+        if answered || !row.held_remove.is_empty() {
+            plan.hold_removals(reason.clone(), &BTreeSet::new(), false);
+        }
+        if !row.held_add.is_empty() {
+            plan.hold_additions(reason);
+        }
+        if answered {
+            plan.respect_answer();
+        }
+        let planned = plan.after();
+        let same_names = |text: &str| {
+            let mut one = parse(text);
+            let mut other = parse(after);
+            one.sort();
+            other.sort();
+            one == other
+        };
+        if base.models != row.before && same_names(&base.models) {
+            return Step::Found(Some(plan.settled_memory()));
+        }
+        let still = match &planned {
+            None => false,
+            Some(text) => same_names(text) || (self.run.go_on && base.base() != row.base),
+        };
+        match planned.and_then(NonEmptyModels::new) {
+            Some(models) if still => Step::Write(models, plan.settled_memory()),
+            _ => Step::Moved,
+        }
+    }
+}
+
+fn moved(row: &ChangeRow, tries: u32) -> Done {
+    let failure = Failure::new(FailureKind::Moved, "");
+    ended(row, State::Moved, Some(failure), tries)
+}
+
+fn ended(row: &ChangeRow, state: State, failure: Option<Failure>, tries: u32) -> Done {
+    let http_status = match &failure {
+        Some(failure) => failure.http_status,
+        None => Some(200),
+    };
+    Done {
+        outcome: Outcome {
+            channel_id: row.channel_id,
+            state,
+            after: None,
+            failure,
+            attempts_added: tries.saturating_sub(1),
+            http_status,
+            finished_at: 0,
+            memory: None,
+        },
+        wrote: false,
+    }
+}
+
+/// A lease's fence: whoever took the gateway after us has a higher number, and then nothing more is sent.
+#[derive(Debug)]
+struct LeaseFence {
+    store: Store,
+    url: lockstep_core::site::GatewayUrl,
+    fence: i64,
+    /// Set once a request may be on its way.
+    passed: AtomicBool,
+}
+
+impl Fence for LeaseFence {
+    fn check(&self) -> BoxFuture<'_, Result<(), Failure>> {
+        async {
+            match self.store.lease_holds(&self.url, self.fence).await {
+                Ok(true) => {
+                    self.passed.store(true, Ordering::SeqCst);
+                    Ok(())
+                }
+                Ok(false) => Err(Failure::new(
+                    FailureKind::Record,
+                    "another process has taken over this gateway",
+                )),
+                Err(error) => Err(Failure::new(FailureKind::Record, error.to_string())),
+            }
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,318 @@
+//! What every verb stands on: the store, the configuration, the gateway that is meant, the settings that hold.
+
+use std::io::{BufRead, IsTerminal};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use anyhow::{Context as _, bail};
+use lockstep_core::models::policy::Policy;
+use lockstep_core::settings::{Settings, parse_policy};
+use lockstep_core::site::GatewayUrl;
+use lockstep_run::clock::SystemClock;
+use lockstep_run::{Engine, SiteAccess};
+use lockstep_store::sites::{Site, SiteEdit};
+use lockstep_store::{KeySource, Store};
+use secrecy::SecretString;
+
+use super::args::{Global, Target, Tuning};
+use crate::config::File;
+use crate::view::Screen;
+use crate::words::en;
+
+/// The variable that carries the token; it is never an argument.
+const TOKEN: &str = "LOCKSTEP_TOKEN";
+const URL: &str = "LOCKSTEP_URL";
+const USER_ID: &str = "LOCKSTEP_USER_ID";
+const SITE: &str = "LOCKSTEP_SITE";
+
+/// What a verb is given.
+pub(crate) struct Context {
+    pub(crate) file: File,
+    pub(crate) engine: Engine,
+    pub(crate) screen: Screen,
+}
+
+impl Context {
+    /// Reads the configuration and opens the store.
+    pub(crate) async fn open(global: Global) -> anyhow::Result<Self> {
+        let file = File::read(global.config.as_deref())?;
+        let path = database_path(&global, &file)?;
+        let key = match global.key_file.clone().or_else(|| file.key_file.clone()) {
+            Some(path) => KeySource::File(path),
+            None => KeySource::FileBeside,
+        };
+        let store = Store::open(&path, key).await?;
+        Self::over(store, &global, file)
+    }
+
+    /// A context over a store that is open.
+    pub(crate) fn over(store: Store, global: &Global, file: File) -> anyhow::Result<Self> {
+        let engine = Engine::start(store, Arc::new(SystemClock), actor())
+            .context("the HTTP client could not be made")?;
+        let screen = Screen::new(global.json, global.quiet, global.verbose);
+        Ok(Self {
+            file,
+            engine,
+            screen,
+        })
+    }
+
+    pub(crate) fn store(&self) -> &Store {
+        self.engine.store()
+    }
+
+    /// The site that is meant: by name, by address, the one of the file, or the default one.
+    pub(crate) async fn site(&self, target: &Target) -> anyhow::Result<Site> {
+        let store = self.store();
+        let target = target.or_environment()?;
+        if let Some(url) = &target.url {
+            let url = GatewayUrl::parse(url)?;
+            // A stored site of this address is the same gateway: its memory tells what was edited by hand.
+            let stored = store
+                .sites()
+                .await?
+                .into_iter()
+                .find(|site| site.url == url);
+            let site = match stored {
+                Some(site) if site.name.is_some() => return Ok(site),
+                Some(site) => site,
+                None => store.site_for_url(&url, self.engine.now()).await?,
+            };
+            let user_id = match &target.user_id {
+                Some(user_id) => user_id.clone(),
+                None if !site.user_id.is_empty() => return Ok(site),
+                None => bail!(
+                    "{}",
+                    missing(
+                        "--user-id (or LOCKSTEP_USER_ID): the id of the user the token belongs to"
+                    )
+                ),
+            };
+            let edit = SiteEdit {
+                user_id: Some(user_id),
+                ..SiteEdit::default()
+            };
+            return Ok(store.edit_site(&site.id, edit).await?);
+        }
+        if let Some(name) = target.site.as_ref().or(self.file.site.as_ref()) {
+            return store.site_by_name(name).await.with_context(|| {
+                format!("there is no site `{name}`; `lockstep site list` shows them")
+            });
+        }
+        store.default_site().await?.ok_or_else(|| {
+            anyhow::anyhow!(
+                "{}",
+                missing(
+                    "no gateway. `lockstep site add NAME --url URL --user-id ID` stores one; or give --url, --user-id and the token in LOCKSTEP_TOKEN"
+                )
+            )
+        })
+    }
+
+    /// The site that is meant, with its token.
+    pub(crate) async fn access(&self, target: &Target) -> anyhow::Result<SiteAccess> {
+        let mut site = self.site(target).await?;
+        // Where a site is named and the environment is about another gateway, its user and token are that one's.
+        let another = target.site.is_some()
+            && variable(URL)
+                .is_some_and(|url| GatewayUrl::parse(&url).ok() != Some(site.url.clone()));
+        let from_environment = |name| if another { None } else { variable(name) };
+        if let Some(user_id) = target.user_id.clone().or_else(|| from_environment(USER_ID)) {
+            site.user_id = user_id;
+        }
+        let token = match from_environment(TOKEN) {
+            Some(token) => Some(SecretString::from(token)),
+            None => self.store().token(&site.id).await?,
+        };
+        let Some(token) = token else {
+            bail!(
+                "{}",
+                missing(
+                    "the Admin Token is not stored for this gateway; put it in LOCKSTEP_TOKEN, or `lockstep site edit NAME --token-stdin`"
+                )
+            );
+        };
+        Ok(SiteAccess { site, token })
+    }
+
+    /// The settings that hold: stored, then the file's, then environment and flags. With the policy that was given
+    /// for this run alone.
+    pub(crate) fn settings(
+        &self,
+        site: &Site,
+        tuning: &Tuning,
+    ) -> anyhow::Result<(Settings, Option<Policy>)> {
+        let mut settings = Settings::default();
+        for (key, value) in &site.settings {
+            settings
+                .set(key, value)
+                .with_context(|| format!("the stored setting {key}"))?;
+        }
+        if let Some((_, mistake)) = self.file.apply(&mut settings).into_iter().next() {
+            bail!("{mistake}");
+        }
+        let tuning = tuning.or_environment();
+        for (key, value) in tuning.texts() {
+            settings.set(key, &value)?;
+        }
+        let policy = tuning.policy.as_deref().map(parse_policy).transpose()?;
+        for field in settings.warnings() {
+            let value = settings
+                .to_texts()
+                .into_iter()
+                .find(|(key, _)| *key == field.key)
+                .map_or_else(String::new, |(_, value)| value);
+            self.screen.hint(&format!(
+                "warning: {}",
+                en::outside_recommended(field, &value)
+            ));
+        }
+        Ok((settings, policy))
+    }
+}
+
+impl Target {
+    /// What was typed; where no gateway was, the one of the environment.
+    fn or_environment(&self) -> anyhow::Result<Self> {
+        let mut target = self.clone();
+        if target.site.is_none() && target.url.is_none() {
+            target.site = variable(SITE);
+            target.url = variable(URL);
+            if target.site.is_some() && target.url.is_some() {
+                bail!("{}", en::two_gateways(SITE, URL));
+            }
+        }
+        if target.site.is_none() && target.user_id.is_none() {
+            target.user_id = variable(USER_ID);
+        }
+        Ok(target)
+    }
+}
+
+impl Tuning {
+    /// What was typed; where nothing was, what the environment says. It holds for a run and is never stored.
+    fn or_environment(&self) -> Self {
+        let mut tuning = self.clone();
+        for (name, value) in [
+            ("LOCKSTEP_PACE", &mut tuning.pace),
+            (
+                "LOCKSTEP_REQUESTS_PER_MINUTE",
+                &mut tuning.requests_per_minute,
+            ),
+            ("LOCKSTEP_BURST", &mut tuning.burst),
+            ("LOCKSTEP_CONCURRENCY", &mut tuning.concurrency),
+            ("LOCKSTEP_MAX_RETRIES", &mut tuning.max_retries),
+            ("LOCKSTEP_CHANNEL_TIMEOUT", &mut tuning.channel_timeout),
+            ("LOCKSTEP_POLICY", &mut tuning.policy),
+            ("LOCKSTEP_LIMIT_REMOVAL", &mut tuning.limit_removal),
+        ] {
+            if value.is_none() {
+                *value = variable(name);
+            }
+        }
+        tuning
+    }
+
+    /// What was given, by key.
+    pub(crate) fn texts(&self) -> Vec<(&'static str, String)> {
+        let mut texts = Vec::new();
+        for (key, value) in [
+            ("pace", &self.pace),
+            ("requests-per-minute", &self.requests_per_minute),
+            ("burst", &self.burst),
+            ("concurrency", &self.concurrency),
+            ("max-retries", &self.max_retries),
+            ("channel-timeout", &self.channel_timeout),
+            ("policy", &self.policy),
+            ("limit-removal", &self.limit_removal),
+        ] {
+            texts.extend(value.clone().map(|value| (key, value)));
+        }
+        for (key, values) in [
+            ("keep", &self.keep),
+            ("allow", &self.allow),
+            ("include", &self.include),
+            ("exclude", &self.exclude),
+        ] {
+            if !values.is_empty() {
+                texts.push((key, values.join("\n")));
+            }
+        }
+        if self.enabled_only {
+            texts.push(("enabled-only", "true".to_owned()));
+        }
+        texts
+    }
+}
+
+/// Where the database is: flag, environment, file, the system's data folder.
+fn database_path(global: &Global, file: &File) -> anyhow::Result<PathBuf> {
+    if let Some(path) = global.database.clone().or_else(|| file.database.clone()) {
+        if path.to_string_lossy().starts_with("postgres") {
+            bail!("PostgreSQL is not in this version; give the path of a SQLite file");
+        }
+        return Ok(path);
+    }
+    let folder = dirs::data_dir()
+        .context("this system names no data folder; give --database or LOCKSTEP_DATABASE")?;
+    Ok(folder.join("lockstep").join("lockstep.db"))
+}
+
+/// A variable of the environment, if it is not blank.
+fn variable(name: &str) -> Option<String> {
+    let text = std::env::var(name).ok()?;
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// The token from stdin, the environment, or a question on a terminal.
+pub(crate) fn read_token(from_stdin: bool) -> anyhow::Result<Option<SecretString>> {
+    if from_stdin {
+        let mut line = String::new();
+        std::io::stdin()
+            .lock()
+            .read_line(&mut line)
+            .context("the token could not be read from stdin")?;
+        let line = line.trim();
+        if line.is_empty() {
+            bail!(
+                "nothing came on stdin; pipe the token in, e.g. `printenv TOKEN | lockstep site add ... --token-stdin`"
+            );
+        }
+        return Ok(Some(SecretString::from(line)));
+    }
+    if let Some(token) = variable(TOKEN) {
+        return Ok(Some(SecretString::from(token)));
+    }
+    if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() {
+        let token = rpassword::prompt_password("Admin Token (system access token, not shown): ")
+            .context("the token could not be read")?;
+        let token = token.trim();
+        return Ok((!token.is_empty()).then(|| SecretString::from(token)));
+    }
+    Ok(None)
+}
+
+fn missing(what: &str) -> String {
+    format!("Configuration missing: {what}")
+}
+
+fn actor() -> String {
+    let user = std::env::var("USER").or_else(|_| std::env::var("LOGNAME"));
+    match user {
+        Ok(user) if !user.is_empty() => format!("{user} (command line)"),
+        _ => "command line".to_owned(),
+    }
+}
+
+/// The number of requests and seconds that a run takes at the automatic pace.
+pub(crate) fn seconds_at_auto(requests: usize) -> u64 {
+    let settings = Settings {
+        pace: lockstep_core::settings::PaceMode::Auto,
+        ..Settings::default()
+    };
+    settings
+        .fresh_pace(lockstep_core::pace::GATEWAY_CALLS)
+        .estimate(requests)
+        .as_secs()
+}

@@ -1,0 +1,232 @@
+//! `lockstep demo`: the simulated gateway and its providers, and the main job done on them.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use lockstep_core::settings::{PaceMode, Settings};
+use lockstep_core::site::GatewayUrl;
+use lockstep_run::review::Approval;
+use lockstep_run::{Request, Session, SiteAccess, Source, Watch};
+use lockstep_sim::{Gateway, Manner};
+use lockstep_store::Store;
+use lockstep_store::runs::Run;
+use lockstep_store::sites::NewSite;
+use secrecy::SecretString;
+use serde_json::json;
+
+use super::args::{DemoArgs, Global};
+use super::context::Context;
+use super::exit::Exit;
+use super::signal;
+use crate::config::File;
+use crate::view::{bar, json as form, table};
+use crate::words::en;
+
+/// The simulated providers change this often while the demo stays up.
+const EVOLVE: Duration = Duration::from_secs(20);
+
+pub(crate) async fn demo(global: Global, args: &DemoArgs) -> anyhow::Result<Exit> {
+    let gateway = Gateway::start(lockstep_sim::demo::spec(usize::from(args.channels)))
+        .await
+        .context("the simulated gateway could not listen on 127.0.0.1")?;
+    if args.once {
+        once(&global, &gateway).await
+    } else {
+        stay(&global, &gateway).await
+    }
+}
+
+/// Keeps the simulated gateway up, for commands typed elsewhere.
+async fn stay(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
+    let screen = crate::view::Screen::new(global.json, global.quiet, global.verbose);
+    let (url, token) = (gateway.url(), gateway.root_token());
+    if global.json {
+        screen.data(&json!({"url": url, "user_id": 1, "token": token}).to_string());
+    } else {
+        screen.data(&format!(
+            "A simulated New API gateway is up at {url}, with {} channels. In another terminal:\n\n  \
+             export LOCKSTEP_URL={url} LOCKSTEP_USER_ID=1 LOCKSTEP_TOKEN={token}\n  \
+             lockstep plan\n  lockstep sync --pace auto\n  lockstep runs\n  lockstep undo\n\n\
+             Its providers change every {} s. Ctrl-C ends it.",
+            gateway.channels().len(),
+            EVOLVE.as_secs()
+        ));
+    }
+    let mut step = 0;
+    let mut tick = tokio::time::interval(EVOLVE);
+    tick.tick().await;
+    loop {
+        tokio::select! {
+            _ = tick.tick() => {
+                step += 1;
+                lockstep_sim::demo::advance(gateway, step);
+            }
+            _ = signal::asked_to_stop() => return Ok(Exit::Done),
+        }
+    }
+}
+
+/// Plan, sync, history and undo, once, with what each shows.
+async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
+    let store = Store::open_temporary().await?;
+    let context = Context::over(store, global, File::default())?;
+    let site = context
+        .store()
+        .add_site(
+            NewSite {
+                name: Some("demo".to_owned()),
+                url: GatewayUrl::parse(&gateway.url())?,
+                user_id: "1".to_owned(),
+                console_url: None,
+                allow_private: Vec::new(),
+                settings: BTreeMap::new(),
+                token: None,
+            },
+            context.engine.now(),
+        )
+        .await?;
+    let settings = Settings {
+        pace: PaceMode::Auto,
+        max_retries: 2,
+        ..Settings::default()
+    };
+    let access = SiteAccess {
+        site,
+        token: SecretString::from(gateway.root_token()),
+    };
+    let session = context.engine.session(access, &settings);
+    let request = Request {
+        source: Source::All,
+        settings,
+        policy: None,
+        unattended: false,
+        go_on: true,
+    };
+
+    step(
+        &context,
+        "lockstep plan",
+        "shows what would change, writes nothing",
+    );
+    let run = plan(&context, &session, &request).await?;
+    show(&context, &run).await?;
+
+    step(
+        &context,
+        "lockstep sync",
+        "plans again and writes what no guard holds",
+    );
+    // The provider that answered 429 at first does so again, so that this run shows how that ends too.
+    for name in gateway.provider_names() {
+        let provider = gateway.provider(&name);
+        if let Manner::RateLimited(times) = provider.manner() {
+            provider.set_manner(Manner::RateLimited(times));
+        }
+    }
+    let run = plan(&context, &session, &request).await?;
+    let approval = Approval {
+        only: None,
+        by: "the demo".to_owned(),
+    };
+    let models = write(&context, &session, &run, &approval).await?;
+    let models_json = shown(&context, &session, &models).await?;
+    show(&context, &models).await?;
+
+    step(&context, "lockstep runs", "what was done, and by whom");
+    history(&context, &session).await?;
+
+    step(
+        &context,
+        "lockstep undo",
+        "gives every changed channel its list back",
+    );
+    let run = session.plan_undo(&models.id, None).await?;
+    let undone = write(&context, &session, &run, &approval).await?;
+    let undone_json = shown(&context, &session, &undone).await?;
+    show(&context, &undone).await?;
+
+    if context.screen.json {
+        let object = json!({"models": models_json, "undo": undone_json});
+        context.screen.data(&object.to_string());
+    } else {
+        let written = gateway.effective_writes().len();
+        context.screen.data(&format!(
+            "\nThe simulated gateway's own log has {} requests, {written} of which changed something.\n\n\
+             Next, on your own gateway:\n  \
+             lockstep site add main --url https://your-site.com --user-id 1\n  \
+             lockstep doctor\n  \
+             lockstep plan\n\
+             Or keep the simulated one up and try the commands on it: lockstep demo",
+            gateway.log().len()
+        ));
+    }
+    Ok(Exit::Done)
+}
+
+fn step(context: &Context, typed: &str, what: &str) {
+    if !context.screen.json {
+        context.screen.data(&format!("\n$ {typed}    # {what}"));
+    }
+}
+
+async fn plan(context: &Context, session: &Session, request: &Request) -> anyhow::Result<Run> {
+    let watch = Watch::default();
+    let work = session.plan(request, &watch);
+    Ok(bar::watch(&context.screen, &watch.progress, work).await?)
+}
+
+async fn write(
+    context: &Context,
+    session: &Session,
+    run: &Run,
+    approval: &Approval,
+) -> anyhow::Result<Run> {
+    let watch = Watch::default();
+    let work = session.write(&run.id, approval, &watch);
+    Ok(bar::watch(&context.screen, &watch.progress, work).await?)
+}
+
+async fn shown(
+    context: &Context,
+    session: &Session,
+    run: &Run,
+) -> anyhow::Result<serde_json::Value> {
+    let rows = context.store().changes(&run.id).await?;
+    Ok(form::run(session.site(), run, &rows, context.engine.now()))
+}
+
+async fn show(context: &Context, run: &Run) -> anyhow::Result<()> {
+    if context.screen.json {
+        return Ok(());
+    }
+    let rows = context.store().changes(&run.id).await?;
+    if let Some(text) = table::changes(&context.screen, &rows) {
+        context.screen.data(&text);
+        context.screen.data("");
+    }
+    let counts = form::counts(&rows);
+    context
+        .screen
+        .data(&table::summary(run, &counts, context.engine.now()));
+    Ok(())
+}
+
+async fn history(context: &Context, session: &Session) -> anyhow::Result<()> {
+    if context.screen.json {
+        return Ok(());
+    }
+    for (run, counts) in context.store().runs(&session.site().id, 10, None).await? {
+        context.screen.data(&format!(
+            "{}  {}  {:8}  {}",
+            table::short(&run.id),
+            form::time(run.started_at)
+                .get(..19)
+                .unwrap_or("")
+                .replace('T', " "),
+            run.state.code(),
+            en::count(counts.changed, "channel changed", "channels changed"),
+        ));
+    }
+    Ok(())
+}

@@ -1,0 +1,133 @@
+//! The command line: one module a verb.
+
+mod args;
+mod channel;
+mod context;
+mod demo;
+mod doctor;
+mod exit;
+mod held;
+mod run;
+mod runs;
+mod signal;
+mod site;
+
+use std::process::ExitCode;
+
+use clap::{CommandFactory, Parser};
+use serde_json::json;
+
+use crate::config;
+use crate::view::{self, Screen};
+use args::{Cli, ConfigVerb, Verb};
+use context::Context;
+use exit::Exit;
+
+/// Runs what was typed.
+pub(crate) async fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help and version are no mistakes; everything else is one.
+            let mistake = error.use_stderr();
+            let _closed = error.print();
+            return if mistake { Exit::Nothing } else { Exit::Done }.into();
+        }
+    };
+    start_log(cli.global.verbose);
+    let screen = Screen::new(cli.global.json, cli.global.quiet, cli.global.verbose);
+    match dispatch(cli).await {
+        Ok(exit) => exit.into(),
+        Err(error) => {
+            if screen.json {
+                screen.data(&json!({"error": {"message": format!("{error:#}")}}).to_string());
+            }
+            eprintln!("error: {error:#}");
+            Exit::Nothing.into()
+        }
+    }
+}
+
+async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
+    let Cli { global, verb } = cli;
+    match verb {
+        Verb::Completions { shell } => {
+            // By way of a buffer: a reader that goes away early is no panic.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "lockstep", &mut script);
+            print_text(&global, "completions", &String::from_utf8(script)?);
+            Ok(Exit::Done)
+        }
+        Verb::Config(ConfigVerb::Example) => {
+            print_text(&global, "example", &config::example());
+            Ok(Exit::Done)
+        }
+        Verb::Config(ConfigVerb::Check) => check_config(&global),
+        Verb::Demo(args) => demo::demo(global, &args).await,
+        Verb::Site(verb) => site::site(&Context::open(global).await?, &verb).await,
+        Verb::Channel(verb) => channel::channel(&Context::open(global).await?, &verb).await,
+        Verb::Plan(args) => run::plan(&Context::open(global).await?, &args).await,
+        Verb::Sync(args) => run::sync(&Context::open(global).await?, &args).await,
+        Verb::Apply(args) => run::apply(&Context::open(global).await?, &args).await,
+        Verb::Undo(args) => run::undo(&Context::open(global).await?, &args).await,
+        Verb::Runs(args) => runs::runs(&Context::open(global).await?, &args).await,
+        Verb::Held(args) => held::held(&Context::open(global).await?, &args).await,
+        Verb::Doctor(args) => doctor::doctor(&Context::open(global).await?, &args).await,
+        Verb::Backup(args) => {
+            let context = Context::open(global).await?;
+            context.store().backup(&args.file).await?;
+            if context.screen.json {
+                context
+                    .screen
+                    .data(&json!({"backup": args.file}).to_string());
+            } else {
+                context.screen.data(&format!(
+                    "copied to {}. The key file is not in it: keep a copy of that elsewhere.",
+                    args.file.display()
+                ));
+            }
+            Ok(Exit::Done)
+        }
+    }
+}
+
+/// Prints a text that is for a file, or the one object that has it.
+fn print_text(global: &args::Global, name: &str, text: &str) {
+    let screen = Screen::new(global.json, global.quiet, global.verbose);
+    if screen.json {
+        screen.data(&json!({ name: text }).to_string());
+    } else {
+        screen.data(text);
+    }
+}
+
+fn check_config(global: &args::Global) -> anyhow::Result<Exit> {
+    let screen = Screen::new(global.json, global.quiet, global.verbose);
+    let Some(path) = &global.config else {
+        anyhow::bail!("which file? give --config FILE or LOCKSTEP_CONFIG");
+    };
+    config::File::read(Some(path))?;
+    if screen.json {
+        screen.data(&json!({"config": path, "valid": true}).to_string());
+    } else {
+        screen.data(&format!("{} is in order", path.display()));
+    }
+    Ok(Exit::Done)
+}
+
+/// The log goes to stderr, and only where it was asked for: by `-vv` or `LOCKSTEP_LOG`.
+fn start_log(verbose: u8) {
+    let filter = match std::env::var("LOCKSTEP_LOG") {
+        Ok(filter) if !filter.is_empty() => filter,
+        _ if verbose >= 3 => "lockstep=trace,lockstep_run=trace,lockstep_remote=trace,lockstep_store=trace,lockstep_core=trace".to_owned(),
+        _ if verbose == 2 => "info,lockstep_run=debug,lockstep_remote=debug".to_owned(),
+        _ => return,
+    };
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
+        .with_writer(std::io::stderr)
+        .with_ansi(view::may_colour(&std::io::stderr()))
+        .with_target(true)
+        .finish();
+    let _already = tracing::subscriber::set_global_default(subscriber);
+}

@@ -1,0 +1,172 @@
+//! `lockstep runs`: history, and one run in full.
+
+use lockstep_store::changes::ChangeRow;
+use lockstep_store::runs::Run;
+use lockstep_store::status::{ItemStatus, RunCounts};
+use serde_json::{Value, json};
+
+use super::args::RunsArgs;
+use super::context::Context;
+use super::exit::Exit;
+use crate::view::{json as form, table};
+use crate::words::en;
+
+pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<Exit> {
+    let site = context.site(&args.target).await?;
+    let store = context.store();
+    let screen = &context.screen;
+    if let Some(prefix) = &args.run {
+        let run = store.run_by_prefix(Some(&site.id), prefix).await?;
+        let mut rows = store.changes(&run.id).await?;
+        let counts = form::counts(&rows);
+        rows.retain(|row| wanted(args, row));
+        if screen.json {
+            let object = form::some_of_run(&site, &run, &counts, &rows, context.engine.now());
+            screen.data(&object.to_string());
+            return Ok(Exit::Done);
+        }
+        screen.data(&head(&run));
+        if let Some(failure) = &run.failure {
+            screen.data(&en::failure(failure).message);
+        }
+        if let Some(text) = table::changes(screen, &rows) {
+            screen.data(&text);
+        }
+        screen.data(&table::summary(&run, &counts, context.engine.now()));
+        return Ok(Exit::Done);
+    }
+    let mut runs: Vec<(Run, RunCounts)> = store.runs(&site.id, args.limit, None).await?;
+    runs.retain(|(run, counts)| {
+        (!args.failed || counts.failed > 0 || run.failure.is_some())
+            && (!args.changed || counts.changed > 0)
+            && (!args.held || counts.held > 0)
+    });
+    if let Some(text) = &args.search {
+        let mut hits = Vec::new();
+        for (run, counts) in runs {
+            let rows = store.changes(&run.id).await?;
+            if rows.iter().any(|row| mentions(row, text)) {
+                hits.push((run, counts));
+            }
+        }
+        runs = hits;
+    }
+    if screen.json {
+        let runs: Vec<Value> = runs.iter().map(|(run, counts)| line(run, counts)).collect();
+        screen.data(&json!({ "runs": runs }).to_string());
+        return Ok(Exit::Done);
+    }
+    if runs.is_empty() {
+        screen.hint("No run yet. `lockstep plan` makes the first.");
+        return Ok(Exit::Done);
+    }
+    let mut table = table::plain(
+        screen,
+        &[
+            "RUN",
+            "STARTED (UTC)",
+            "WHAT",
+            "STATE",
+            "CHANGED",
+            "FAILED",
+            "HELD",
+            "OF",
+        ],
+    );
+    for (run, counts) in &runs {
+        table.add_row(vec![
+            table::short(&run.id).to_owned(),
+            form::time(run.started_at)
+                .get(..16)
+                .unwrap_or("")
+                .replace('T', " "),
+            run.trigger.clone(),
+            run.state.code().to_owned(),
+            counts.changed.to_string(),
+            counts.failed.to_string(),
+            counts.held.to_string(),
+            counts.total.to_string(),
+        ]);
+    }
+    screen.data(&table::text(&table));
+    Ok(Exit::Done)
+}
+
+fn head(run: &Run) -> String {
+    let mut head = format!(
+        "run {}\n{} of {}, started {} by {}",
+        run.id,
+        run.trigger,
+        run.subject.code(),
+        form::time(run.started_at),
+        run.actor
+    );
+    if let Some(parent) = &run.parent {
+        head.push_str(&format!("\nfrom run {parent}"));
+    }
+    if let (Some(at), Some(by)) = (run.approved_at, &run.approved_by) {
+        head.push_str(&format!("\napproved {} by {by}", form::time(at)));
+    }
+    head
+}
+
+fn line(run: &Run, counts: &RunCounts) -> Value {
+    json!({
+        "run": run.id,
+        "parent": run.parent,
+        "subject": run.subject.code(),
+        "state": run.state.code(),
+        "trigger": run.trigger,
+        "actor": run.actor,
+        "approved_by": run.approved_by,
+        "started_at": form::time(run.started_at),
+        "ended_at": run.ended_at.map(form::time),
+        "statistics": {
+            "total": counts.total,
+            "success": counts.success,
+            "failed": counts.failed,
+            "held": counts.held,
+            "skipped": counts.skipped,
+            "planned": counts.planned,
+            "changed": counts.changed,
+            "unchanged": counts.unchanged,
+        },
+        "error": run.failure.as_ref().map(form::error),
+    })
+}
+
+fn wanted(args: &RunsArgs, row: &ChangeRow) -> bool {
+    let chips = args.failed || args.changed || args.held;
+    let chip = (args.failed && row.status() == ItemStatus::Failed)
+        || (args.changed && row.state == lockstep_core::change::State::Applied)
+        || (args.held && row.status() == ItemStatus::Held);
+    let found = args.search.as_ref().is_none_or(|text| mentions(row, text));
+    (!chips || chip) && found
+}
+
+/// Whether the channel's name, its id, what is said of it or a name that comes or goes has the text in it.
+fn mentions(row: &ChangeRow, text: &str) -> bool {
+    let text = text.to_lowercase();
+    let has = |other: &str| other.to_lowercase().contains(&text);
+    let lists = form::Lists::of(row);
+    has(&row.channel_name)
+        || row.channel_id.to_string() == text
+        || row
+            .failure
+            .as_ref()
+            .is_some_and(|failure| has(&en::failure(failure).message))
+        || row
+            .hold
+            .as_ref()
+            .is_some_and(|hold| has(&en::reason(hold).message))
+        || lists
+            .added
+            .iter()
+            .chain(&lists.removed)
+            .any(|name| has(name))
+        || row
+            .held_add
+            .iter()
+            .chain(&row.held_remove)
+            .any(|name| has(name))
+}
