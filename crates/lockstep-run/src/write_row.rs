@@ -359,23 +359,27 @@ impl Writing<'_> {
             now: self.session.now(),
         };
         let upstream = row.upstream.as_deref().unwrap_or_default();
-        let mut plan = input.plan(base, Answered::List(upstream, 0));
-        // What was held stays held, and so does what "keep until it changes" was answered to: the brakes of the whole
-        // run are not asked again, and only what was shown as ready is written.
-        let reason = row
-            .hold
-            .clone()
-            .unwrap_or_else(|| Reason::plain(ReasonCode::NotWritten));
-        let answered = row.kept.iter().any(|(_, why)| *why == Kept::Answered);
-        if answered || !row.held_remove.is_empty() {
-            plan.hold_removals(reason.clone(), &BTreeSet::new(), false);
-        }
-        if !row.held_add.is_empty() {
-            plan.hold_additions(reason);
-        }
-        if answered {
-            plan.respect_answer();
-        }
+        let plan_from = |channel: &Channel| {
+            let mut plan = input.plan(channel, Answered::List(upstream, 0));
+            // What was held stays held, and so does what "keep until it changes" was answered to: the brakes of the whole
+            // run are not asked again, and only what was shown as ready is written.
+            let reason = row
+                .hold
+                .clone()
+                .unwrap_or_else(|| Reason::plain(ReasonCode::NotWritten));
+            let answered = row.kept.iter().any(|(_, why)| *why == Kept::Answered);
+            if answered || !row.held_remove.is_empty() {
+                plan.hold_removals(reason.clone(), &BTreeSet::new(), false);
+            }
+            if !row.held_add.is_empty() {
+                plan.hold_additions(reason);
+            }
+            if answered {
+                plan.respect_answer();
+            }
+            plan
+        };
+        let plan = plan_from(base);
         let planned = plan.after();
         let same_names = |text: &str| {
             let mut one = parse(text);
@@ -385,7 +389,14 @@ impl Writing<'_> {
             one == other
         };
         if base.models != row.before && same_names(&base.models) {
-            return Step::Found(Some(plan.settled_memory()));
+            // Our own write, found again: seen from before it, what it changed is no edit by hand.
+            let before = Channel {
+                models: row.before.clone(),
+                ..base.clone()
+            };
+            let mut memory = plan_from(&before).settled_memory();
+            memory.left = parse(&base.models);
+            return Step::Found(Some(memory));
         }
         let still = match &planned {
             None => false,

@@ -153,21 +153,6 @@ impl Bench {
         let run = session.plan(&request, &watch).await?;
         let read = start.elapsed();
         session.write(&run.id, &Approval::default(), &watch).await?;
-        let total = start.elapsed();
-        let store = self.engine.store();
-        let s = now();
-        let m = store.memories(&self.site).await?;
-        let t1 = s.elapsed();
-        let s = now();
-        let c = store.changes(&run.id).await?;
-        let t2 = s.elapsed();
-        let s = now();
-        drop((m, c));
-        let t3 = s.elapsed();
-        let s = now();
-        for _ in 0..99 { store.lease_holds(&session.site().url, 5).await?; }
-        let t4 = s.elapsed();
-        eprintln!("read {read:?} write {:?} memories {t1:?} changes {t2:?} drop {t3:?} 99 lease {t4:?}", total - read);
         Ok(Halves {
             read: milliseconds(read),
             write: milliseconds(start.elapsed() - read),

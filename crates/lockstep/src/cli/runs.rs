@@ -121,16 +121,7 @@ fn line(run: &Run, counts: &RunCounts) -> Value {
         "approved_by": run.approved_by,
         "started_at": form::time(run.started_at),
         "ended_at": run.ended_at.map(form::time),
-        "statistics": {
-            "total": counts.total,
-            "success": counts.success,
-            "failed": counts.failed,
-            "held": counts.held,
-            "skipped": counts.skipped,
-            "planned": counts.planned,
-            "changed": counts.changed,
-            "unchanged": counts.unchanged,
-        },
+        "statistics": form::statistics(counts),
         "error": run.failure.as_ref().map(form::error),
     })
 }

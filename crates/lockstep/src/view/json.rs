@@ -42,16 +42,7 @@ pub(crate) fn some_of_run(
         "started_at": time(run.started_at),
         "ended_at": run.ended_at.map(time),
         "duration_ms": end.saturating_sub(run.started_at).max(0),
-        "statistics": {
-            "total": counts.total,
-            "success": counts.success,
-            "failed": counts.failed,
-            "held": counts.held,
-            "skipped": counts.skipped,
-            "planned": counts.planned,
-            "changed": counts.changed,
-            "unchanged": counts.unchanged,
-        },
+        "statistics": statistics(&counts),
         "requests": {
             "reads": run.reads,
             "writes": run.writes,
@@ -59,6 +50,30 @@ pub(crate) fn some_of_run(
         },
         "error": run.failure.as_ref().map(error),
         "items": rows.iter().map(item).collect::<Vec<_>>(),
+    })
+}
+
+/// The counts of a run as JSON.
+pub(crate) fn statistics(counts: &RunCounts) -> Value {
+    let RunCounts {
+        total,
+        success,
+        failed,
+        held,
+        skipped,
+        planned,
+        changed,
+        unchanged,
+    } = counts;
+    json!({
+        "total": total,
+        "success": success,
+        "failed": failed,
+        "held": held,
+        "skipped": skipped,
+        "planned": planned,
+        "changed": changed,
+        "unchanged": unchanged,
     })
 }
 
