@@ -30,8 +30,11 @@ impl RunBrake {
     /// A channel with its plan.
     pub fn planned(&mut self, channel: &Channel, plan: &ChannelPlan) {
         if channel.enabled() {
-            for name in plan.new_models() {
-                self.served.insert(name);
+            // Channels share most of their names, so most are known already.
+            for name in plan.names_left() {
+                if !self.served.contains(name) {
+                    self.served.insert(name.clone());
+                }
             }
         }
         if plan.skip.is_none() && plan.failure.is_none() {

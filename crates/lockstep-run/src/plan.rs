@@ -73,6 +73,13 @@ impl Session {
             Source::Selected(ids) if ids.is_empty() => Err(EngineError::EmptySelection),
             Source::Selected(ids) => Ok((Some(ids.clone()), None, Given::default())),
             Source::RetryFailed => {
+                // What a retry that was cut off has read already no longer counts as failed, and is continued too.
+                let unfinished = store.unfinished_runs(site).await?;
+                if let Some(run) = unfinished.into_iter().find(|run| {
+                    run.state != RunState::Writing && run.trigger == trigger(source, false)
+                }) {
+                    return Ok((run.selection, run.parent, Given::default()));
+                }
                 let failed = store.latest_failed(site, Subject::Models).await?;
                 if failed.is_empty() {
                     return Err(EngineError::NothingFailed);

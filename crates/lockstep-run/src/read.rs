@@ -80,8 +80,15 @@ pub(crate) async fn read(
     let reader = session
         .reader()
         .with_page_retries(scope.settings.max_retries);
-    let listing = tokio::select! {
-        listed = reader.all_channels() => listed,
+    // What is remembered is read from the database while the gateway is asked.
+    let known = async {
+        tokio::join!(
+            reader.all_channels(),
+            store.memories(&session.access.site.id)
+        )
+    };
+    let (listing, memories) = tokio::select! {
+        known = known => known,
         () = watch.cancel.cancelled() => {
             return end(session, run, fence, RunState::Cancelled, None).await;
         }
@@ -108,11 +115,8 @@ pub(crate) async fn read(
         }
     }
     if let Some(wanted) = &wanted {
-        let missing: Vec<i64> = wanted
-            .iter()
-            .filter(|id| !chosen.iter().any(|(_, channel)| channel.id == **id))
-            .copied()
-            .collect();
+        let found = chosen.iter().map(|(_, channel)| channel.id).collect();
+        let missing: Vec<i64> = wanted.difference(&found).copied().collect();
         if !missing.is_empty() && run.parent.is_none() {
             let failure = Failure::new(FailureKind::Gone, format!("channels {missing:?}"));
             end(session, run, fence, RunState::Failed, Some(failure)).await?;
@@ -126,7 +130,7 @@ pub(crate) async fn read(
         run,
         scope,
         given,
-        memories: store.memories(&session.access.site.id).await?,
+        memories: memories?,
         hosts: Mutex::default(),
         refused: OnceLock::new(),
         left_to_ask: std::sync::atomic::AtomicUsize::new(total),
@@ -161,12 +165,17 @@ pub(crate) async fn read(
             } else {
                 planned.plan.settled_memory()
             };
-            journal
-                .record(Entry::Read(Box::new(planned.row.clone()), Some(memory)))
-                .await;
-            if removes(&planned.plan) {
+            // Of a settled channel nothing new is known, and most are settled.
+            let before = reading.memories.get(&planned.channel.id);
+            let memory = Some(memory).filter(|memory| before != Some(memory));
+            let row = if removes(&planned.plan) {
+                let row = planned.row.clone();
                 to_judge.push(planned);
-            }
+                row
+            } else {
+                planned.row
+            };
+            journal.record(Entry::Read(Box::new(row), memory)).await;
         }
     }
     journal.close().await?;
@@ -174,6 +183,11 @@ pub(crate) async fn read(
         return end(session, run, fence, RunState::Cancelled, None).await;
     }
 
+    if total == 0 {
+        // There is no row with which the reading of the list could be counted.
+        let requests = session.requests();
+        store.add_requests(&run.id, fence, requests).await?;
+    }
     let changed = reading.judge(&brake, to_judge, &mut digests);
     store
         .mark_planned(

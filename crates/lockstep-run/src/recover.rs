@@ -18,8 +18,8 @@ impl Session {
             if self.now().saturating_sub(approved_at) > PLAN_AGE {
                 let held = self.hold().await?;
                 self.store().adopt_run(&run.id, held.fence).await?;
-                let rows = self.store().changes(&run.id).await?;
-                self.end(&run, held.fence, outcome(&rows, true), None)
+                let counts = self.store().counts(&run.id).await?;
+                self.end(&run, held.fence, outcome(counts, true), None)
                     .await?;
                 ended.push(self.store().run(&run.id).await?);
             } else {

@@ -1,10 +1,10 @@
 //! Approval: the checks between a shown plan and its first write.
 
+use lockstep_core::change::RunState;
 use lockstep_core::change::Subject;
-use lockstep_core::change::{RunState, State};
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
-use lockstep_store::status::ItemStatus;
+use lockstep_store::status::RunCounts;
 
 use crate::engine::Session;
 use crate::error::EngineError;
@@ -36,9 +36,9 @@ impl Session {
     /// Ends a planned run that has nothing to write.
     pub async fn finish(&self, run: &Run) -> Result<Run, EngineError> {
         let held = self.hold().await?;
-        let rows = self.store().changes(&run.id).await?;
         self.store().adopt_run(&run.id, held.fence).await?;
-        self.end(run, held.fence, outcome(&rows, false), None)
+        let counts = self.store().counts(&run.id).await?;
+        self.end(run, held.fence, outcome(counts, false), None)
             .await?;
         Ok(self.store().run(&run.id).await?)
     }
@@ -80,20 +80,11 @@ impl Session {
     }
 }
 
-/// How a run ended, by its rows.
-pub(crate) fn outcome(rows: &[ChangeRow], cancelled: bool) -> RunState {
-    let mut failed = false;
-    let mut succeeded = false;
-    for row in rows {
-        match row.status() {
-            ItemStatus::Failed => failed = true,
-            ItemStatus::Success => succeeded = true,
-            // A held channel whose other part was written succeeded as far as it went.
-            ItemStatus::Held => succeeded |= row.state == State::Applied,
-            ItemStatus::Skipped | ItemStatus::Planned => {}
-        }
-    }
-    match (cancelled, failed, succeeded) {
+/// How a run ended, by the counts of its rows.
+pub(crate) fn outcome(counts: RunCounts, cancelled: bool) -> RunState {
+    // A held channel whose other part was written succeeded as far as it went.
+    let succeeded = counts.success > 0 || counts.changed > 0;
+    match (cancelled, counts.failed > 0, succeeded) {
         (true, _, _) => RunState::Cancelled,
         (false, false, _) => RunState::Done,
         (false, true, true) => RunState::Partial,

@@ -1,6 +1,7 @@
 //! Undo: a run whose changes are another run's, turned round.
 
 use lockstep_core::change::{State, Subject};
+use lockstep_core::failure::FailureKind;
 use lockstep_core::hash::Digest;
 use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::models::list::NonEmptyModels;
@@ -23,7 +24,7 @@ impl Session {
             .changes(run_id)
             .await?
             .into_iter()
-            .filter(|row| row.state == State::Applied)
+            .filter(may_be_stored)
             .filter(|row| only.is_none_or(|ids| ids.contains(&row.channel_id)))
             .collect();
         if rows.is_empty() {
@@ -73,6 +74,19 @@ impl Session {
             )
             .await?;
         Ok(store.run(&run.id).await?)
+    }
+}
+
+/// Whether the gateway may have the text that the row was to write. What it has not is found out before anything is
+/// taken back.
+fn may_be_stored(row: &ChangeRow) -> bool {
+    match row.state {
+        State::Applied | State::Unverified => true,
+        State::Failed => row
+            .failure
+            .as_ref()
+            .is_some_and(|failure| failure.kind == FailureKind::FieldsChanged),
+        _ => false,
     }
 }
 

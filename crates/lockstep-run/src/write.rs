@@ -43,7 +43,8 @@ impl Session {
             };
             store.adopt_run(run_id, held.fence).await?;
             if rows.iter().filter(chosen).count() == 0 {
-                self.end(&run, held.fence, outcome(&rows, false), None)
+                let counts = store.counts(run_id).await?;
+                self.end(&run, held.fence, outcome(counts, false), None)
                     .await?;
                 return Ok(store.run(run_id).await?);
             }
@@ -56,16 +57,15 @@ impl Session {
         let run = store.run(run_id).await?;
         let scope = self.scope_of(&run).await?;
         let failure = self.write_approved(&run, held.fence, &scope, watch).await?;
-        let rows = store.changes(run_id).await?;
         if run.trigger == HELD {
             // What waited is written, so nothing waits any more.
-            for row in rows.iter().filter(|row| row.state == State::Applied) {
+            for row in store.changes_in(run_id, State::Applied).await? {
                 store.delete_hold(&run.site_id, row.channel_id).await?;
             }
         }
-        let left = rows.iter().any(|row| row.state == State::Approved);
+        let left = !store.changes_in(run_id, State::Approved).await?.is_empty();
         let cancelled = left && failure.is_none() && watch.cancel.is_cancelled();
-        let state = match outcome(&rows, cancelled) {
+        let state = match outcome(store.counts(run_id).await?, cancelled) {
             RunState::Done if failure.is_some() => RunState::Partial,
             state => state,
         };
@@ -85,13 +85,8 @@ impl Session {
         scope: &Scope,
         watch: &Watch,
     ) -> Result<Option<Failure>, EngineError> {
-        let rows: Vec<ChangeRow> = self
-            .store()
-            .changes(&run.id)
-            .await?
-            .into_iter()
-            .filter(|row| row.state == State::Approved)
-            .collect();
+        let rows = self.store().changes_in(&run.id, State::Approved).await?;
+        let channels: Vec<i64> = rows.iter().map(|row| row.channel_id).collect();
         let stop = watch.cancel.child_token();
         let journal = Journal::open(self.clone(), run.id.clone(), fence, stop.clone());
         let pages: BTreeSet<u32> = rows.iter().map(|row| row.page).collect();
@@ -101,7 +96,10 @@ impl Session {
             scope,
             fence,
             stop: stop.clone(),
-            memories: self.store().memories(&self.access.site.id).await?,
+            memories: self
+                .store()
+                .memories_of(&self.access.site.id, &channels)
+                .await?,
             pages: pages.iter().map(|page| (*page, OnceCell::new())).collect(),
             left: AtomicUsize::new(rows.len()),
             watch,

@@ -1,6 +1,6 @@
 //! One row of the write step: the base read again, the write sent, the whole reply compared.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -20,7 +20,7 @@ use lockstep_remote::retry::read_with_retries;
 use lockstep_store::Store;
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
-use lockstep_store::steps::Outcome;
+use lockstep_store::steps::{Outcome, Requests};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
@@ -210,9 +210,11 @@ impl Writing<'_> {
             after: Some(models.as_str().to_owned()),
             ..row.clone()
         };
-        let (store, requests) = (self.session.store(), self.session.requests());
-        store
-            .record_rebased(&self.run.id, self.fence, vec![rebased], requests)
+        // Requests are counted with the outcome: should this fail, none is lost.
+        let none = Requests::default();
+        self.session
+            .store()
+            .record_rebased(&self.run.id, self.fence, vec![rebased], none)
             .await
             .map_err(|error| Failure::new(FailureKind::Record, error.to_string()))
     }
@@ -398,9 +400,14 @@ impl Writing<'_> {
             memory.left = parse(&base.models);
             return Step::Found(Some(memory));
         }
+        // A name that came after the plan was shown must not go unseen, even where the list ends up as it was shown.
+        let shown: HashSet<String> = parse(&row.before).into_iter().chain(parse(after)).collect();
+        let all_shown = plan.old.iter().all(|name| shown.contains(name));
         let still = match &planned {
             None => false,
-            Some(text) => same_names(text) || (self.run.go_on && base.base() != row.base),
+            Some(text) => {
+                (same_names(text) && all_shown) || (self.run.go_on && base.base() != row.base)
+            }
         };
         match planned.and_then(NonEmptyModels::new) {
             Some(models) if still => Step::Write(models, plan.settled_memory()),

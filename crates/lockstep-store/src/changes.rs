@@ -95,6 +95,21 @@ impl Store {
         rows.iter().map(from_row).collect()
     }
 
+    /// The run's changes that are in a state, in the order of their channel ids: of a big run mostly a few.
+    pub async fn changes_in(
+        &self,
+        run_id: &str,
+        state: State,
+    ) -> Result<Vec<ChangeRow>, StoreError> {
+        let sql = select("c.run_id = $1 AND c.state = $2 ORDER BY c.channel_id");
+        let rows = sqlx::query(AssertSqlSafe(sql))
+            .bind(run_id)
+            .bind(state.code())
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter().map(from_row).collect()
+    }
+
     /// One channel's change in a run.
     pub async fn change(
         &self,

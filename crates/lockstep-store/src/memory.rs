@@ -7,33 +7,60 @@ use sqlx::QueryBuilder;
 
 use crate::blobs::{Blobs, ROWS_PER_STATEMENT};
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Db};
+use crate::sqlite::{Connection, Db, Row};
 use crate::wire::{self, MemoryRest};
 use crate::{Store, StoreError, sites};
+
+/// The query of memories with their texts, up to the site's id.
+const SELECT: &str =
+    "SELECT m.channel_id, m.settled_hash, m.data, s.text AS settled, l.text AS left_list
+     FROM memory m
+     LEFT JOIN blob s ON s.hash = m.settled_hash
+     LEFT JOIN blob l ON l.hash = m.left_hash
+     WHERE m.site_id = ";
+
+fn from_row(row: &Row) -> Result<(i64, Memory), StoreError> {
+    let columns = Columns::new(row, "memory", "channel_id");
+    let settled = match columns.maybe_text("settled_hash")? {
+        Some(_) => Some(wire::from_lines(&columns.text("settled")?)),
+        None => None,
+    };
+    let left = wire::from_lines(&columns.text("left_list")?);
+    let rest: MemoryRest = columns.json("data")?;
+    Ok((columns.number("channel_id")?, rest.join(settled, left)))
+}
 
 impl Store {
     /// The memory of every channel of the site that has one, by channel id.
     pub async fn memories(&self, site_id: &str) -> Result<HashMap<i64, Memory>, StoreError> {
-        let rows = sqlx::query(
-            "SELECT m.channel_id, m.settled_hash, m.data, s.text AS settled, l.text AS left_list
-             FROM memory m
-             LEFT JOIN blob s ON s.hash = m.settled_hash
-             LEFT JOIN blob l ON l.hash = m.left_hash
-             WHERE m.site_id = $1",
-        )
-        .bind(site_id)
-        .fetch_all(self.readers())
-        .await?;
-        let mut memories = HashMap::with_capacity(rows.len());
-        for row in &rows {
-            let columns = Columns::new(row, "memory", "channel_id");
-            let settled = match columns.maybe_text("settled_hash")? {
-                Some(_) => Some(wire::from_lines(&columns.text("settled")?)),
-                None => None,
-            };
-            let left = wire::from_lines(&columns.text("left_list")?);
-            let rest: MemoryRest = columns.json("data")?;
-            memories.insert(columns.number("channel_id")?, rest.join(settled, left));
+        let rows = QueryBuilder::<Db>::new(SELECT)
+            .push_bind(site_id)
+            .build()
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter().map(from_row).collect()
+    }
+
+    /// The memory of those of the channels that have one, by channel id.
+    pub async fn memories_of(
+        &self,
+        site_id: &str,
+        channels: &[i64],
+    ) -> Result<HashMap<i64, Memory>, StoreError> {
+        let mut memories = HashMap::with_capacity(channels.len());
+        for some in channels.chunks(ROWS_PER_STATEMENT) {
+            let mut query = QueryBuilder::<Db>::new(SELECT);
+            query.push_bind(site_id).push(" AND m.channel_id IN (");
+            let mut ids = query.separated(", ");
+            for id in some {
+                ids.push_bind(id);
+            }
+            query.push(")");
+            let query = query.build().persistent(false);
+            for row in &query.fetch_all(self.readers()).await? {
+                let (channel, memory) = from_row(row)?;
+                memories.insert(channel, memory);
+            }
         }
         Ok(memories)
     }

@@ -65,7 +65,7 @@ impl ChannelPlan {
             ));
         }
         // An empty list cannot be stored, whatever was approved.
-        if self.new_models().is_empty() && !self.old.is_empty() {
+        if self.empties() && !self.old.is_empty() {
             let reason = if size == 0 {
                 ReasonCode::EmptyList
             } else {

@@ -7,14 +7,15 @@ pub const LONGEST_NAME: usize = 255;
 
 /// The names of a channel's `models` text: trimmed, without empties and duplicates, in their order.
 pub fn parse(text: &str) -> Vec<String> {
-    normalize(text.split(','))
+    let names: Vec<&str> = text.split(',').collect();
+    normalize(names)
 }
 
 /// Names as a list: trimmed, without empties and duplicates, in their order.
 pub fn normalize<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
-    let mut seen = HashSet::new();
+    let names = names.into_iter();
+    let mut seen = HashSet::with_capacity(names.size_hint().0);
     names
-        .into_iter()
         .map(str::trim)
         .filter(|name| !name.is_empty() && seen.insert(*name))
         .map(str::to_owned)
@@ -24,7 +25,12 @@ pub fn normalize<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
 /// Whether the gateway can store and route the name: it splits lists at commas and its routing
 /// table has a column of 255.
 pub fn writable(name: &str) -> bool {
-    name.len() <= LONGEST_NAME && !name.contains(',') && !name.chars().any(char::is_control)
+    let control = if name.is_ascii() {
+        name.bytes().any(|byte| byte.is_ascii_control())
+    } else {
+        name.chars().any(char::is_control)
+    };
+    name.len() <= LONGEST_NAME && !name.contains(',') && !control
 }
 
 /// A `models` text that is not empty. The gateway ignores an empty one and answers success,

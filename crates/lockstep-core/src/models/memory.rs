@@ -62,7 +62,6 @@ pub(super) fn hand_edits(
     has: &HashSet<&str>,
     settled: &HashSet<&str>,
 ) -> (BTreeSet<String>, BTreeSet<String>) {
-    let left: HashSet<&str> = memory.left.iter().map(String::as_str).collect();
     let mut yours: BTreeSet<String> = memory
         .yours
         .iter()
@@ -75,6 +74,10 @@ pub(super) fn hand_edits(
         .filter(|name| !has.contains(name.as_str()))
         .cloned()
         .collect();
+    if memory.left == old {
+        return (yours, taken_out);
+    }
+    let left: HashSet<&str> = memory.left.iter().map(String::as_str).collect();
     for name in old {
         if !left.contains(name.as_str()) {
             let put_back = memory.taken_out.contains(name) && settled.contains(name.as_str());

@@ -11,21 +11,24 @@ use crate::hold::Reason;
 impl ChannelPlan {
     /// The list as it would be after writing what no guard holds: what stays, in its order, then what comes.
     pub fn new_models(&self) -> Vec<String> {
+        self.names_left().cloned().collect()
+    }
+
+    /// The names of [`new_models`](Self::new_models), as they are here.
+    pub(crate) fn names_left(&self) -> impl Iterator<Item = &String> {
         let gone: HashSet<&String> = if self.removals.applies() {
             self.removals.names.iter().collect()
         } else {
             HashSet::new()
         };
-        let mut names: Vec<String> = self
-            .old
-            .iter()
-            .filter(|name| !gone.contains(name))
-            .cloned()
-            .collect();
-        if self.additions.applies() {
-            names.extend(self.additions.names.iter().cloned());
-        }
-        names
+        let come = self.additions.names.iter();
+        let stays = self.old.iter().filter(move |name| !gone.contains(name));
+        stays.chain(come.filter(|_| self.additions.applies()))
+    }
+
+    /// Whether [`new_models`](Self::new_models) is empty.
+    pub(super) fn empties(&self) -> bool {
+        self.names_left().next().is_none()
     }
 
     /// The text to write, where there is something to write.
@@ -110,40 +113,34 @@ impl ChannelPlan {
 
     /// What is remembered once everything that may be written is written, or when nothing is to be written.
     pub fn settled_memory(&self) -> Memory {
-        let mut memory = self.observed.clone();
+        let observed = &self.observed;
         if self.skip.is_some() || self.failure.is_some() {
-            return memory;
+            return observed.clone();
         }
-        let new = self.new_models();
-        let has: HashSet<&String> = new.iter().collect();
-        let mut settled: Vec<String> = self
-            .upstream
-            .iter()
-            .filter(|name| self.wanted.contains(*name))
-            .filter(|name| has.contains(name) || self.taken_out.contains(*name))
-            .cloned()
-            .collect();
-        let known: HashSet<&String> = settled.iter().collect();
-        let mut rest: Vec<String> = self
-            .settled
-            .iter()
-            .filter(|name| has.contains(name) && !known.contains(name))
-            .cloned()
-            .collect();
-        settled.append(&mut rest);
-        memory.settled = Some(settled);
-        memory.left = new;
-        memory.yours = self.yours.clone();
-        if !self.additions.answered && !self.removals.answered {
-            memory.kept = None;
-        }
-        memory.taken_out = self.taken_out.clone();
+        let left = self.new_models();
+        let has: HashSet<&String> = left.iter().collect();
+        let served = self.upstream.iter().filter(|name| {
+            !self.refused.contains(*name) && (has.contains(name) || self.taken_out.contains(*name))
+        });
+        let beyond = self.settled.iter().filter(|name| has.contains(name));
+        let settled = served.chain(beyond).cloned().collect();
+        let answered = self.additions.answered || self.removals.answered;
+        let mut missing = observed.missing.clone();
         if self.removals.applies() {
             for name in &self.removals.names {
-                memory.missing.remove(name);
+                missing.remove(name);
             }
         }
-        memory
+        Memory {
+            settled: Some(settled),
+            left,
+            yours: self.yours.clone(),
+            taken_out: self.taken_out.clone(),
+            good_size: observed.good_size,
+            missing,
+            failures: observed.failures.clone(),
+            kept: observed.kept.clone().filter(|_| answered),
+        }
     }
 }
 

@@ -126,8 +126,10 @@ pub struct ChannelPlan {
     pub(super) dropped: BTreeMap<String, Dropped>,
     pub(super) taken_out: BTreeSet<String>,
     pub(super) yours: BTreeSet<String>,
+    /// Settled names, sorted, that the provider does not have any more, or that the rules refuse now.
     pub(super) settled: Vec<String>,
-    pub(super) wanted: HashSet<String>,
+    /// The provider's names that may not be listed at all: few, where the others are many.
+    pub(super) refused: HashSet<String>,
     pub(super) before: String,
 }
 
@@ -147,7 +149,7 @@ pub fn plan_channel(input: ChannelInput<'_>) -> ChannelPlan {
         taken_out: BTreeSet::new(),
         yours: BTreeSet::new(),
         settled: Vec::new(),
-        wanted: HashSet::new(),
+        refused: HashSet::new(),
         before: input.channel.models.clone(),
         old,
     };
@@ -193,16 +195,28 @@ impl ChannelPlan {
         if mapping.broken() {
             self.notes.push(Note::BrokenMapping);
         }
-        self.upstream = normalize(fetched.iter().map(String::as_str));
+        self.upstream = if fetched == self.old {
+            self.old.clone()
+        } else {
+            normalize(fetched.iter().map(String::as_str))
+        };
         self.observed.failures = None;
 
-        let served: HashSet<&str> = self.upstream.iter().map(String::as_str).collect();
-        let has: HashSet<&str> = self.old.iter().map(String::as_str).collect();
+        let has: HashSet<&str> = set(&self.old);
+        // Most lists are just what the channel has, and copying a set is cheaper than hashing its names again.
+        let as_set = |names| {
+            if names == self.old {
+                has.clone()
+            } else {
+                set(names)
+            }
+        };
+        let served: HashSet<&str> = as_set(&self.upstream);
         let memory = input.memory;
         let fresh = memory.settled.is_none();
         let remembers = input.policy != Policy::Exact && !fresh;
         let settled: HashSet<&str> = match &memory.settled {
-            Some(names) if remembers => names.iter().map(String::as_str).collect(),
+            Some(names) if remembers => as_set(names),
             _ => has.clone(),
         };
         let (yours, taken_out) = if remembers {
@@ -212,35 +226,30 @@ impl ChannelPlan {
         };
 
         // The provider's names that may be listed at all.
-        let mut wanted: Vec<&str> = Vec::new();
-        for name in &self.upstream {
-            let refused = input.rules.iter().find_map(|rules| rules.refuses(name));
-            if !writable(name) {
-                self.dropped.insert(name.clone(), Dropped::Unwritable);
-            } else if let Some(why) = refused {
-                self.dropped.insert(name.clone(), why);
-            } else {
-                wanted.push(name);
-            }
-        }
-
+        let mut refused: HashSet<String> = HashSet::new();
         let mut additions: Vec<String> = Vec::new();
-        for name in &wanted {
-            if has.contains(name) {
-                continue;
-            }
-            if taken_out.contains(*name) {
-                self.dropped.insert((*name).to_owned(), Dropped::TakenOut);
+        for name in &self.upstream {
+            let why = if writable(name) {
+                input.rules.iter().find_map(|rules| rules.refuses(name))
+            } else {
+                Some(Dropped::Unwritable)
+            };
+            if let Some(why) = why {
+                refused.insert(name.clone());
+                self.dropped.insert(name.clone(), why);
+            } else if has.contains(name.as_str()) {
+                // There already.
+            } else if taken_out.contains(name) {
+                self.dropped.insert(name.clone(), Dropped::TakenOut);
             } else if mapping.only_a_target(name) && input.policy != Policy::Exact {
-                self.dropped
-                    .insert((*name).to_owned(), Dropped::AliasTarget);
+                self.dropped.insert(name.clone(), Dropped::AliasTarget);
             } else if !input.policy.adds() {
-                self.dropped.insert((*name).to_owned(), Dropped::Policy);
-            } else if !settled.contains(name) || !remembers {
-                additions.push((*name).to_owned());
+                self.dropped.insert(name.clone(), Dropped::Policy);
+            } else if !settled.contains(name.as_str()) || !remembers {
+                additions.push(name.clone());
             } else {
                 // Settled, not on the channel, and not marked: it was left out before and stays out.
-                self.dropped.insert((*name).to_owned(), Dropped::TakenOut);
+                self.dropped.insert(name.clone(), Dropped::TakenOut);
             }
         }
         // A pinned name that the provider serves comes even where a rule would keep it out.
@@ -258,11 +267,11 @@ impl ChannelPlan {
             }
         }
 
-        let wanted: HashSet<&str> = wanted.into_iter().collect();
+        let wanted = |name: &str| served.contains(name) && !refused.contains(name);
         let mut removals: Vec<String> = Vec::new();
         for name in &self.old {
             let name = name.as_str();
-            if wanted.contains(name) {
+            if wanted(name) {
                 continue;
             }
             let alias = mapping.is_alias(name);
@@ -291,9 +300,13 @@ impl ChannelPlan {
             }
         }
 
-        self.wanted = wanted.into_iter().map(str::to_owned).collect();
-        self.settled = settled.into_iter().map(str::to_owned).collect();
+        self.settled = settled
+            .into_iter()
+            .filter(|name| !wanted(name))
+            .map(str::to_owned)
+            .collect();
         self.settled.sort();
+        self.refused = refused;
         self.note_renames(&removals, &additions);
         self.additions = Part::new(additions);
         self.removals = Part::new(removals);
@@ -329,4 +342,8 @@ impl ChannelPlan {
             self.skip = Some(reason);
         }
     }
+}
+
+fn set(names: &[String]) -> HashSet<&str> {
+    names.iter().map(String::as_str).collect()
 }

@@ -54,11 +54,11 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Completions { shell } => {
             let mut script = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "lockstep", &mut script);
-            text(&global, "completions", &String::from_utf8_lossy(&script));
+            print_text(&global, "completions", &String::from_utf8_lossy(&script));
             Ok(Exit::Done)
         }
         Verb::Config(ConfigVerb::Example) => {
-            text(&global, "example", &config::example());
+            print_text(&global, "example", &config::example());
             Ok(Exit::Done)
         }
         Verb::Config(ConfigVerb::Check) => check_config(&global),
@@ -95,16 +95,6 @@ fn print_text(global: &args::Global, name: &str, text: &str) {
     let screen = Screen::new(global.json, global.quiet, global.verbose);
     if screen.json {
         screen.data(&json!({ name: text }).to_string());
-    } else {
-        screen.data(text);
-    }
-}
-
-/// A text that is the whole answer of a verb.
-fn text(global: &args::Global, key: &str, text: &str) {
-    let screen = Screen::new(global.json, global.quiet, global.verbose);
-    if screen.json {
-        screen.data(&json!({ key: text }).to_string());
     } else {
         screen.data(text);
     }

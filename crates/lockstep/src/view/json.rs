@@ -42,7 +42,7 @@ pub(crate) fn some_of_run(
         "started_at": time(run.started_at),
         "ended_at": run.ended_at.map(time),
         "duration_ms": end.saturating_sub(run.started_at).max(0),
-        "statistics": statistics(&counts),
+        "statistics": statistics(counts),
         "requests": {
             "reads": run.reads,
             "writes": run.writes,

@@ -1,0 +1,24 @@
+//! The engine's promises, as tests against the simulated gateway. Every test ends with the oracle, which compares the
+//! gateway's own log with the journal.
+#![forbid(unsafe_code)]
+
+mod brakes;
+mod cancelled;
+mod doors;
+mod exclusive;
+mod faults;
+mod hand_edits;
+mod held;
+mod interrupted;
+mod moved;
+mod oracle;
+mod pace;
+mod recorded;
+mod retried;
+mod seen;
+mod sick;
+mod synced;
+mod tester;
+mod told;
+mod undone;
+mod written;

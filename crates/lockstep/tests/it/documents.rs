@@ -1,0 +1,180 @@
+//! docs/json.md and docs/run.schema.json against the code: every code and every key is told in its place.
+
+use std::collections::BTreeSet;
+
+use lockstep_core::change::{RunState, State};
+use lockstep_core::failure::FailureKind;
+use lockstep_core::hold::{Answer, ReasonCode};
+use lockstep_core::models::fate::{Dropped, Kept};
+use lockstep_core::models::policy::Policy;
+use lockstep_sim::Manner;
+use serde_json::Value;
+
+use crate::schema::schema;
+use crate::tester::Shell;
+use crate::world::{mixed, names, start, texts};
+
+const WORDS: &str = include_str!("../../../../docs/json.md");
+
+fn codes<T: Copy>(all: &[T], code: impl Fn(T) -> &'static str) -> BTreeSet<&'static str> {
+    all.iter().map(|value| code(*value)).collect()
+}
+
+#[test]
+fn the_schema_has_exactly_the_codes_of_the_program() {
+    let schema = schema();
+    let listed = |place: &str| -> BTreeSet<String> {
+        let found = schema
+            .pointer(place)
+            .unwrap_or_else(|| panic!("no {place}"));
+        texts(found).into_iter().map(str::to_owned).collect()
+    };
+    let same = |place: &str, codes: BTreeSet<&str>| {
+        let codes: BTreeSet<String> = codes.into_iter().map(str::to_owned).collect();
+        assert_eq!(listed(place), codes, "{place}");
+    };
+    let item = "/$defs/item/properties";
+    same(
+        "/properties/state/enum",
+        codes(RunState::ALL, RunState::code),
+    );
+    same(
+        "/$defs/error/properties/kind/enum",
+        codes(FailureKind::ALL, FailureKind::code),
+    );
+    same(
+        &format!("{item}/kept/items/properties/why/enum"),
+        codes(Kept::ALL, Kept::code),
+    );
+    same(
+        &format!("{item}/dropped/items/properties/why/enum"),
+        codes(Dropped::ALL, Dropped::code),
+    );
+    let holds = listed(&format!("{item}/hold/properties/reason/enum"));
+    let skips = listed(&format!("{item}/skip/properties/reason/enum"));
+    assert!(holds.is_disjoint(&skips));
+    let both: BTreeSet<&str> = holds.union(&skips).map(String::as_str).collect();
+    assert_eq!(both, codes(ReasonCode::ALL, ReasonCode::code));
+}
+
+/// The part of the document under a heading that starts so.
+fn section(heading: &str) -> &'static str {
+    let start = WORDS
+        .find(&format!("\n{heading}"))
+        .unwrap_or_else(|| panic!("no {heading}"));
+    let text = &WORDS[start + 1..];
+    let level = heading.split(' ').next().unwrap_or_default();
+    let next = ["\n# ", "\n## ", "\n### "]
+        .into_iter()
+        .filter(|mark| mark.trim().len() <= level.len())
+        .filter_map(|mark| text[1..].find(mark))
+        .min();
+    &text[..next.map_or(text.len(), |at| at + 1)]
+}
+
+#[track_caller]
+fn names_all<'a>(heading: &str, codes: impl IntoIterator<Item = &'a str>) {
+    let text = section(heading);
+    for code in codes {
+        assert!(
+            text.contains(&format!("`{code}`")),
+            "`{code}` is not told under {heading}"
+        );
+    }
+}
+
+#[test]
+fn the_document_names_every_code_in_its_place() {
+    names_all(
+        "### `error.kind`",
+        codes(FailureKind::ALL, FailureKind::code),
+    );
+    names_all("### `kept.why`", codes(Kept::ALL, Kept::code));
+    names_all("### `dropped.why`", codes(Dropped::ALL, Dropped::code));
+    names_all("## A run", codes(RunState::ALL, RunState::code));
+    names_all("## `held`", codes(Answer::ALL, Answer::code));
+    names_all("## `channel`", codes(State::ALL, State::code));
+    names_all("## `channel`", codes(Policy::ALL, Policy::code));
+    let schema = schema();
+    for (heading, place) in [("### `hold.reason`", "hold"), ("### `skip.reason`", "skip")] {
+        let place = format!("/$defs/item/properties/{place}/properties/reason/enum");
+        names_all(heading, texts(schema.pointer(&place).expect("there")));
+    }
+    for place in [
+        "/properties",
+        "/properties/statistics/properties",
+        "/properties/requests/properties",
+        "/$defs/item/properties",
+    ] {
+        let properties = schema
+            .pointer(place)
+            .and_then(Value::as_object)
+            .expect("there");
+        names_all("## A run", properties.keys().map(String::as_str));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_document_names_every_key_that_is_printed() {
+    fn keys(value: &Value, found: &mut BTreeSet<String>) {
+        match value {
+            Value::Object(object) => {
+                for (key, value) in object {
+                    found.insert(key.clone());
+                    // Its keys are the names of flags.
+                    if key != "settings" {
+                        keys(value, found);
+                    }
+                }
+            }
+            Value::Array(values) => values.iter().for_each(|value| keys(value, found)),
+            _ => {}
+        }
+    }
+    let gateway = start(mixed()).await;
+    let mut shell = Shell::with_site(&gateway).await;
+    let config = shell.path("lockstep.toml").display().to_string();
+    std::fs::write(&config, "").expect("written");
+    shell.set("LOCKSTEP_CONFIG", &config);
+    shell.run(&["plan"]).await.is(2);
+    shell.run(&["apply", "--yes"]).await;
+    gateway.provider("beta").set_manner(Manner::Empty);
+    gateway.provider("market").set_models(names("market", 2));
+    for (heading, args) in [
+        ("## `runs`", &["runs"][..]),
+        ("## `held`", &["held"]),
+        ("## `held`", &["held", "keep", "8"]),
+        ("## `channel`", &["channel", "set", "1", "--keep", "gpt-5"]),
+        ("## `channel`", &["channel", "list"]),
+        ("## `channel`", &["channel", "show", "1"]),
+        ("## `site`", &["site", "edit", "main", "--burst", "4"]),
+        ("## `site`", &["site", "list"]),
+        ("## `doctor`", &["site", "test"]),
+        ("## `doctor`", &["doctor"]),
+        ("## The rest", &["backup", "copy.db"]),
+        ("## The rest", &["config", "check"]),
+        ("## The rest", &["config", "example"]),
+        ("## The rest", &["completions", "fish"]),
+        ("## When", &["plan", "--site", "nobody"]),
+    ] {
+        let (told, _) = shell.json(args).await;
+        let mut found = BTreeSet::new();
+        keys(&told, &mut found);
+        for key in found {
+            let here = section(heading).contains(&format!("`{key}`"));
+            let quoted = WORDS.contains(&format!("\"{key}\":"));
+            let above = heading == "## `runs`" && section("## A run").contains(&format!("`{key}`"));
+            assert!(
+                here || quoted || above,
+                "`{key}` of {args:?} is not told under {heading}"
+            );
+        }
+    }
+    for finding in shell.json(&["doctor"]).await.0["findings"]
+        .as_array()
+        .expect("findings")
+    {
+        names_all("## `doctor`", [finding["topic"].as_str().expect("a topic")]);
+        names_all("## `doctor`", [finding["level"].as_str().expect("a level")]);
+    }
+}

@@ -1,0 +1,19 @@
+//! The `lockstep` program as people and scripts run it: the real executable against the simulated gateway.
+#![forbid(unsafe_code)]
+
+mod applying;
+mod canary;
+mod config;
+mod database;
+mod documents;
+mod history;
+mod holding;
+mod kills;
+mod promises;
+mod schema;
+mod signals;
+mod sites;
+mod syncing;
+mod terminal;
+mod tester;
+mod world;

@@ -1,0 +1,230 @@
+//! What holds for every verb: only three of them write, and each prints one JSON object.
+
+use std::collections::BTreeSet;
+
+use lockstep_sim::{Gateway, Manner};
+
+use crate::canary;
+use crate::tester::Shell;
+use crate::world::{lists, mixed, names, start, written};
+
+/// Every verb but sync, apply and undo, in an order in which each has something to work on.
+const HARMLESS: &[&[&str]] = &[
+    &["config", "example"],
+    &["config", "check"],
+    &["completions", "bash"],
+    &["site", "list"],
+    &["site", "test"],
+    &["site", "edit", "main", "--burst", "4"],
+    &["doctor"],
+    &["plan"],
+    &["plan", "models"],
+    &["plan", "--channel", "1"],
+    &["plan", "--retry-failed"],
+    &["plan", "--policy", "exact"],
+    &["runs"],
+    &["runs", "RUN"],
+    &["runs", "--search", "gpt"],
+    &["held"],
+    &["held", "keep", "4"],
+    &["held", "allow", "7"],
+    &["held", "never", "8"],
+    &["channel", "list"],
+    &["channel", "show", "1"],
+    &["channel", "set", "1", "--policy", "exact"],
+    &["channel", "set", "--provider", "PROVIDER", "--exclude", "x"],
+    &["backup", "copy.db"],
+    &["site", "remove", "main"],
+    &["site", "remove", "main", "--yes"],
+    &["demo", "--once", "--channels", "3"],
+];
+
+/// What writes, when there is no yes.
+const UNASKED: &[&[&str]] = &[&["sync"], &["apply"], &["apply", "--held"], &["undo"]];
+
+/// A row of the tables with real things in it.
+async fn filled(shell: &Shell, gateway: &Gateway, args: &[&str]) -> Vec<String> {
+    let mut filled = Vec::new();
+    for text in args {
+        filled.push(match *text {
+            "PROVIDER" => gateway.provider("acme").base_url().to_owned(),
+            "RUN" => {
+                let (told, _) = shell.json(&["runs", "--limit", "1"]).await;
+                told["runs"][0]["run"].as_str().expect("a run").to_owned()
+            }
+            text => text.to_owned(),
+        });
+    }
+    filled
+}
+
+async fn verbs(shell: &Shell, above: &[&str]) -> BTreeSet<String> {
+    let said = shell.run(&[above, &["--help"]].concat()).await.is(0);
+    let list = said.out.split("Commands:").nth(1).unwrap_or_default();
+    let lines = list
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.trim().is_empty());
+    lines
+        .filter(|line| line.starts_with("  ") && !line.starts_with("    "))
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|verb| *verb != "help")
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_verb_is_in_the_table_of_those_that_write_or_of_those_that_do_not() {
+    let shell = Shell::new();
+    let known = |depth: usize, above: &str| -> BTreeSet<String> {
+        HARMLESS
+            .iter()
+            .chain(UNASKED)
+            .filter(|args| depth == 0 || args[0] == above)
+            .filter_map(|args| args.get(depth))
+            .map(|verb| (*verb).to_owned())
+            .collect()
+    };
+    assert_eq!(verbs(&shell, &[]).await, known(0, ""));
+    for above in ["config", "channel"] {
+        assert_eq!(verbs(&shell, &[above]).await, known(1, above));
+    }
+    let mut site = known(1, "site");
+    site.insert("add".to_owned());
+    assert_eq!(verbs(&shell, &["site"]).await, site);
+    assert_eq!(verbs(&shell, &["held"]).await, known(1, "held"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_verb_but_sync_apply_and_undo_makes_no_write() {
+    let gateway = start(mixed()).await;
+    let mut shell = Shell::new();
+    shell.add_site("main", &gateway).await.is(0);
+    let config = shell.path("lockstep.toml").display().to_string();
+    std::fs::write(&config, "[sync]\nburst = 5\n").expect("written");
+    shell.set("LOCKSTEP_CONFIG", &config);
+    let before = lists(&gateway);
+    for args in HARMLESS {
+        let args = filled(&shell, &gateway, args).await;
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let said = shell.run(&args).await;
+        // All that is asked again fails again, and that is what this plan says.
+        let expected = i32::from(args.contains(&"--retry-failed"));
+        assert_eq!(
+            said.code() % 2,
+            expected,
+            "{args:?} had nothing to work on: {}",
+            said.words()
+        );
+        assert!(gateway.writes().is_empty(), "{args:?} wrote");
+    }
+    assert_eq!(lists(&gateway), before);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_writes_does_so_without_a_yes() {
+    let gateway = start(mixed()).await;
+    let shell = Shell::at(&gateway);
+    shell.run(&["plan"]).await.is(2);
+    shell.run(&["apply", "--yes", "--only", "1"]).await;
+    shell.run(&["plan"]).await.is(2);
+    let before = written(&gateway);
+    assert_eq!(before, [1]);
+    for args in UNASKED {
+        for more in [&[][..], &["--json"], &["--quiet"], &["-v"]] {
+            shell.run(&[args, more].concat()).await.is(2);
+            assert_eq!(gateway.writes().len(), 1, "{args:?} {more:?} wrote");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_verb_prints_one_json_object_whether_it_succeeds_or_not() {
+    let gateway = start(mixed()).await;
+    let mut shell = Shell::new();
+    shell.add_site("main", &gateway).await.is(0);
+    let config = shell.path("lockstep.toml").display().to_string();
+    std::fs::write(&config, "").expect("written");
+    shell.set("LOCKSTEP_CONFIG", &config);
+    let mistakes: &[&[&str]] = &[
+        &["plan", "--site", "nobody"],
+        &["plan", "--burst", "99"],
+        &["runs", "zz"],
+        &["held", "keep", "99"],
+        &["channel", "show", "99"],
+        &["site", "remove", "nobody", "--yes"],
+        &["site", "edit", "main", "--reset", "speed"],
+        &["config", "check", "--config", "nowhere"],
+        &["backup", "/proc/nowhere"],
+    ];
+    shell.run(&["plan"]).await.is(2);
+    let all = mistakes
+        .iter()
+        .chain(UNASKED.iter().take(3))
+        .chain(HARMLESS);
+    for args in all {
+        let args = filled(&shell, &gateway, args).await;
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
+        let (told, code) = shell.json(&args).await;
+        if mistakes.contains(&args.as_slice()) {
+            assert_eq!(code, 1, "{args:?}");
+            assert!(told["error"]["message"].is_string(), "{args:?}: {told}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_doctor_ends_with_1_when_something_is_wrong_and_with_0_otherwise() {
+    let gateway = start(mixed()).await;
+    let mut shell = Shell::at(&gateway);
+    let (told, code) = shell.json(&["doctor"]).await;
+    assert_eq!((code, &told["ok"]), (0, &true.into()));
+    let topics: Vec<&str> = told["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .filter_map(|finding| finding["topic"].as_str())
+        .collect();
+    for topic in [
+        "address", "gateway", "version", "token", "role", "clock", "channels", "limits", "private",
+    ] {
+        assert!(topics.contains(&topic), "{topic} is not in {topics:?}");
+    }
+    shell.set("LOCKSTEP_TOKEN", canary::COMMON);
+    shell.run(&["doctor"]).await.is(1).says("too low");
+    shell.set("LOCKSTEP_TOKEN", canary::UNKNOWN);
+    shell.run(&["doctor"]).await.is(1).says("401");
+    shell.set("LOCKSTEP_TOKEN", canary::ADMIN);
+    shell
+        .run(&["doctor"])
+        .await
+        .is(0)
+        .says("the token is user 2's");
+    gateway.stop();
+    shell.run(&["doctor"]).await.is(1).says("does not answer");
+    assert!(gateway.writes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_fork_and_a_strange_gateway_are_recognised_and_never_written() {
+    use lockstep_sim::Flavour;
+    for (flavour, says) in [(Flavour::OldFork, "older fork"), (Flavour::Foreign, "")] {
+        let gateway = start(mixed().flavour(flavour)).await;
+        let shell = Shell::at(&gateway);
+        for args in [&["plan"][..], &["sync", "--yes"], &["doctor"]] {
+            shell.run(args).await.is(1).says(says);
+        }
+        assert!(gateway.writes().is_empty());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_provider_that_answers_429_at_first_is_asked_again_and_that_is_told() {
+    let gateway = start(mixed()).await;
+    let shell = Shell::at(&gateway);
+    gateway.provider("beta").set_manner(Manner::RateLimited(1));
+    gateway.provider("beta").set_models(names("claude", 2));
+    let (run, _) = shell.json(&["plan", "--channel", "2"]).await;
+    assert_eq!(run["items"][0]["attempts"], 2);
+    assert_eq!(run["items"][0]["error"], serde_json::Value::Null);
+}
