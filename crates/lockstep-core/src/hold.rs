@@ -57,6 +57,8 @@ codes! {
         AutoDisabled = "auto_disabled",
         /// Skipped by undo: the list was empty before, which the gateway cannot store.
         EmptyBefore = "empty_before",
+        /// Skipped: the channel is not on the gateway any more.
+        Gone = "gone",
         /// Skipped: the run ended before its turn, or it was not chosen.
         NotWritten = "not_written",
     }
@@ -75,6 +77,14 @@ pub struct Reason {
     pub limit: Option<usize>,
     /// The names it is about, where they are few enough to say.
     pub names: Vec<String>,
+}
+
+impl ReasonCode {
+    /// Whether "always allow here" can be answered to it. An empty list is never a reason to remove, and the brake of
+    /// a whole run is about the run, not about one channel.
+    pub fn can_be_allowed(self) -> bool {
+        !matches!(self, Self::EmptyList | Self::WouldBeEmpty | Self::RunBrake)
+    }
 }
 
 impl Reason {

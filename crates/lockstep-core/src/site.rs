@@ -17,7 +17,7 @@ pub enum BadUrl {
     #[error("`{0}` is not an address; write it as https://your-site.com")]
     Unreadable(String),
     /// It is neither http nor https.
-    #[error("`{0}` is not an http or https address")]
+    #[error("the address begins with {0}: and must begin with http: or https:")]
     Scheme(String),
     /// It names a user or password, which do not belong into an address.
     #[error("the address must not contain a user or a password")]
@@ -33,7 +33,7 @@ impl GatewayUrl {
         let text = text.trim();
         let url = Url::parse(text).map_err(|_| BadUrl::Unreadable(text.to_owned()))?;
         if !matches!(url.scheme(), "http" | "https") {
-            return Err(BadUrl::Scheme(text.to_owned()));
+            return Err(BadUrl::Scheme(url.scheme().to_owned()));
         }
         if !url.username().is_empty() || url.password().is_some() {
             return Err(BadUrl::Credentials);

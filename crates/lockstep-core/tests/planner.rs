@@ -403,6 +403,55 @@ fn always_allow_passes_that_guard_and_no_other() {
 }
 
 #[test]
+fn a_guard_that_is_allowed_does_not_hide_the_next_one() {
+    let mut desk = Desk::new("a,b,c,d,e,f");
+    desk.memory.good_size = 100;
+    assert_eq!(held(&desk.plan(&["a"])), Some(ReasonCode::Shrunken));
+    desk.allowed = [ReasonCode::Shrunken.code().to_owned()].into();
+    assert_eq!(held(&desk.plan(&["a"])), Some(ReasonCode::TooManyRemoved));
+    desk.allowed
+        .insert(ReasonCode::TooManyRemoved.code().to_owned());
+    assert_eq!(desk.plan(&["a"]).state(), State::Ready);
+}
+
+#[test]
+fn no_answer_makes_an_empty_list_a_reason_to_remove() {
+    let mut desk = Desk::new("pin,a,b");
+    desk.keep = ["pin".to_owned()].into();
+    desk.allowed = [ReasonCode::EmptyList.code().to_owned()].into();
+    desk.approved = true;
+    let plan = desk.plan(&[]);
+    assert_eq!(held(&plan), Some(ReasonCode::EmptyList));
+    assert_eq!(plan.after(), None);
+}
+
+#[test]
+fn a_write_that_may_have_arrived_is_no_edit_by_hand_when_it_is_found() {
+    let mut desk = Desk::new("a,b");
+    desk.sync(&["a", "b"]);
+    desk.memory.maybe = Some(vec!["a".into(), "c".into()]);
+    desk.channel.models = "a,c".into();
+    let plan = desk.sync(&["a", "c"]);
+    assert!(desk.memory.yours.is_empty() && desk.memory.taken_out.is_empty());
+    assert_eq!(plan.state(), State::Same);
+    assert_eq!(desk.memory.maybe, None);
+    desk.sync(&["a"]);
+    assert_eq!(desk.models(), ["a"], "c was the provider's all along");
+}
+
+#[test]
+fn what_is_wrong_with_the_gateway_is_no_failure_of_the_channel() {
+    let failure = Failure::status(FailureKind::Forbidden, 403, "");
+    let mut desk = Desk::new("a");
+    for _ in 0..6 {
+        desk.memory = desk
+            .plan_answer(Answered::Failed(&failure))
+            .settled_memory();
+    }
+    assert_eq!(desk.memory.failures, None);
+}
+
+#[test]
 fn keep_until_it_changes_is_quiet_until_it_changes() {
     let mut desk = Desk::new("a,b,c,d,e");
     let plan = desk.sync(&["a"]);

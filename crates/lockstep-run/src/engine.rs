@@ -65,6 +65,8 @@ pub struct Request {
     pub policy: Option<Policy>,
     /// Whether nobody looks: the stricter holds of a schedule.
     pub unattended: bool,
+    /// Whether the settings are the site's own: what waits is then just what such a plan finds.
+    pub own_settings: bool,
     /// Whether the run goes on to write what is ready, should it be interrupted before.
     pub go_on: bool,
 }
@@ -116,6 +118,15 @@ impl Engine {
     /// The store, for reading history and for settings.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// Takes a gateway for this process while something of it is changed here that a run would change too.
+    pub fn alone(&self, site: &Site) -> Result<GatewayLock, EngineError> {
+        match GatewayLock::try_take(&self.store, &site.url, &self.actor) {
+            Ok(lock) => Ok(lock),
+            Err(StoreError::Busy { holder }) => Err(EngineError::Busy(holder)),
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Now, in Unix milliseconds.
@@ -201,11 +212,7 @@ impl Session {
     /// number fences off whoever held it before.
     pub(crate) async fn hold(&self) -> Result<Held, EngineError> {
         let url = &self.access.site.url;
-        let lock = match GatewayLock::try_take(self.store(), url, &self.engine.actor) {
-            Ok(lock) => lock,
-            Err(StoreError::Busy { holder }) => return Err(EngineError::Busy(holder)),
-            Err(error) => return Err(error.into()),
-        };
+        let lock = self.engine.alone(&self.access.site)?;
         let holder = format!("{} (process {})", self.engine.actor, std::process::id());
         let fence = self.store().take_lease(url, &holder, self.now()).await?;
         Ok(Held { _lock: lock, fence })

@@ -33,6 +33,9 @@ pub enum EngineError {
     /// The run wrote nothing, so there is nothing to take back.
     #[error("run {0} changed nothing that could be undone")]
     NothingToUndo(String),
+    /// None of the channels that were named is ready.
+    #[error("nothing is ready on these channels in run {0}; the run is left as it was")]
+    NothingReady(String),
     /// No run of that kind is there.
     #[error("there is no run to work on")]
     NoRun,

@@ -23,7 +23,7 @@ const LINGER: Duration = Duration::from_millis(25);
 #[derive(Debug)]
 pub(crate) enum Entry {
     /// A channel was read and planned; the memory is what is known by it.
-    Read(Box<ChangeRow>, Option<Memory>),
+    Read(Box<ChangeRow>, Option<Box<Memory>>),
     /// A write ended.
     Outcome(Box<Outcome>),
 }
@@ -88,7 +88,7 @@ async fn commit(
         for entry in batch.drain(..) {
             match entry {
                 Entry::Read(row, memory) => {
-                    memories.extend(memory.map(|memory| (row.channel_id, memory)));
+                    memories.extend(memory.map(|memory| (row.channel_id, *memory)));
                     rows.push(*row);
                 }
                 Entry::Outcome(outcome) => outcomes.push(*outcome),

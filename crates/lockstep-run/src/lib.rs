@@ -16,6 +16,7 @@ mod read;
 mod recover;
 pub mod review;
 mod row;
+mod step;
 mod undo;
 mod write;
 mod write_row;

@@ -41,7 +41,11 @@ impl Session {
             Some(run) => {
                 let fresh = self.now().saturating_sub(ROW_AGE);
                 for row in store.changes(&run.id).await? {
-                    if row.read_at >= fresh {
+                    let refused = row
+                        .failure
+                        .as_ref()
+                        .is_some_and(|failure| failure.kind.whole_gateway());
+                    if row.read_at >= fresh && !refused {
                         given.rows.insert(row.channel_id, row);
                     }
                 }
@@ -56,6 +60,7 @@ impl Session {
             providers: store.provider_overrides(site).await?,
             channels: store.channel_overrides(site).await?,
         };
+        given.own_settings = request.own_settings;
         let state = read(self, &run, held.fence, &scope, &given, watch).await?;
         tracing::info!(run = %run.id, state = state.code(), "read");
         Ok(store.run(&run.id).await?)
@@ -90,6 +95,7 @@ impl Session {
             Source::Held(only) => {
                 let mut rows = HashMap::new();
                 let mut parent = None;
+                let mut expired = None;
                 let oldest = self.now().saturating_sub(PLAN_AGE);
                 for hold in store.holds(site).await? {
                     let chosen = only
@@ -102,19 +108,22 @@ impl Session {
                         continue;
                     };
                     if row.read_at < oldest {
-                        return Err(EngineError::Expired(hold.run_id));
+                        // A provider that does not answer any more must not keep the others waiting.
+                        expired = Some(hold.run_id);
+                        continue;
                     }
                     parent = parent.max(Some(hold.run_id));
                     rows.insert(hold.channel_id, row);
                 }
                 if rows.is_empty() {
-                    return Err(EngineError::NothingHeld);
+                    return Err(expired.map_or(EngineError::NothingHeld, EngineError::Expired));
                 }
                 let mut ids: Vec<i64> = rows.keys().copied().collect();
                 ids.sort_unstable();
                 let given = Given {
                     rows,
                     approved: true,
+                    own_settings: false,
                 };
                 Ok((Some(ids), parent, given))
             }

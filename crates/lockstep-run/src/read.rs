@@ -1,6 +1,7 @@
 //! The reading step: lists the channels, asks providers, plans each as its answer arrives, journals it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use futures_util::StreamExt;
@@ -27,7 +28,7 @@ use crate::engine::{Session, Watch};
 use crate::error::EngineError;
 use crate::journal::{Entry, Journal};
 use crate::progress::Phase;
-use crate::row::{Seen, digest, plan_digest, row};
+use crate::row::{Seen, digest, gone_row, plan_digest, row};
 
 /// At the automatic pace at most this many requests at once go to one provider's host.
 const PER_HOST: usize = 2;
@@ -41,6 +42,8 @@ pub(crate) struct Given {
     pub(crate) rows: HashMap<i64, ChangeRow>,
     /// Whether those rows' held parts are approved by this run.
     pub(crate) approved: bool,
+    /// Whether the settings are the site's own.
+    pub(crate) own_settings: bool,
 }
 
 /// One reading under way.
@@ -53,7 +56,16 @@ struct Reading<'a> {
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
     /// Once the gateway refuses us altogether, no further channel is asked.
     refused: OnceLock<Failure>,
-    left_to_ask: std::sync::atomic::AtomicUsize,
+    left_to_ask: AtomicUsize,
+}
+
+/// One channel with what came of asking its provider; `None` where nobody was asked.
+struct Answer {
+    channel: Channel,
+    page: u32,
+    came: Option<Result<Fetched, Failure>>,
+    attempts: u32,
+    read_at: i64,
 }
 
 /// One planned channel.
@@ -101,7 +113,7 @@ pub(crate) async fn read(
     session.listed(listing.kind);
     let mut brake = RunBrake::default();
     let mut chosen: Vec<(u32, Channel)> = Vec::new();
-    let wanted: Option<std::collections::BTreeSet<i64>> = run
+    let wanted: Option<BTreeSet<i64>> = run
         .selection
         .as_ref()
         .map(|ids| ids.iter().copied().collect());
@@ -114,8 +126,8 @@ pub(crate) async fn read(
             }
         }
     }
+    let found: BTreeSet<i64> = chosen.iter().map(|(_, channel)| channel.id).collect();
     if let Some(wanted) = &wanted {
-        let found = chosen.iter().map(|(_, channel)| channel.id).collect();
         let missing: Vec<i64> = wanted.difference(&found).copied().collect();
         if !missing.is_empty() && run.parent.is_none() {
             let failure = Failure::new(FailureKind::Gone, format!("channels {missing:?}"));
@@ -124,7 +136,11 @@ pub(crate) async fn read(
         }
     }
 
-    let total = chosen.len();
+    let gone = match (&wanted, &run.parent) {
+        (Some(wanted), Some(_)) => gone(session, run, wanted.difference(&found)).await?,
+        _ => Vec::new(),
+    };
+    let total = chosen.len() + gone.len();
     let reading = Reading {
         session,
         run,
@@ -133,7 +149,7 @@ pub(crate) async fn read(
         memories: memories?,
         hosts: Mutex::default(),
         refused: OnceLock::new(),
-        left_to_ask: std::sync::atomic::AtomicUsize::new(total),
+        left_to_ask: AtomicUsize::new(total),
     };
     watch
         .progress
@@ -142,40 +158,49 @@ pub(crate) async fn read(
     let journal = Journal::open(session.clone(), run.id.clone(), fence, broken.clone());
     let mut digests: BTreeMap<i64, Digest> = BTreeMap::new();
     let mut to_judge: Vec<Planned> = Vec::new();
+    for row in gone {
+        digests.insert(row.channel_id, digest(&row));
+        journal.record(Entry::Read(Box::new(row), None)).await;
+    }
     let concurrency = scope.settings.effective_concurrency().max(1);
     {
         let answers = futures_util::stream::iter(chosen)
-            .map(|(page, channel)| reading.channel(page, channel, watch))
-            .buffer_unordered(concurrency);
+            .map(|(page, channel)| reading.answer(page, channel, watch))
+            .buffer_unordered(concurrency)
+            // What is ready is planned together, after the next requests went out: planning delays none of them.
+            .ready_chunks(concurrency * 2);
         tokio::pin!(answers);
         loop {
-            let planned = tokio::select! {
+            let ready = tokio::select! {
                 biased;
                 () = watch.cancel.cancelled() => break,
                 () = broken.cancelled() => break,
-                planned = answers.next() => match planned {
-                    Some(planned) => planned,
+                next = answers.next() => match next {
+                    Some(ready) => ready,
                     None => break,
                 },
             };
-            brake.planned(&planned.channel, &planned.plan);
-            digests.insert(planned.channel.id, digest(&planned.row));
-            let memory = if removes(&planned.plan) || planned.plan.after().is_some() {
-                planned.plan.observed.clone()
-            } else {
-                planned.plan.settled_memory()
-            };
-            // Of a settled channel nothing new is known, and most are settled.
-            let before = reading.memories.get(&planned.channel.id);
-            let memory = Some(memory).filter(|memory| before != Some(memory));
-            let row = if removes(&planned.plan) {
-                let row = planned.row.clone();
-                to_judge.push(planned);
-                row
-            } else {
-                planned.row
-            };
-            journal.record(Entry::Read(Box::new(row), memory)).await;
+            for answer in ready {
+                let planned = reading.planned(answer, watch);
+                brake.planned(&planned.channel, &planned.plan);
+                digests.insert(planned.channel.id, digest(&planned.row));
+                let memory = if removes(&planned.plan) || planned.plan.after().is_some() {
+                    planned.plan.observed.clone()
+                } else {
+                    planned.plan.settled_memory()
+                };
+                // Of a settled channel nothing new is known, and most are settled.
+                let before = reading.memories.get(&planned.channel.id);
+                let memory = (before != Some(&memory)).then(|| Box::new(memory));
+                let row = if removes(&planned.plan) {
+                    let row = planned.row.clone();
+                    to_judge.push(planned);
+                    row
+                } else {
+                    planned.row
+                };
+                journal.record(Entry::Read(Box::new(row), memory)).await;
+            }
         }
     }
     journal.close().await?;
@@ -188,7 +213,7 @@ pub(crate) async fn read(
         let requests = session.requests();
         store.add_requests(&run.id, fence, requests).await?;
     }
-    let changed = reading.judge(&brake, to_judge, &mut digests);
+    let (changed, emptied) = reading.judge(&brake, to_judge, &mut digests);
     store
         .mark_planned(
             &run.id,
@@ -197,15 +222,46 @@ pub(crate) async fn read(
             steps::Planned {
                 hash: plan_digest(digests.values()),
                 total: total as u64,
-                renews_holds: !given.approved,
+                holds: match (given.approved, given.own_settings) {
+                    (true, _) => steps::Holds::Leave,
+                    (false, true) => steps::Holds::Renew,
+                    (false, false) => steps::Holds::Add,
+                },
             },
             session.now(),
         )
         .await?;
+    for (channel, memory) in emptied {
+        store
+            .set_memory(&session.access.site.id, channel, &memory)
+            .await?;
+    }
     watch
         .progress
         .phase(Phase::Ended, total, std::time::Duration::ZERO);
     Ok(RunState::Planned)
+}
+
+/// Rows for chosen channels that are not on the gateway any more, made from what was last known of them.
+async fn gone(
+    session: &Session,
+    run: &Run,
+    missing: impl Iterator<Item = &i64>,
+) -> Result<Vec<ChangeRow>, EngineError> {
+    let now = session.now();
+    let mut rows = Vec::new();
+    for id in missing {
+        let history = session
+            .store()
+            .channel_history(&run.site_id, *id, 1)
+            .await?;
+        rows.extend(
+            history
+                .into_iter()
+                .map(|known| gone_row(&run.id, known, now)),
+        );
+    }
+    Ok(rows)
 }
 
 async fn end(
@@ -230,30 +286,43 @@ async fn end(
 }
 
 impl Reading<'_> {
-    async fn channel(&self, page: u32, channel: Channel, watch: &Watch) -> Planned {
+    async fn answer(&self, page: u32, channel: Channel, watch: &Watch) -> Answer {
         watch.progress.begins(channel.id, &channel.name);
-        let (plan, attempts, read_at) = match self.given.rows.get(&channel.id) {
-            Some(known) => (
-                self.plan_again(&channel, known),
-                known.attempts,
-                known.read_at,
-            ),
+        let (came, attempts, read_at) = match self.given.rows.get(&channel.id) {
+            Some(known) => (None, known.attempts, known.read_at),
             None => {
-                let (plan, attempts) = self.ask(&channel).await;
-                (plan, attempts, self.session.now())
+                let (came, attempts) = self.ask(&channel).await;
+                (came, attempts, self.session.now())
             }
+        };
+        Answer {
+            channel,
+            page,
+            came,
+            attempts,
+            read_at,
+        }
+    }
+
+    fn planned(&self, answer: Answer, watch: &Watch) -> Planned {
+        let channel = answer.channel;
+        let plan = match (self.given.rows.get(&channel.id), &answer.came) {
+            (Some(known), _) => self.plan_again(&channel, known),
+            (None, None) => self.plan(&channel, Answered::NotAsked),
+            (None, Some(Ok(list))) => {
+                self.plan(&channel, Answered::List(&list.names, list.unreadable))
+            }
+            (None, Some(Err(failure))) => self.plan(&channel, Answered::Failed(failure)),
         };
         let seen = Seen {
             run: &self.run.id,
             channel: &channel,
-            page,
-            attempts,
-            now: read_at,
+            page: answer.page,
+            attempts: answer.attempts,
+            now: answer.read_at,
         };
         let row = row(seen, &plan);
-        let left = self
-            .left_to_ask
-            .fetch_sub(1, std::sync::atomic::Ordering::Relaxed);
+        let left = self.left_to_ask.fetch_sub(1, Ordering::Relaxed);
         watch.progress.ends(
             channel.id,
             plan.failure.is_some() && plan.skip.is_none(),
@@ -262,40 +331,36 @@ impl Reading<'_> {
         );
         Planned {
             channel,
-            page,
+            page: answer.page,
             plan,
             row,
         }
     }
 
     /// Asks the channel's provider, unless settings leave the channel out.
-    async fn ask(&self, channel: &Channel) -> (ChannelPlan, u32) {
+    async fn ask(&self, channel: &Channel) -> (Option<Result<Fetched, Failure>>, u32) {
         let effective = self.scope.of(channel);
         let left_out = effective.policy == Policy::Exclude
             || (self.scope.settings.enabled_only && !channel.enabled());
         if left_out {
-            return (self.plan(channel, Answered::NotAsked), 0);
+            return (None, 0);
         }
         if let Some(failure) = self.refused.get() {
-            return (self.plan(channel, Answered::Failed(failure)), 0);
+            return (Some(Err(failure.clone())), 0);
         }
         let _permit = self.host_permit(channel).await;
         let reader = self.session.reader();
         let settings = &self.scope.settings;
-        let tried: Tried<Fetched> = read_with_retries(settings.max_retries, || {
+        let Tried { result, attempts } = read_with_retries(settings.max_retries, || {
             reader.fetch_models(channel.id, settings.channel_timeout)
         })
         .await;
-        let plan = match &tried.result {
-            Ok(fetched) => self.plan(channel, Answered::List(&fetched.names, fetched.unreadable)),
-            Err(failure) => {
-                if failure.kind.whole_gateway() {
-                    let _already = self.refused.set(failure.clone());
-                }
-                self.plan(channel, Answered::Failed(failure))
-            }
-        };
-        (plan, tried.attempts)
+        if let Err(failure) = &result
+            && failure.kind.whole_gateway()
+        {
+            let _already = self.refused.set(failure.clone());
+        }
+        (Some(result), attempts)
     }
 
     /// Plans from what the provider answered an earlier reading.
@@ -308,7 +373,13 @@ impl Reading<'_> {
             .unwrap_or(0);
         match (&known.upstream, &known.failure) {
             (Some(upstream), _) => self.plan(channel, Answered::List(upstream, unreadable)),
-            (None, Some(failure)) => self.plan(channel, Answered::Failed(failure)),
+            (None, Some(failure)) => {
+                let mut plan = self.plan(channel, Answered::Failed(failure));
+                // It is the same failure as before, not one more.
+                let known = self.memories.get(&channel.id);
+                plan.observed.failures = known.and_then(|memory| memory.failures.clone());
+                plan
+            }
             (None, None) => self.plan(channel, Answered::NotAsked),
         }
     }
@@ -349,16 +420,18 @@ impl Reading<'_> {
         semaphore.acquire_owned().await.ok()
     }
 
-    /// Lets the brakes of the whole run judge the plans that would remove names, and returns the rows they changed.
+    /// Lets the brakes of the whole run judge the plans that would remove names, and returns the rows they changed, and
+    /// what is remembered of channels of which nothing is left to write.
     fn judge(
         &self,
         brake: &RunBrake,
         plans: Vec<Planned>,
         digests: &mut BTreeMap<i64, Digest>,
-    ) -> Vec<ChangeRow> {
+    ) -> (Vec<ChangeRow>, Vec<(i64, Memory)>) {
         let mut changed = Vec::new();
+        let mut emptied = Vec::new();
         if self.given.approved {
-            return changed;
+            return (changed, emptied);
         }
         for planned in plans {
             let Planned {
@@ -387,8 +460,11 @@ impl Reading<'_> {
                 digests.insert(channel.id, digest(&after));
                 changed.push(after);
             }
+            if plan.after().is_none() {
+                emptied.push((channel.id, plan.settled_memory()));
+            }
         }
-        changed
+        (changed, emptied)
     }
 }
 

@@ -1,4 +1,4 @@
-//! After a kill: what was approved is carried on under its own id, or given up when a day has passed.
+//! After a kill: what was approved is carried on under its own id, or only looked at when a day has passed.
 
 use lockstep_core::change::RunState;
 use lockstep_store::runs::Run;
@@ -6,25 +6,23 @@ use lockstep_store::runs::Run;
 use crate::engine::{Session, Watch};
 use crate::error::EngineError;
 use crate::plan::PLAN_AGE;
-use crate::review::{Approval, outcome};
+use crate::write::Resumed;
 
 impl Session {
     /// Carries on every run of this gateway that was cut off while it wrote. Each write is decided by reading first:
-    /// what already is as intended is recorded as found, what still is as before is written, anything else moved.
+    /// what already is as intended is recorded as found, what still is as before is written, anything else moved. After a day nothing more is written.
     pub async fn carry_on(&self, watch: &Watch) -> Result<Vec<Run>, EngineError> {
         let mut ended = Vec::new();
         for run in self.interrupted_writes().await? {
             let approved_at = run.approved_at.unwrap_or(run.started_at);
-            if self.now().saturating_sub(approved_at) > PLAN_AGE {
-                let held = self.hold().await?;
-                self.store().adopt_run(&run.id, held.fence).await?;
-                let counts = self.store().counts(&run.id).await?;
-                self.end(&run, held.fence, outcome(counts, true), None)
-                    .await?;
-                ended.push(self.store().run(&run.id).await?);
+            let stale = self.now().saturating_sub(approved_at) > PLAN_AGE;
+            let resumed = if stale {
+                Resumed::OnlyLooks
             } else {
-                ended.push(self.write(&run.id, &Approval::default(), watch).await?);
-            }
+                Resumed::Writes
+            };
+            let held = self.hold().await?;
+            ended.push(self.carry_on_run(&run.id, &held, resumed, watch).await?);
         }
         Ok(ended)
     }

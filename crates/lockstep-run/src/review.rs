@@ -6,7 +6,7 @@ use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
 use lockstep_store::status::RunCounts;
 
-use crate::engine::Session;
+use crate::engine::{Session, Source};
 use crate::error::EngineError;
 use crate::plan::PLAN_AGE;
 use crate::row::{digest, plan_digest};
@@ -18,6 +18,9 @@ pub struct Approval {
     pub only: Option<Vec<i64>>,
     /// Who approved it, for the history.
     pub by: String,
+    /// Whether a base that moves before its write may be planned again and written where no guard holds it: `sync` may,
+    /// for its plan is of this moment; an `apply` writes what was shown, or nothing.
+    pub rebases: bool,
 }
 
 /// The trigger of a run that takes another one back.
@@ -26,11 +29,15 @@ pub(crate) const UNDO: &str = "undo";
 pub(crate) const HELD: &str = "apply-held";
 
 impl Session {
-    /// Whether a plan of this gateway was ever made: a site's first run stops for a review, once. Asked before the
-    /// plan that it is about.
-    pub async fn reviewed_before(&self) -> Result<bool, EngineError> {
+    /// Whether a plan like this was ever made of this gateway with somebody looking: a site's first run stops for a
+    /// review, once. What was seen of some channels is no review of all. Asked before the plan that it is about.
+    pub async fn reviewed_before(&self, source: &Source) -> Result<bool, EngineError> {
         let site = &self.access.site.id;
-        Ok(self.store().has_been_planned(site, Subject::Models).await?)
+        let all_channels = *source == Source::All;
+        Ok(self
+            .store()
+            .has_been_planned(site, Subject::Models, all_channels)
+            .await?)
     }
 
     /// Ends a planned run that has nothing to write.

@@ -1,7 +1,9 @@
 //! From a plan to the row that is journaled, and the digest by which a shown plan is known again.
 
+use lockstep_core::change::State;
 use lockstep_core::channel::Channel;
 use lockstep_core::hash::Digest;
+use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::models::plan::ChannelPlan;
 use lockstep_store::changes::ChangeRow;
 
@@ -52,6 +54,29 @@ pub(crate) fn row(seen: Seen<'_>, plan: &ChannelPlan) -> ChangeRow {
         http_status,
         read_at: seen.now,
         finished_at: Some(seen.now),
+    }
+}
+
+/// The row of a chosen channel that is not on the gateway any more, made from what was last known of it.
+pub(crate) fn gone_row(run: &str, known: ChangeRow, now: i64) -> ChangeRow {
+    ChangeRow {
+        run_id: run.to_owned(),
+        state: State::Skipped,
+        skip: Some(Reason::plain(ReasonCode::Gone)),
+        after: None,
+        upstream: None,
+        hold: None,
+        failure: None,
+        held_add: Vec::new(),
+        held_remove: Vec::new(),
+        kept: Vec::new(),
+        dropped: Vec::new(),
+        notes: Vec::new(),
+        attempts: 0,
+        http_status: None,
+        read_at: now,
+        finished_at: Some(now),
+        ..known
     }
 }
 

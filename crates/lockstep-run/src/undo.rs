@@ -7,7 +7,7 @@ use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::models::list::NonEmptyModels;
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::{NewRun, Run};
-use lockstep_store::steps::Planned;
+use lockstep_store::steps::{Holds, Planned};
 
 use crate::engine::Session;
 use crate::error::EngineError;
@@ -68,7 +68,7 @@ impl Session {
                 Planned {
                     hash: plan_digest(&digests),
                     total,
-                    renews_holds: false,
+                    holds: Holds::Leave,
                 },
                 self.now(),
             )

@@ -14,12 +14,23 @@ use lockstep_store::runs::Run;
 use tokio::sync::OnceCell;
 
 use crate::effective::Scope;
-use crate::engine::{Session, Watch};
+use crate::engine::{Held, Session, Watch};
 use crate::error::EngineError;
 use crate::journal::{Entry, Journal};
 use crate::progress::Phase;
 use crate::review::{Approval, HELD, outcome};
 use crate::write_row::Writing;
+
+/// Whether a run is written by the process that approved it, or carried on after a kill.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resumed {
+    /// It was approved just now.
+    No,
+    /// Some of its writes may have arrived; the others are written.
+    Writes,
+    /// The approval is too old to write by; only what has arrived is found out.
+    OnlyLooks,
+}
 
 impl Session {
     /// Approves a planned run and writes it, or carries on with one that a kill cut off while writing.
@@ -41,22 +52,54 @@ impl Session {
                         .as_ref()
                         .is_none_or(|ids| ids.contains(&row.channel_id))
             };
+            let some = rows.iter().filter(chosen).count() > 0;
+            if !some && approval.only.is_some() {
+                return Err(EngineError::NothingReady(run_id.to_owned()));
+            }
             store.adopt_run(run_id, held.fence).await?;
-            if rows.iter().filter(chosen).count() == 0 {
+            if !some {
                 let counts = store.counts(run_id).await?;
                 self.end(&run, held.fence, outcome(counts, false), None)
                     .await?;
                 return Ok(store.run(run_id).await?);
             }
+            let Approval { only, by, rebases } = approval;
             store
-                .approve(run_id, approval.only.as_deref(), &approval.by, self.now())
+                .approve(run_id, only.as_deref(), by, *rebases, self.now())
                 .await?;
+            self.write_on(run_id, held.fence, Resumed::No, watch).await
         } else {
-            store.adopt_run(run_id, held.fence).await?;
+            self.carry_on_run(run_id, &held, Resumed::Writes, watch)
+                .await
         }
+    }
+
+    /// Carries on with a run that a kill cut off while it wrote.
+    pub(crate) async fn carry_on_run(
+        &self,
+        run_id: &str,
+        held: &Held,
+        resumed: Resumed,
+        watch: &Watch,
+    ) -> Result<Run, EngineError> {
+        self.store().adopt_run(run_id, held.fence).await?;
+        self.write_on(run_id, held.fence, resumed, watch).await
+    }
+
+    /// Writes what is approved and ends the run.
+    async fn write_on(
+        &self,
+        run_id: &str,
+        fence: i64,
+        resumed: Resumed,
+        watch: &Watch,
+    ) -> Result<Run, EngineError> {
+        let store = self.store();
         let run = store.run(run_id).await?;
         let scope = self.scope_of(&run).await?;
-        let failure = self.write_approved(&run, held.fence, &scope, watch).await?;
+        let failure = self
+            .write_approved(&run, fence, &scope, resumed, watch)
+            .await?;
         if run.trigger == HELD {
             // What waited is written, so nothing waits any more.
             for row in store.changes_in(run_id, State::Applied).await? {
@@ -64,12 +107,13 @@ impl Session {
             }
         }
         let left = !store.changes_in(run_id, State::Approved).await?.is_empty();
-        let cancelled = left && failure.is_none() && watch.cancel.is_cancelled();
+        let given_up = watch.cancel.is_cancelled() || resumed == Resumed::OnlyLooks;
+        let cancelled = left && failure.is_none() && given_up;
         let state = match outcome(store.counts(run_id).await?, cancelled) {
             RunState::Done if failure.is_some() => RunState::Partial,
             state => state,
         };
-        self.end(&run, held.fence, state, failure).await?;
+        self.end(&run, fence, state, failure).await?;
         watch
             .progress
             .phase(Phase::Ended, 0, std::time::Duration::ZERO);
@@ -83,6 +127,7 @@ impl Session {
         run: &Run,
         fence: i64,
         scope: &Scope,
+        resumed: Resumed,
         watch: &Watch,
     ) -> Result<Option<Failure>, EngineError> {
         let rows = self.store().changes_in(&run.id, State::Approved).await?;
@@ -95,6 +140,7 @@ impl Session {
             run,
             scope,
             fence,
+            resumed,
             stop: stop.clone(),
             memories: self
                 .store()

@@ -1,6 +1,6 @@
 //! One row of the write step: the base read again, the write sent, the whole reply compared.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
@@ -9,11 +9,8 @@ use futures_util::future::BoxFuture;
 use lockstep_core::change::State;
 use lockstep_core::channel::Channel;
 use lockstep_core::failure::{Failure, FailureKind};
-use lockstep_core::hold::{Reason, ReasonCode};
-use lockstep_core::models::fate::Kept;
 use lockstep_core::models::list::{NonEmptyModels, parse};
 use lockstep_core::models::memory::Memory;
-use lockstep_core::models::plan::Answered;
 use lockstep_core::retry::backoff;
 use lockstep_remote::gateway::{Fence, GatewayKind, GatewayWriter, Sent};
 use lockstep_remote::retry::read_with_retries;
@@ -26,8 +23,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::effective::Scope;
 use crate::engine::{Session, Watch};
-use crate::read::Input;
-use crate::review::{HELD, UNDO};
+use crate::review::UNDO;
+use crate::step::Step;
+use crate::write::Resumed;
 
 /// A base older than this when its turn comes is read again alone; in milliseconds.
 const BASE_AGE: i64 = 60_000;
@@ -44,9 +42,10 @@ pub(crate) struct Writing<'a> {
     pub(crate) run: &'a Run,
     pub(crate) scope: &'a Scope,
     pub(crate) fence: i64,
+    pub(crate) resumed: Resumed,
     pub(crate) stop: CancellationToken,
     pub(crate) memories: HashMap<i64, Memory>,
-    pub(crate) pages: HashMap<u32, OnceCell<PageNow>>,
+    pub(crate) pages: HashMap<u32, OnceCell<Result<PageNow, Failure>>>,
     pub(crate) left: AtomicUsize,
     pub(crate) watch: &'a Watch,
 }
@@ -75,13 +74,6 @@ enum Sequel {
     Ended(Box<Done>),
     /// Another try, with the channel as it was read back, if it was.
     Again(Option<Box<Channel>>),
-}
-
-/// What is to be done with an approved row, given the channel as it is now.
-enum Step {
-    Write(NonEmptyModels, Memory),
-    Found(Option<Memory>),
-    Moved,
 }
 
 impl Writing<'_> {
@@ -118,7 +110,14 @@ impl Writing<'_> {
                 Err(failure) => return Some(ended(row, State::Failed, Some(failure), tries)),
             };
             let (models, memory) = match self.step(row, &base) {
+                Step::Write(..) if self.resumed == Resumed::OnlyLooks => return None,
                 Step::Write(models, memory) => (models, memory),
+                Step::Found(memory) if self.resumed == Resumed::No => {
+                    // Somebody else made the list what it was to become; that is no write of this run.
+                    let mut done = ended(row, State::Same, None, tries);
+                    done.outcome.memory = memory;
+                    return Some(done);
+                }
                 Step::Found(memory) => {
                     let mut done = ended(row, State::Applied, None, tries);
                     done.outcome.after = Some(base.models);
@@ -173,13 +172,15 @@ impl Writing<'_> {
                             detail: format!("{}; reading back: {}", failure.detail, unread.detail),
                             ..failure
                         };
-                        return end(State::Unverified, failure);
+                        return Sequel::Ended(Box::new(
+                            self.unverified(row, models, failure, tries),
+                        ));
                     }
                 };
                 let stored = now.models == models.as_str();
                 if stored && failure.kind == FailureKind::Rejected {
                     // The list was stored, yet the gateway said no: its routing table may be out of step.
-                    end(State::Unverified, failure)
+                    Sequel::Ended(Box::new(self.unverified(row, models, failure, tries)))
                 } else if stored {
                     let done = self.compare(row, base, &now, models, memory, tries);
                     Sequel::Ended(Box::new(done))
@@ -286,9 +287,29 @@ impl Writing<'_> {
             None => ended(row, State::Applied, None, tries),
         };
         done.wrote = true;
-        if done.outcome.state == State::Applied {
+        if reply.models == models.as_str() {
+            // The list is ours, also where another field is not what it was.
             done.outcome.after = Some(models.as_str().to_owned());
             done.outcome.memory = (self.run.trigger != UNDO).then_some(memory);
+        }
+        done
+    }
+
+    /// A write of which it is not known whether it arrived. Should the list be found later, it is no edit by hand.
+    fn unverified(
+        &self,
+        row: &ChangeRow,
+        models: &NonEmptyModels,
+        failure: Failure,
+        tries: u32,
+    ) -> Done {
+        let mut done = ended(row, State::Unverified, Some(failure), tries);
+        if self.run.trigger != UNDO {
+            let known = self.memories.get(&row.channel_id).cloned();
+            done.outcome.memory = Some(Memory {
+                maybe: Some(parse(models.as_str())),
+                ..known.unwrap_or_default()
+            });
         }
         done
     }
@@ -298,7 +319,7 @@ impl Writing<'_> {
     async fn base(&self, row: &ChangeRow) -> Result<Channel, Failure> {
         if let Some(cell) = self.pages.get(&row.page) {
             let page = cell
-                .get_or_try_init(|| async {
+                .get_or_init(|| async {
                     let reader = self.session.reader();
                     let page = read_with_retries(self.scope.settings.max_retries, || {
                         reader.page(row.page)
@@ -315,7 +336,9 @@ impl Writing<'_> {
                         read_at: self.session.now(),
                     })
                 })
-                .await?;
+                .await
+                .as_ref()
+                .map_err(Clone::clone)?;
             if page.kind != GatewayKind::NewApi {
                 return Err(Failure::new(
                     FailureKind::NotRecognised,
@@ -335,84 +358,6 @@ impl Writing<'_> {
         read_with_retries(self.scope.settings.max_retries, || reader.channel(id))
             .await
             .result
-    }
-
-    fn step(&self, row: &ChangeRow, base: &Channel) -> Step {
-        let Some(after) = &row.after else {
-            return Step::Moved;
-        };
-        if self.run.trigger == UNDO {
-            return match NonEmptyModels::new(after.clone()) {
-                Some(models) if base.models == row.before => Step::Write(models, Memory::default()),
-                _ if base.models == *after => Step::Found(None),
-                _ => Step::Moved,
-            };
-        }
-        // What one provider offers is no list for the channel of another.
-        if base.provider() != row.provider {
-            return Step::Moved;
-        }
-        let none = Memory::default();
-        let input = Input {
-            scope: self.scope,
-            run: self.run,
-            approved: self.run.trigger == HELD,
-            memory: self.memories.get(&row.channel_id).unwrap_or(&none),
-            now: self.session.now(),
-        };
-        let upstream = row.upstream.as_deref().unwrap_or_default();
-        let plan_from = |channel: &Channel| {
-            let mut plan = input.plan(channel, Answered::List(upstream, 0));
-            // What was held stays held, and so does what "keep until it changes" was answered to: the brakes of the whole
-            // run are not asked again, and only what was shown as ready is written.
-            let reason = row
-                .hold
-                .clone()
-                .unwrap_or_else(|| Reason::plain(ReasonCode::NotWritten));
-            let answered = row.kept.iter().any(|(_, why)| *why == Kept::Answered);
-            if answered || !row.held_remove.is_empty() {
-                plan.hold_removals(reason.clone(), &BTreeSet::new(), false);
-            }
-            if !row.held_add.is_empty() {
-                plan.hold_additions(reason);
-            }
-            if answered {
-                plan.respect_answer();
-            }
-            plan
-        };
-        let plan = plan_from(base);
-        let planned = plan.after();
-        let same_names = |text: &str| {
-            let mut one = parse(text);
-            let mut other = parse(after);
-            one.sort();
-            other.sort();
-            one == other
-        };
-        if base.models != row.before && same_names(&base.models) {
-            // Our own write, found again: seen from before it, what it changed is no edit by hand.
-            let before = Channel {
-                models: row.before.clone(),
-                ..base.clone()
-            };
-            let mut memory = plan_from(&before).settled_memory();
-            memory.left = parse(&base.models);
-            return Step::Found(Some(memory));
-        }
-        // A name that came after the plan was shown must not go unseen, even where the list ends up as it was shown.
-        let shown: HashSet<String> = parse(&row.before).into_iter().chain(parse(after)).collect();
-        let all_shown = plan.old.iter().all(|name| shown.contains(name));
-        let still = match &planned {
-            None => false,
-            Some(text) => {
-                (same_names(text) && all_shown) || (self.run.go_on && base.base() != row.base)
-            }
-        };
-        match planned.and_then(NonEmptyModels::new) {
-            Some(models) if still => Step::Write(models, plan.settled_memory()),
-            _ => Step::Moved,
-        }
     }
 }
 

@@ -133,10 +133,12 @@ impl Store {
     ) -> Result<Vec<i64>, StoreError> {
         Ok(sqlx::query_scalar(
             "SELECT c.channel_id FROM change c
-             JOIN (SELECT channel_id, MAX(run_id) AS run_id FROM change
-                   WHERE site_id = $1 AND subject = $2 GROUP BY channel_id) latest
-             ON latest.run_id = c.run_id AND latest.channel_id = c.channel_id
-             WHERE c.state IN ('unread', 'moved', 'failed', 'unverified')
+             WHERE c.site_id = $1 AND c.subject = $2 AND c.state IN ('unread', 'moved', 'failed', 'unverified')
+             AND NOT EXISTS (
+                 SELECT 1 FROM change later
+                 WHERE later.site_id = c.site_id AND later.channel_id = c.channel_id AND later.subject = c.subject
+                 AND (COALESCE(later.finished_at, later.read_at), later.run_id)
+                     > (COALESCE(c.finished_at, c.read_at), c.run_id))
              ORDER BY c.channel_id",
         )
         .bind(site_id)
@@ -152,7 +154,10 @@ impl Store {
         channel_id: i64,
         limit: u32,
     ) -> Result<Vec<ChangeRow>, StoreError> {
-        let sql = select("c.site_id = $1 AND c.channel_id = $2 ORDER BY c.run_id DESC LIMIT $3");
+        let sql = select(
+            "c.site_id = $1 AND c.channel_id = $2
+             ORDER BY COALESCE(c.finished_at, c.read_at) DESC, c.run_id DESC LIMIT $3",
+        );
         let rows = sqlx::query(AssertSqlSafe(sql))
             .bind(site_id)
             .bind(channel_id)

@@ -69,14 +69,13 @@ impl Store {
     }
 }
 
-/// Gives each channel that the run could read the hold of its row, or none. `everywhere`: the run is about all
+/// Forgets the holds of channels that the run could read and that have none now. `everywhere`: the run is about all
 /// channels, so what it has no row of is gone from the gateway.
-pub(crate) async fn renew(
+pub(crate) async fn forget_passed(
     db: &mut Connection,
     run_id: &str,
     site_id: &str,
     everywhere: bool,
-    now: i64,
 ) -> Result<(), StoreError> {
     sqlx::query(
         "DELETE FROM hold WHERE site_id = $1 AND channel_id IN (
@@ -97,6 +96,16 @@ pub(crate) async fn renew(
         .execute(&mut *db)
         .await?;
     }
+    Ok(())
+}
+
+/// Gives each channel that the run holds something on the hold of its row.
+pub(crate) async fn keep_found(
+    db: &mut Connection,
+    run_id: &str,
+    site_id: &str,
+    now: i64,
+) -> Result<(), StoreError> {
     for row in change_rows::held(db, run_id).await? {
         let Some(reason) = &row.hold else {
             continue;

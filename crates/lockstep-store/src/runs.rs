@@ -29,7 +29,8 @@ pub struct Run {
     pub trigger: String,
     /// Who started it.
     pub actor: String,
-    /// Whether it writes what is ready as soon as it is planned.
+    /// Whether it writes what is ready as soon as it is planned. Once approved: whether a base that moved may be planned
+    /// again and written, as nobody was shown more than this run.
     pub go_on: bool,
     /// Whether nobody looks.
     pub unattended: bool,
@@ -229,18 +230,22 @@ impl Store {
         rows.iter().map(from_row).collect()
     }
 
-    /// Whether any run of the site about the subject was ever planned.
+    /// Whether a run of the site about the subject was ever planned with somebody looking: any run, or one over all
+    /// channels.
     pub async fn has_been_planned(
         &self,
         site_id: &str,
         subject: Subject,
+        all_channels: bool,
     ) -> Result<bool, StoreError> {
         let planned: Option<i64> = sqlx::query_scalar(
             "SELECT planned_at FROM run
-             WHERE site_id = $1 AND subject = $2 AND planned_at IS NOT NULL LIMIT 1",
+             WHERE site_id = $1 AND subject = $2 AND planned_at IS NOT NULL AND unattended = 0
+             AND (selection IS NULL OR $3 = 0) LIMIT 1",
         )
         .bind(site_id)
         .bind(subject.code())
+        .bind(i64::from(all_channels))
         .fetch_optional(self.readers())
         .await?;
         Ok(planned.is_some())

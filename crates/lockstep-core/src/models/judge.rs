@@ -20,36 +20,11 @@ impl ChannelPlan {
         }
         self.remember_missing(input.now, trusted);
 
-        let removed = self.removals.names.len();
-        let removal = if size == 0 {
-            Some(Reason::plain(ReasonCode::EmptyList))
-        } else if unreadable > 0 {
-            Some(Reason::counted(
-                ReasonCode::PartialList,
-                unreadable,
-                size + unreadable,
-                0,
-            ))
-        } else if !trusted {
-            Some(Reason::counted(
-                ReasonCode::Shrunken,
-                size,
-                good,
-                limits.shrink_percent,
-            ))
-        } else if let Some(limit) = limits.removal_beyond(removed, present) {
-            Some(Reason::counted(
-                ReasonCode::TooManyRemoved,
-                removed,
-                present,
-                limit,
-            ))
-        } else if input.unattended {
-            self.too_fresh(input.now, limits.second_read_ms)
-        } else {
-            None
-        };
-        if let Some(reason) = removal {
+        if size == 0 {
+            // Nothing passes this one: no answer and no approval makes an empty list a reason to remove.
+            self.removals.hold(Reason::plain(ReasonCode::EmptyList));
+        }
+        for reason in self.doubts(input, unreadable, trusted) {
             self.hold_removals(reason, input.allowed, input.approved);
         }
         let added = self.additions.names.len();
@@ -76,6 +51,29 @@ impl ChannelPlan {
         if !input.approved {
             self.respect_answer();
         }
+    }
+
+    /// Every guard that would hold the removals, the gravest first: one that is allowed here does not hide the next.
+    fn doubts(&self, input: &ChannelInput<'_>, unreadable: usize, trusted: bool) -> Vec<Reason> {
+        let limits = input.limits;
+        let (size, good) = (self.upstream.len(), input.memory.good_size);
+        let (removed, present) = (self.removals.names.len(), self.old.len());
+        let mut doubts = Vec::new();
+        if unreadable > 0 {
+            let all = size + unreadable;
+            doubts.push(Reason::counted(ReasonCode::PartialList, unreadable, all, 0));
+        } else if !trusted {
+            let limit = limits.shrink_percent;
+            doubts.push(Reason::counted(ReasonCode::Shrunken, size, good, limit));
+        }
+        if let Some(limit) = limits.removal_beyond(removed, present) {
+            let code = ReasonCode::TooManyRemoved;
+            doubts.push(Reason::counted(code, removed, present, limit));
+        }
+        if input.unattended {
+            doubts.extend(self.too_fresh(input.now, limits.second_read_ms));
+        }
+        doubts
     }
 
     /// "Keep until it changes" silences a hold for as long as the very same names are held. Asked again after the

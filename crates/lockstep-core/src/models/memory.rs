@@ -14,6 +14,9 @@ pub struct Memory {
     pub yours: BTreeSet<String>,
     /// Names taken out by hand, which stay out.
     pub taken_out: BTreeSet<String>,
+    /// A list that was written without it being known whether it arrived. Found on the channel, it is our own and no
+    /// edit by hand.
+    pub maybe: Option<Vec<String>>,
     /// How many names the provider's last trusted list had.
     pub good_size: usize,
     /// Since when (Unix milliseconds) each name is missing that waits for its removal.
@@ -74,10 +77,14 @@ pub(super) fn hand_edits(
         .filter(|name| !has.contains(name.as_str()))
         .cloned()
         .collect();
-    if memory.left == old {
+    let arrived = memory.maybe.as_ref().filter(|maybe| {
+        maybe.len() == has.len() && maybe.iter().all(|name| has.contains(name.as_str()))
+    });
+    let before = arrived.unwrap_or(&memory.left);
+    if before == old {
         return (yours, taken_out);
     }
-    let left: HashSet<&str> = memory.left.iter().map(String::as_str).collect();
+    let left: HashSet<&str> = before.iter().map(String::as_str).collect();
     for name in old {
         if !left.contains(name.as_str()) {
             let put_back = memory.taken_out.contains(name) && settled.contains(name.as_str());
@@ -86,7 +93,7 @@ pub(super) fn hand_edits(
             }
         }
     }
-    for name in &memory.left {
+    for name in before {
         if !has.contains(name.as_str()) {
             taken_out.insert(name.clone());
         }

@@ -136,6 +136,7 @@ impl ChannelPlan {
             left,
             yours: self.yours.clone(),
             taken_out: self.taken_out.clone(),
+            maybe: None,
             good_size: observed.good_size,
             missing,
             failures: observed.failures.clone(),

@@ -27,6 +27,18 @@ pub enum Note {
     OfferNeverSync(u32),
 }
 
+impl Note {
+    /// The stable code, as printed in JSON.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Renamed(..) => "renamed",
+            Self::BrokenMapping => "broken_mapping",
+            Self::LastServer(_) => "last_server",
+            Self::OfferNeverSync(_) => "offer_never_sync",
+        }
+    }
+}
+
 /// What came back for a channel's provider.
 #[derive(Clone, Copy, Debug)]
 pub enum Answered<'a> {
@@ -182,7 +194,10 @@ impl ChannelPlan {
             self.skip = Some(Reason::plain(ReasonCode::AutoDisabled));
         }
         self.failure = Some(failure.clone());
-        self.observed.failed(failure.kind.code());
+        if provider_silent {
+            // What is wrong with the gateway or the token says nothing about the channel.
+            self.observed.failed(failure.kind.code());
+        }
         if let Some((_, count)) = self.observed.failures
             && count >= FAILURES_BEFORE_OFFER
         {

@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep};
 use crate::Outcome;
 use crate::measure::Pairs;
 use crate::report::{Report, Row};
-use crate::run::{CHANNELS, REQUESTS};
+use crate::run::REQUESTS;
 
 /// How long the gateway takes for an answer.
 const LATENCY: Duration = Duration::from_millis(5);
@@ -29,7 +29,7 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     let sent = simulated(pace, at_once)?;
     let arithmetic = (REQUESTS - burst as usize) as f64 * 60.0 / f64::from(per_minute);
     report.add(beside(
-        "the same at `fixed`, simulated time",
+        "run at `fixed`, simulated time",
         &sent,
         arithmetic,
         1.005,
@@ -41,17 +41,22 @@ pub(crate) fn measure(report: &mut Report) -> Outcome<()> {
     let windows = (REQUESTS - 1) / budget;
     let full_use = windows as f64 * GATEWAY_WINDOW.as_secs_f64();
     report.add(beside(
-        "the same at `auto`, simulated time",
+        "run at `auto`, simulated time",
         &sent,
         full_use,
         1.1,
     ));
     report.add(Row {
         goal: Some(0.0),
-        ..Row::alone("- replies of 429", Some(f64::from(sent.refused)), "replies")
+        ..Row::alone(
+            "run at `auto`: replies of 429",
+            Some(f64::from(sent.refused)),
+            "replies",
+        )
     });
     report.note(format!(
-        "At a pace: the {REQUESTS} requests of the run over {CHANNELS} channels above."
+        "Plans: channels x names; 2 % of the channels changed. Runs at a pace: the same {REQUESTS}\n\
+         requests. Floors: the bare requests; the bucket's arithmetic; the budget used fully."
     ));
     Ok(())
 }

@@ -44,22 +44,22 @@ pub(crate) fn measure(report: &mut Report) {
     }
     let unchanged = median(unchanged);
     report.add(Row::alone(
-        "plan 10,000 channels x 500, unchanged",
+        "plan 10,000 x 500, unchanged",
         Some(unchanged),
         "ms",
     ));
     report.add(Row::alone(
-        "- with 2 % of the channels changed",
+        "plan 10,000 x 500, 2 % changed",
         Some(median(changed)),
         "ms",
     ));
     report.add(Row::alone(
-        "- for each name, unchanged",
+        "plan: each name, unchanged",
         Some(unchanged * 1e6 / (MANY * NAMES) as f64),
         "ns",
     ));
     report.add(Row::beside(
-        "- its growth: 10 x 1,000 channels",
+        "plan: growth, 10,000 by 10 x 1,000",
         &growth,
         "ms",
         Some(1.0),

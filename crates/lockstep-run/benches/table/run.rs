@@ -22,7 +22,7 @@ use crate::bare::{Requests, client};
 use crate::measure::{Pairs, milliseconds, now};
 use crate::report::{Report, Row};
 
-pub(crate) const CHANNELS: usize = 1_000;
+const CHANNELS: usize = 1_000;
 /// What a measured run sends: pages, providers, pages again, writes.
 pub(crate) const REQUESTS: usize = CHANNELS / 100 + CHANNELS + CHANNELS / 100 + WRITES;
 /// One provider in ten, all over the pages, has news for its three channels.
@@ -74,8 +74,8 @@ pub(crate) fn measure(database: &Path, report: &mut Report) -> Outcome<()> {
         "ms",
         Some(1.2),
     ));
-    report.add(Row::beside("- list, ask, plan", &read, "ms", None));
-    report.add(Row::beside("- write", &write, "ms", None));
+    report.add(Row::beside("run: list, ask, plan", &read, "ms", None));
+    report.add(Row::beside("run: write", &write, "ms", None));
     runtime.block_on(bench.engine.store().close());
     Ok(())
 }
@@ -145,6 +145,7 @@ impl Bench {
             settings: self.settings.clone(),
             policy: None,
             unattended: false,
+            own_settings: true,
             go_on: true,
         };
         let session = self.engine.session(access, &self.settings);

@@ -129,7 +129,7 @@ async fn what_was_edited_while_nobody_ran_is_left_alone_by_the_one_who_carries_o
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_was_approved_more_than_a_day_ago_is_given_up() {
+async fn what_was_approved_more_than_a_day_ago_is_looked_at_and_given_up() {
     let mut tester = Tester::new(lacking(3)).await;
     tester.settings.concurrency = 1;
     tester.expect.other_counts = true;
@@ -141,8 +141,25 @@ async fn what_was_approved_more_than_a_day_ago_is_given_up() {
     tester.restart().await;
     let given_up = tester.carry_on().await;
     assert_eq!(given_up[0].state, RunState::Cancelled);
-    assert_eq!(tester.requests(), requests);
+    assert_eq!(tester.requests(), requests + 1, "the page is read");
     assert_eq!(tester.gateway.effective_writes().len(), 1);
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_arrived_is_known_after_a_weekend_too_and_can_be_undone() {
+    let mut tester = Tester::new(lacking(3)).await;
+    tester.settings.concurrency = 1;
+    tester.expect.other_counts = true;
+    cut_off(&tester, Source::All, put(), 2, When::AfterApply).await;
+    tester.clock.advance(3 * DAY);
+    tester.restart().await;
+    let run = tester.carry_on().await.remove(0);
+    assert_eq!(run.state, RunState::Cancelled);
+    let states = tester.states(&run).await;
+    assert_eq!(states, [State::Applied, State::Applied, State::Dropped]);
+    tester.undo(&run).await;
+    assert_eq!(tester.models(2), "a,b");
     tester.done().await;
 }
 

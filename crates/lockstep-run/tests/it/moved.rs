@@ -2,6 +2,7 @@
 
 use lockstep_core::change::{RunState, State};
 use lockstep_core::failure::FailureKind as Kind;
+use lockstep_run::Source;
 use lockstep_sim::{Channel, Matcher, Provider, When};
 
 use crate::tester::{MINUTE, Tester, lacking, names, pairs, set};
@@ -63,9 +64,9 @@ async fn what_somebody_wrote_already_is_found_and_not_written() {
     let mut tester = Tester::new(lacking(2)).await;
     let plan = tester.plan().await;
     tester.edit(1, |channel| channel.models = "c,b,a".to_owned());
-    tester.expect.without_effect = 1;
     let run = tester.apply(&plan).await;
-    assert_eq!(tester.states(&run).await, [State::Applied; 2]);
+    let states = tester.states(&run).await;
+    assert_eq!(states, [State::Same, State::Applied], "not by this run");
     assert_eq!(tester.models(1), "c,b,a");
     assert_eq!(tester.puts(), 1);
     tester.done().await;
@@ -209,5 +210,40 @@ async fn a_channel_that_slipped_to_another_page_is_read_alone() {
     assert_eq!(run.state, RunState::Done);
     assert_eq!(set(&tester.models(1)), set(&offered));
     assert_eq!(tester.gateway.count("GET", "/api/channel/1"), 1);
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_apply_of_what_sync_had_planned_writes_what_was_shown_or_nothing() {
+    let mut tester = Tester::new(lacking(1)).await;
+    let session = tester.session().await;
+    let request = tester.request(Source::All, true);
+    let plan = session
+        .plan(&request, &tester.watch)
+        .await
+        .expect("planned, and declined");
+    let before = tester.models(1);
+    tester.edit(1, |channel| {
+        channel.models = format!("{before},my-hand-model")
+    });
+    let run = tester.apply(&plan).await;
+    assert_eq!(tester.states(&run).await, [State::Moved]);
+    assert!(tester.models(1).contains("my-hand-model"));
+    assert_eq!(tester.puts(), 0);
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn on_a_channel_never_settled_a_name_that_came_since_the_plan_stays() {
+    let mut tester = Tester::new(pairs(&[("a,gone", "a,b")])).await;
+    tester.expect.edited.insert(1);
+    tester
+        .gateway
+        .on_match(list(), 2, When::BeforeApply, |gateway| {
+            gateway.edit_channel(1, |channel| channel.models = "a,gone,mine".to_owned());
+        });
+    let run = tester.sync().await;
+    assert_eq!(tester.states(&run).await, [State::Applied]);
+    assert_eq!(tester.models(1), "a,mine,b");
     tester.done().await;
 }

@@ -185,6 +185,7 @@ impl Tester {
             settings: self.settings.clone(),
             policy: self.policy,
             unattended: self.unattended,
+            own_settings: true,
             go_on,
         }
     }
@@ -348,7 +349,11 @@ pub(crate) async fn go(
 ) -> Result<Run, EngineError> {
     let run = session.plan(request, watch).await?;
     if run.state == RunState::Planned {
-        session.write(&run.id, &approval(None), watch).await
+        let at_once = Approval {
+            rebases: true,
+            ..approval(None)
+        };
+        session.write(&run.id, &at_once, watch).await
     } else {
         Ok(run)
     }
@@ -358,6 +363,7 @@ pub(crate) fn approval(only: Option<Vec<i64>>) -> Approval {
     Approval {
         only,
         by: "a test".to_owned(),
+        rebases: false,
     }
 }
 

@@ -29,9 +29,19 @@ pub struct Planned {
     pub hash: Digest,
     /// Channels in the run.
     pub total: u64,
-    /// Whether the run looked at its channels afresh, so that what waits on them is what it found. An undo, and a run
-    /// that writes what is held, did not.
-    pub renews_holds: bool,
+    /// What it says of what waits.
+    pub holds: Holds,
+}
+
+/// What a plan says of the holds of its channels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Holds {
+    /// It looked at its channels afresh, under the site's own settings: what waits is what it found.
+    Renew,
+    /// It looked under other settings: what it found waits too, and what waited before goes on waiting.
+    Add,
+    /// It did not look: an undo, or a run that writes what is held.
+    Leave,
 }
 
 /// What came of one approved change.

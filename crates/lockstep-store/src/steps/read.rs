@@ -4,7 +4,7 @@ use lockstep_core::change::{RunState, Subject};
 use lockstep_core::models::memory::Memory;
 
 use super::entry::{enter, take_over};
-use super::{Planned, Requests};
+use super::{Holds, Planned, Requests};
 use crate::changes::ChangeRow;
 use crate::columns::big;
 use crate::events::NewEvent;
@@ -85,9 +85,9 @@ impl Store {
         .await
     }
 
-    /// Reading to planned. `changed_rows` are those whose verdicts the brakes of the whole run changed. A plan that
-    /// renews holds gives each channel of the run the hold of its row, or none, unless it could not be read; over all
-    /// channels it also forgets the holds of channels that are gone.
+    /// Reading to planned. `changed_rows` are those whose verdicts the brakes of the whole run changed. What it
+    /// found to wait, waits; a plan that renews holds also forgets those of channels that have none now, unless they
+    /// could not be read, and over all channels those of channels that are gone.
     pub async fn mark_planned(
         &self,
         run_id: &str,
@@ -103,8 +103,11 @@ impl Store {
                 run.be(&[RunState::Reading], "reading")?;
                 let about = (run.site_id.as_str(), run.subject.code());
                 change_rows::store(db, &run_id, about, &changed_rows).await?;
-                if planned.renews_holds && run.subject == Subject::Models {
-                    holds::renew(db, &run_id, &run.site_id, run.everywhere, now).await?;
+                if planned.holds != Holds::Leave && run.subject == Subject::Models {
+                    if planned.holds == Holds::Renew {
+                        holds::forget_passed(db, &run_id, &run.site_id, run.everywhere).await?;
+                    }
+                    holds::keep_found(db, &run_id, &run.site_id, now).await?;
                 }
                 sqlx::query(
                     "UPDATE run SET state = $2, plan_hash = $3, total = $4, planned_at = $5 WHERE id = $1",

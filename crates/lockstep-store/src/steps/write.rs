@@ -18,12 +18,14 @@ use crate::{Store, StoreError, change_rows, events, memory, tally, wire};
 
 impl Store {
     /// Planned to writing: the ready changes, or those of them that are named, become approved, the other ready ones
-    /// are dropped. This is the intent of every write. Returns how many were approved.
+    /// are dropped. This is the intent of every write. `rebases`: whether a base that moved may be planned again and
+    /// written, though nobody is shown the new plan. Returns how many were approved.
     pub async fn approve(
         &self,
         run_id: &str,
         only: Option<&[i64]>,
         by: &str,
+        rebases: bool,
         now: i64,
     ) -> Result<u64, StoreError> {
         let (run_id, by) = (run_id.to_owned(), by.to_owned());
@@ -32,12 +34,13 @@ impl Store {
             Box::pin(async move {
                 // The state is part of the condition: of two who approve, one is refused.
                 let moved = sqlx::query(
-                    "UPDATE run SET state = 'writing', approved_at = $2, approved_by = $3, tally = NULL
+                    "UPDATE run SET state = 'writing', approved_at = $2, approved_by = $3, go_on = $4, tally = NULL
                      WHERE id = $1 AND state = 'planned'",
                 )
                 .bind(&run_id)
                 .bind(now)
                 .bind(by)
+                .bind(i64::from(rebases))
                 .execute(&mut *db)
                 .await?;
                 if moved.rows_affected() == 0 {

@@ -14,6 +14,8 @@ pub(crate) struct MemoryRest {
     yours: BTreeSet<String>,
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     taken_out: BTreeSet<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    maybe: Option<Vec<String>>,
     good_size: usize,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     missing: BTreeMap<String, i64>,
@@ -31,6 +33,7 @@ impl MemoryRest {
             left,
             yours,
             taken_out,
+            maybe,
             good_size,
             missing,
             failures,
@@ -39,6 +42,7 @@ impl MemoryRest {
         let rest = Self {
             yours,
             taken_out,
+            maybe,
             good_size,
             missing,
             failures,
@@ -52,6 +56,7 @@ impl MemoryRest {
         let Self {
             yours,
             taken_out,
+            maybe,
             good_size,
             missing,
             failures,
@@ -62,6 +67,7 @@ impl MemoryRest {
             left,
             yours,
             taken_out,
+            maybe,
             good_size,
             missing,
             failures,

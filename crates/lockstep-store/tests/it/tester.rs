@@ -9,7 +9,7 @@ use lockstep_store::Store;
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::{NewRun, Run};
 use lockstep_store::sites::{NewSite, Site};
-use lockstep_store::steps::{Planned, Requests};
+use lockstep_store::steps::{Holds, Planned, Requests};
 
 /// The time at which tests begin: a day in 2026.
 pub(crate) const NOW: i64 = 1_790_000_000_000;
@@ -145,6 +145,6 @@ pub(crate) fn plan_of(hash: Digest, total: u64) -> Planned {
     Planned {
         hash,
         total,
-        renews_holds: true,
+        holds: Holds::Renew,
     }
 }

@@ -81,10 +81,10 @@ pub(crate) struct Target {
     pub(crate) user_id: Option<String>,
 }
 
-/// Settings for this run; they win over environment, file and what is stored.
+/// How fast a run goes; it wins over environment, file and what is stored.
 #[derive(Clone, Debug, Default, Args)]
-#[command(next_help_heading = "Settings for this run")]
-pub(crate) struct Tuning {
+#[command(next_help_heading = "Pace")]
+pub(crate) struct PaceArgs {
     /// fixed: by the numbers below; auto: as fast as 70 % of the gateway's own limit allows [env: LOCKSTEP_PACE]
     #[arg(long, value_name = "fixed|auto")]
     pub(crate) pace: Option<String>,
@@ -103,10 +103,18 @@ pub(crate) struct Tuning {
     /// Time limit of one try at one channel [default: 60s] [env: LOCKSTEP_CHANNEL_TIMEOUT]
     #[arg(long, value_name = "60s")]
     pub(crate) channel_timeout: Option<String>,
+}
+
+/// Settings for this run; they win over environment, file and what is stored.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Settings for this run")]
+pub(crate) struct Tuning {
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
     /// mirror, exact, add-only, prune-only, report-only or exclude [env: LOCKSTEP_POLICY]
     #[arg(long, value_name = "POLICY")]
     pub(crate) policy: Option<String>,
-    /// A model name that is always kept
+    /// A model name that is always kept, beside those that are set
     #[arg(long, value_name = "NAME")]
     pub(crate) keep: Vec<String>,
     /// Only these model names, exactly
@@ -115,7 +123,7 @@ pub(crate) struct Tuning {
     /// Only names that match: a part of the name, a glob (gpt-*) or regex:...
     #[arg(long, value_name = "PATTERN")]
     pub(crate) include: Vec<String>,
-    /// No names that match
+    /// No names that match, beside those that are set
     #[arg(long, value_name = "PATTERN")]
     pub(crate) exclude: Vec<String>,
     /// Leave disabled channels out
@@ -216,7 +224,7 @@ pub(crate) enum SiteVerb {
     Edit(SiteEditArgs),
     /// Forget a gateway with its history
     Remove {
-        /// The site
+        /// The site; its address, if it has no name
         name: String,
         /// Without asking
         #[arg(long, short)]
@@ -384,7 +392,7 @@ pub(crate) struct ApplyArgs {
     #[command(flatten)]
     pub(crate) target: Target,
     #[command(flatten)]
-    pub(crate) tuning: Tuning,
+    pub(crate) pace: PaceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -399,7 +407,7 @@ pub(crate) struct UndoArgs {
     #[command(flatten)]
     pub(crate) target: Target,
     #[command(flatten)]
-    pub(crate) tuning: Tuning,
+    pub(crate) pace: PaceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -460,7 +468,7 @@ pub(crate) struct DoctorArgs {
     #[command(flatten)]
     pub(crate) target: Target,
     #[command(flatten)]
-    pub(crate) tuning: Tuning,
+    pub(crate) pace: PaceArgs,
 }
 
 #[derive(Debug, Subcommand)]

@@ -80,7 +80,7 @@ async fn list(context: &Context, site: &Site) -> anyhow::Result<Exit> {
                     "channel_name": row.channel_name,
                     "type": row.provider.kind,
                     "base_url": row.provider.base_url,
-                    "models": form::Lists::of(row).new,
+                    "models": form::Lists::now(row),
                     "status": row.status().code(),
                     "finished_at": row.finished_at.map(form::time),
                     "own": own.get(&row.channel_id).map(overrides_json),
@@ -115,7 +115,7 @@ async fn list(context: &Context, site: &Site) -> anyhow::Result<Exit> {
             row.channel_id.to_string(),
             row.channel_name.clone(),
             provider,
-            form::Lists::of(row).new.len().to_string(),
+            form::Lists::now(row).len().to_string(),
             row.status().code().to_owned(),
             of_own(row).join("; "),
         ]);
@@ -140,7 +140,7 @@ async fn show(context: &Context, site: &Site, id: i64) -> anyhow::Result<Exit> {
         .await?
         .remove(&id)
         .unwrap_or_default();
-    let lists = form::Lists::of(row);
+    let models = form::Lists::now(row);
     let screen = &context.screen;
     if screen.json {
         let history: Vec<Value> = history
@@ -162,7 +162,7 @@ async fn show(context: &Context, site: &Site, id: i64) -> anyhow::Result<Exit> {
             "channel_name": row.channel_name,
             "type": row.provider.kind,
             "base_url": row.provider.base_url,
-            "models": lists.new,
+            "models": models,
             "upstream_models": row.upstream,
             "own": overrides_json(&own),
             "yours": { "added": memory.yours, "taken_out": memory.taken_out },
@@ -179,8 +179,8 @@ async fn show(context: &Context, site: &Site, id: i64) -> anyhow::Result<Exit> {
     ));
     screen.data(&format!(
         "models    {}: {}",
-        lists.new.len(),
-        en::names(&lists.new, all)
+        models.len(),
+        en::names(&models, all)
     ));
     if let Some(upstream) = &row.upstream {
         screen.data(&format!(
@@ -275,6 +275,7 @@ async fn set(context: &Context, site: &Site, args: &ChannelSetArgs) -> anyhow::R
 
 async fn release(context: &Context, site: &Site, id: i64, names: &[String]) -> anyhow::Result<()> {
     let store = context.store();
+    let _alone = context.engine.alone(site)?;
     let mut memory = store
         .memories(&site.id)
         .await?

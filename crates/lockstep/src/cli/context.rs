@@ -5,8 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use lockstep_core::models::policy::Policy;
-use lockstep_core::settings::{Settings, parse_policy};
+use lockstep_core::settings::Settings;
 use lockstep_core::site::GatewayUrl;
 use lockstep_run::clock::SystemClock;
 use lockstep_run::{Engine, SiteAccess};
@@ -14,7 +13,7 @@ use lockstep_store::sites::{Site, SiteEdit};
 use lockstep_store::{KeySource, Store};
 use secrecy::SecretString;
 
-use super::args::{Global, Target, Tuning};
+use super::args::{Global, Target};
 use crate::config::File;
 use crate::view::Screen;
 use crate::words::en;
@@ -112,8 +111,8 @@ impl Context {
     /// The site that is meant, with its token.
     pub(crate) async fn access(&self, target: &Target) -> anyhow::Result<SiteAccess> {
         let mut site = self.site(target).await?;
-        // Where a site is named and the environment is about another gateway, its user and token are that one's.
-        let another = target.site.is_some()
+        // Where a gateway is named and the environment is about another one, its user and token are that one's.
+        let another = (target.site.is_some() || target.url.is_some())
             && variable(URL)
                 .is_some_and(|url| GatewayUrl::parse(&url).ok() != Some(site.url.clone()));
         let from_environment = |name| if another { None } else { variable(name) };
@@ -133,41 +132,6 @@ impl Context {
             );
         };
         Ok(SiteAccess { site, token })
-    }
-
-    /// The settings that hold: stored, then the file's, then environment and flags. With the policy that was given
-    /// for this run alone.
-    pub(crate) fn settings(
-        &self,
-        site: &Site,
-        tuning: &Tuning,
-    ) -> anyhow::Result<(Settings, Option<Policy>)> {
-        let mut settings = Settings::default();
-        for (key, value) in &site.settings {
-            settings
-                .set(key, value)
-                .with_context(|| format!("the stored setting {key}"))?;
-        }
-        if let Some((_, mistake)) = self.file.apply(&mut settings).into_iter().next() {
-            bail!("{mistake}");
-        }
-        let tuning = tuning.or_environment();
-        for (key, value) in tuning.texts() {
-            settings.set(key, &value)?;
-        }
-        let policy = tuning.policy.as_deref().map(parse_policy).transpose()?;
-        for field in settings.warnings() {
-            let value = settings
-                .to_texts()
-                .into_iter()
-                .find(|(key, _)| *key == field.key)
-                .map_or_else(String::new, |(_, value)| value);
-            self.screen.hint(&format!(
-                "warning: {}",
-                en::outside_recommended(field, &value)
-            ));
-        }
-        Ok((settings, policy))
     }
 }
 
@@ -189,62 +153,6 @@ impl Target {
     }
 }
 
-impl Tuning {
-    /// What was typed; where nothing was, what the environment says. It holds for a run and is never stored.
-    fn or_environment(&self) -> Self {
-        let mut tuning = self.clone();
-        for (name, value) in [
-            ("LOCKSTEP_PACE", &mut tuning.pace),
-            (
-                "LOCKSTEP_REQUESTS_PER_MINUTE",
-                &mut tuning.requests_per_minute,
-            ),
-            ("LOCKSTEP_BURST", &mut tuning.burst),
-            ("LOCKSTEP_CONCURRENCY", &mut tuning.concurrency),
-            ("LOCKSTEP_MAX_RETRIES", &mut tuning.max_retries),
-            ("LOCKSTEP_CHANNEL_TIMEOUT", &mut tuning.channel_timeout),
-            ("LOCKSTEP_POLICY", &mut tuning.policy),
-            ("LOCKSTEP_LIMIT_REMOVAL", &mut tuning.limit_removal),
-        ] {
-            if value.is_none() {
-                *value = variable(name);
-            }
-        }
-        tuning
-    }
-
-    /// What was given, by key.
-    pub(crate) fn texts(&self) -> Vec<(&'static str, String)> {
-        let mut texts = Vec::new();
-        for (key, value) in [
-            ("pace", &self.pace),
-            ("requests-per-minute", &self.requests_per_minute),
-            ("burst", &self.burst),
-            ("concurrency", &self.concurrency),
-            ("max-retries", &self.max_retries),
-            ("channel-timeout", &self.channel_timeout),
-            ("policy", &self.policy),
-            ("limit-removal", &self.limit_removal),
-        ] {
-            texts.extend(value.clone().map(|value| (key, value)));
-        }
-        for (key, values) in [
-            ("keep", &self.keep),
-            ("allow", &self.allow),
-            ("include", &self.include),
-            ("exclude", &self.exclude),
-        ] {
-            if !values.is_empty() {
-                texts.push((key, values.join("\n")));
-            }
-        }
-        if self.enabled_only {
-            texts.push(("enabled-only", "true".to_owned()));
-        }
-        texts
-    }
-}
-
 /// Where the database is: flag, environment, file, the system's data folder.
 fn database_path(global: &Global, file: &File) -> anyhow::Result<PathBuf> {
     if let Some(path) = global.database.clone().or_else(|| file.database.clone()) {
@@ -259,7 +167,7 @@ fn database_path(global: &Global, file: &File) -> anyhow::Result<PathBuf> {
 }
 
 /// A variable of the environment, if it is not blank.
-fn variable(name: &str) -> Option<String> {
+pub(crate) fn variable(name: &str) -> Option<String> {
     let text = std::env::var(name).ok()?;
     let text = text.trim();
     (!text.is_empty()).then(|| text.to_owned())

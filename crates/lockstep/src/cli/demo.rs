@@ -101,6 +101,7 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
         settings,
         policy: None,
         unattended: false,
+        own_settings: true,
         go_on: true,
     };
 
@@ -128,6 +129,7 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
     let approval = Approval {
         only: None,
         by: "the demo".to_owned(),
+        rebases: true,
     };
     let models = write(&context, &session, &run, &approval).await?;
     let models_json = shown(&context, &session, &models).await?;

@@ -13,8 +13,8 @@ use crate::words::en;
 pub(crate) async fn doctor(context: &Context, args: &DoctorArgs) -> anyhow::Result<Exit> {
     let access = context.access(&args.target).await?;
     let site = access.site.clone();
-    let (settings, _) = context.settings(&site, &args.tuning)?;
-    let session = context.engine.session(access, &settings);
+    let chosen = context.paced(&site, &args.pace)?;
+    let session = context.engine.session(access, &chosen.settings);
     let findings = session.doctor(seconds_at_auto).await;
     let exit = tell(context, &site, &findings)?;
     let interrupted = session.interrupted_writes().await?;
@@ -46,9 +46,9 @@ pub(crate) fn tell(context: &Context, site: &Site, findings: &[Finding]) -> anyh
                 Level::Notice => "notice ",
                 Level::Wrong => "wrong  ",
             };
-            context.screen.data(&format!("{mark}{}", said.message));
+            context.screen.says(&format!("{mark}{}", said.message));
             if !said.hint.is_empty() {
-                context.screen.data(&format!("       {}", said.hint));
+                context.screen.says(&format!("       {}", said.hint));
             }
         }
     }

@@ -20,8 +20,8 @@ pub(crate) enum Exit {
 }
 
 impl Exit {
-    /// The status that a run deserves. `planning`: writing was not asked for.
-    pub(crate) fn of(run: &Run, counts: &RunCounts, planning: bool) -> Self {
+    /// The status that a run deserves.
+    pub(crate) fn of(run: &Run, counts: &RunCounts) -> Self {
         let waits = counts.planned > 0 || counts.held > 0;
         match run.state {
             RunState::Planned if waits => Self::Waits,
@@ -32,7 +32,6 @@ impl Exit {
             _ if counts.failed > 0 => Self::Nothing,
             _ if run.failure.is_some() => Self::Part,
             _ if waits => Self::Waits,
-            _ if planning => Self::Done,
             _ => Self::Done,
         }
     }

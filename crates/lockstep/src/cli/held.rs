@@ -4,6 +4,7 @@ use anyhow::bail;
 use lockstep_core::hold::Answer;
 use lockstep_run::answer;
 use lockstep_store::holds::Hold;
+use lockstep_store::sites::Site;
 use serde_json::{Value, json};
 
 use super::args::{HeldArgs, HeldVerb};
@@ -17,11 +18,9 @@ pub(crate) async fn held(context: &Context, args: &HeldArgs) -> anyhow::Result<E
     match &args.answer {
         None => list(context, &site.id).await,
         Some(HeldVerb::Keep { ids }) => {
-            answered(context, &site.id, ids, Answer::KeepUntilItChanges).await
+            answered(context, &site, ids, Answer::KeepUntilItChanges).await
         }
-        Some(HeldVerb::Allow { ids }) => {
-            answered(context, &site.id, ids, Answer::AlwaysAllow).await
-        }
+        Some(HeldVerb::Allow { ids }) => answered(context, &site, ids, Answer::AlwaysAllow).await,
         Some(HeldVerb::Never { ids }) => {
             for id in ids {
                 answer::never(context.store(), &site.id, *id).await?;
@@ -88,20 +87,35 @@ fn as_json(hold: &Hold) -> Value {
 
 async fn answered(
     context: &Context,
-    site: &str,
+    site: &Site,
     ids: &[i64],
     answer: Answer,
 ) -> anyhow::Result<Exit> {
-    let waiting = context.store().holds(site).await?;
+    let waiting = context.store().holds(&site.id).await?;
     let missing: Vec<i64> = ids
         .iter()
         .filter(|id| !waiting.iter().any(|hold| hold.channel_id == **id))
         .copied()
         .collect();
     if !missing.is_empty() {
-        bail!("nothing is held on channel {missing:?}; `lockstep held` shows what is");
+        bail!(
+            "nothing is held on channel {}; `lockstep held` shows what is",
+            en::ids(&missing)
+        );
     }
-    answer::answer(context.store(), site, ids, answer).await?;
+    if answer == Answer::AlwaysAllow
+        && let Some(hold) = waiting
+            .iter()
+            .find(|hold| ids.contains(&hold.channel_id) && !hold.reason.code.can_be_allowed())
+    {
+        bail!(
+            "channel {}: {}. That cannot be allowed for good; `lockstep held keep` or `never` answers it",
+            hold.channel_id,
+            en::reason(&hold.reason).message
+        );
+    }
+    let _alone = context.engine.alone(site)?;
+    answer::answer(context.store(), &site.id, ids, answer).await?;
     told(context, ids, answer)
 }
 
@@ -118,7 +132,9 @@ fn told(context: &Context, ids: &[i64], answer: Answer) -> anyhow::Result<Exit> 
             }
             Answer::ApplyAnyway => "applied",
         };
-        context.screen.data(&format!("channel {ids:?}: {what}"));
+        context
+            .screen
+            .says(&format!("channel {}: {what}", en::ids(ids)));
     }
     Ok(Exit::Done)
 }

@@ -1,12 +1,15 @@
 //! The command line: one module a verb.
 
+mod apply;
 mod args;
 mod channel;
+mod consent;
 mod context;
 mod demo;
 mod doctor;
 mod exit;
 mod held;
+mod layers;
 mod run;
 mod runs;
 mod signal;
@@ -22,6 +25,7 @@ use crate::view::{self, Screen};
 use args::{Cli, ConfigVerb, Verb};
 use context::Context;
 use exit::Exit;
+pub(crate) use signal::asked_to_stop;
 
 /// Runs what was typed.
 pub(crate) async fn main() -> ExitCode {
@@ -42,7 +46,7 @@ pub(crate) async fn main() -> ExitCode {
             if screen.json {
                 screen.data(&json!({"error": {"message": format!("{error:#}")}}).to_string());
             }
-            eprintln!("error: {error:#}");
+            screen.shows(&screen.wrapped(&format!("error: {error:#}")));
             Exit::Nothing.into()
         }
     }
@@ -67,8 +71,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Channel(verb) => channel::channel(&Context::open(global).await?, &verb).await,
         Verb::Plan(args) => run::plan(&Context::open(global).await?, &args).await,
         Verb::Sync(args) => run::sync(&Context::open(global).await?, &args).await,
-        Verb::Apply(args) => run::apply(&Context::open(global).await?, &args).await,
-        Verb::Undo(args) => run::undo(&Context::open(global).await?, &args).await,
+        Verb::Apply(args) => apply::apply(&Context::open(global).await?, &args).await,
+        Verb::Undo(args) => apply::undo(&Context::open(global).await?, &args).await,
         Verb::Runs(args) => runs::runs(&Context::open(global).await?, &args).await,
         Verb::Held(args) => held::held(&Context::open(global).await?, &args).await,
         Verb::Doctor(args) => doctor::doctor(&Context::open(global).await?, &args).await,

@@ -98,7 +98,16 @@ async fn add(context: &Context, args: &SiteAddArgs) -> anyhow::Result<Exit> {
             return Ok(Exit::Nothing);
         }
     }
-    let mut site = store.add_site(new, context.engine.now()).await?;
+    // Ad hoc runs on this address belong to it: their memory tells what was edited by hand.
+    let nameless = store
+        .sites()
+        .await?
+        .into_iter()
+        .find(|site| site.name.is_none() && site.url == new.url);
+    let mut site = match nameless {
+        Some(known) => adopt(context, &known, new).await?,
+        None => store.add_site(new, context.engine.now()).await?,
+    };
     let alone = store
         .sites()
         .await?
@@ -114,6 +123,22 @@ async fn add(context: &Context, args: &SiteAddArgs) -> anyhow::Result<Exit> {
         .screen
         .hint("Next: `lockstep plan` shows what would change.");
     Ok(Exit::Done)
+}
+
+/// Gives a site that was known by its address only a name, and what else was said of it.
+async fn adopt(context: &Context, known: &Site, new: NewSite) -> anyhow::Result<Site> {
+    let settings = new.settings.into_iter();
+    let edit = SiteEdit {
+        name: new.name,
+        user_id: Some(new.user_id),
+        console_url: Some(new.console_url),
+        allow_private: Some(new.allow_private),
+        settings: Some(settings.map(|(key, value)| (key, Some(value))).collect()),
+        ..SiteEdit::default()
+    };
+    let site = context.store().edit_site(&known.id, edit).await?;
+    context.store().set_token(&site.id, new.token).await?;
+    Ok(context.store().site(&site.id).await?)
 }
 
 async fn make_default(context: &Context, site: &Site) -> anyhow::Result<Site> {
@@ -185,7 +210,19 @@ async fn edit(context: &Context, args: &SiteEditArgs) -> anyhow::Result<Exit> {
 
 async fn remove(context: &Context, name: &str, yes: bool) -> anyhow::Result<Exit> {
     let store = context.store();
-    let site = store.site_by_name(name).await?;
+    let site = match GatewayUrl::parse(name) {
+        // One that was only ever used ad hoc has no name.
+        Ok(url) => store
+            .sites()
+            .await?
+            .into_iter()
+            .find(|site| site.url == url),
+        Err(_) => None,
+    };
+    let site = match site {
+        Some(site) => site,
+        None => store.site_by_name(name).await?,
+    };
     if !yes {
         if !context.screen.can_ask() {
             context.screen.hint(
@@ -197,7 +234,7 @@ async fn remove(context: &Context, name: &str, yes: bool) -> anyhow::Result<Exit
             return Ok(Exit::Waits);
         }
         let question = format!("Forget `{name}` ({}) with its history?", site.url);
-        if !context.screen.asks(&question) {
+        if !context.screen.asks(&question).await {
             return Ok(Exit::Waits);
         }
     }

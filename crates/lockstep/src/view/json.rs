@@ -104,7 +104,7 @@ fn item(row: &ChangeRow) -> Value {
         "removed": lists.removed,
         "kept": row.kept.iter().map(|(name, why)| json!({"name": name, "why": why.code()})).collect::<Vec<_>>(),
         "dropped": row.dropped.iter().map(|(name, why)| json!({"name": name, "why": why.code()})).collect::<Vec<_>>(),
-        "notes": row.notes.iter().map(en::note).collect::<Vec<_>>(),
+        "notes": row.notes.iter().map(|note| json!({"note": note.code(), "message": en::note(note)})).collect::<Vec<_>>(),
         "finished_at": row.finished_at.map(time),
     })
 }
@@ -119,6 +119,14 @@ pub(crate) struct Lists {
 }
 
 impl Lists {
+    /// The channel's list as the gateway had it when the row was last touched: a plan alone changes nothing.
+    pub(crate) fn now(row: &ChangeRow) -> Vec<String> {
+        match (&row.after, row.state) {
+            (Some(after), State::Applied) => parse(after),
+            _ => parse(&row.before),
+        }
+    }
+
     pub(crate) fn of(row: &ChangeRow) -> Self {
         let old = parse(&row.before);
         // What was not written is no new list, whatever was meant.

@@ -55,27 +55,50 @@ impl Screen {
         if self.quiet {
             return;
         }
-        let mut err = std::io::stderr().lock();
-        for line in text.lines() {
+        let _closed = writeln!(std::io::stderr().lock(), "{}", self.wrapped(text));
+    }
+
+    /// Lines of at most the width; what a line goes on with keeps its indent.
+    pub(crate) fn wrapped(&self, text: &str) -> String {
+        let wrap = |line: &str| {
             let indent: String = line.chars().take_while(|c| *c == ' ').collect();
             let options = textwrap::Options::new(usize::from(self.width))
                 .break_words(false)
                 .subsequent_indent(&indent);
-            let _closed = writeln!(err, "{}", textwrap::fill(line, options));
-        }
+            textwrap::fill(line, options)
+        };
+        let lines: Vec<String> = text.lines().map(wrap).collect();
+        lines.join("\n")
     }
 
-    /// Asks a question that wants a yes. Only on a terminal; elsewhere nobody could answer.
-    pub(crate) fn asks(&self, question: &str) -> bool {
+    /// What has to be seen whatever was said about quiet: what a question is about.
+    pub(crate) fn shows(&self, text: &str) {
+        let _closed = writeln!(std::io::stderr().lock(), "{text}");
+    }
+
+    /// A longer text among the data, wrapped like a hint.
+    pub(crate) fn says(&self, text: &str) {
+        self.data(&self.wrapped(text));
+    }
+
+    /// Asks a question that wants a yes. Only on a terminal; elsewhere nobody could answer. Whoever asks to stop says no.
+    pub(crate) async fn asks(&self, question: &str) -> bool {
         let mut err = std::io::stderr().lock();
         let _closed = write!(err, "{question} [y/N] ");
         let _closed = err.flush();
         drop(err);
-        let mut line = String::new();
-        if std::io::stdin().read_line(&mut line).is_err() {
-            return false;
+        let (answer, answered) = tokio::sync::oneshot::channel();
+        // A thread of its own, for nothing can take back a read from a terminal.
+        std::thread::spawn(move || {
+            let mut line = String::new();
+            let read = std::io::stdin().read_line(&mut line);
+            let yes = matches!(line.trim(), "y" | "Y" | "yes" | "Yes");
+            let _nobody = answer.send(read.is_ok() && yes);
+        });
+        tokio::select! {
+            yes = answered => yes.unwrap_or(false),
+            _ = crate::cli::asked_to_stop() => false,
         }
-        matches!(line.trim(), "y" | "Y" | "yes" | "Yes")
     }
 
     /// Whether a question can be asked.

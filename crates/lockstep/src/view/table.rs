@@ -157,16 +157,23 @@ pub(crate) fn summary(run: &Run, counts: &RunCounts, now: i64) -> String {
         RunState::Cancelled => "cancelled",
         RunState::Queued | RunState::Reading | RunState::Writing => "under way",
     };
-    let mut requests = format!("{} reads, {} writes", run.reads, run.writes);
+    let mut requests = format!(
+        "{}, {}",
+        en::count(run.reads, "read", "reads"),
+        en::count(run.writes, "write", "writes")
+    );
     if run.throttled > 0 {
         requests.push_str(&format!(", {} times 429", run.throttled));
     }
-    format!(
-        "{}\nrun {} {state} in {} ({requests})",
-        parts.join(", "),
+    let end = format!(
+        "run {} {state} in {} ({requests})",
         short(&run.id),
-        en::duration(took),
-    )
+        en::duration(took)
+    );
+    if counts.total == 0 {
+        return end;
+    }
+    format!("{}\n{end}", parts.join(", "))
 }
 
 /// Enough of a run's id to name it: UUIDv7 starts with the time, so the end tells runs of one moment apart.

@@ -119,7 +119,7 @@ pub(crate) fn failure(failure: &Failure) -> Said {
                 "The gateway said success but its reply shows another list{}",
                 after_colon(detail)
             ),
-            "Nothing else was written in this run. Look at the channel in the console, and at what stands between Lockstep and the gateway.",
+            "Look at the channel in the console, and at what stands between Lockstep and the gateway.",
         ),
         FailureKind::FieldsChanged => Said::new(
             format!("The gateway changed other fields of the channel: {detail}"),
@@ -266,6 +266,10 @@ pub(crate) fn reason(reason: &Reason) -> Said {
             "Skipped: its list was empty before, and the gateway cannot store an empty list",
             "Take the models out in the console, or disable the channel.",
         ),
+        ReasonCode::Gone => Said::new(
+            "Skipped: the channel is not on the gateway any more",
+            "Nothing to do.",
+        ),
         ReasonCode::NotWritten => Said::new(
             "Skipped: not written in this run",
             "Plan again, or `lockstep sync`.",
@@ -367,7 +371,7 @@ pub(crate) fn finding(topic: Topic, level: Level, args: &[String]) -> Said {
         Topic::Channels => Said::new(format!("channels: {}", arg(0)), ""),
         Topic::Limits => Said::new(
             format!(
-                "time: a run waits about {} at this pace, about {} at --pace auto",
+                "limits: 360 calls in 3 min by default; a run waits {} at this pace, {} at --pace auto",
                 duration(seconds(0)),
                 duration(seconds(1))
             ),
@@ -404,6 +408,12 @@ pub(crate) fn names(names: &[String], most: usize) -> String {
     }
 }
 
+/// Channel ids in a sentence.
+pub(crate) fn ids(ids: &[i64]) -> String {
+    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+    ids.join(", ")
+}
+
 /// A number of things.
 pub(crate) fn count(count: u64, one: &str, many: &str) -> String {
     if count == 1 {
@@ -420,6 +430,7 @@ pub(crate) fn duration(duration: Duration) -> String {
         0 if duration.is_zero() => "no time".to_owned(),
         0 => format!("{} ms", duration.as_millis()),
         1..60 => format!("{}.{} s", seconds, duration.subsec_millis() / 100),
+        60..3600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
         60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
         _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
     }

@@ -6,6 +6,7 @@ mod canary;
 mod config;
 mod database;
 mod documents;
+mod guarded;
 mod history;
 mod holding;
 mod kills;

@@ -45,7 +45,7 @@ async fn a_site_is_kept_only_when_its_address_token_and_role_are_good() {
         (
             "ftp://127.0.0.1",
             canary::ROOT,
-            "not an http or https address",
+            "must begin with http: or https:",
         ),
         ("127.0.0.1", canary::ROOT, "is not an address"),
         (&url, "  ", "nothing came on stdin"),

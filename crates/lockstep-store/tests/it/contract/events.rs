@@ -10,7 +10,7 @@ pub(crate) async fn events_are_numbered_without_gaps(store: &Store) {
     let rows = vec![row(1, State::Ready), held(row(2, State::Held), &["a"])];
     let run = planned(store, &site, rows, NOW).await;
     store
-        .approve(&run.id, None, "root", NOW + 2)
+        .approve(&run.id, None, "root", true, NOW + 2)
         .await
         .expect("approved");
     store
@@ -83,7 +83,7 @@ pub(crate) async fn old_events_of_channels_are_forgotten(store: &Store) {
     assert_eq!(items().await, 0);
     // What comes later is still numbered on.
     store
-        .approve(&run.id, None, "root", NOW + DAY)
+        .approve(&run.id, None, "root", true, NOW + DAY)
         .await
         .expect("approved");
     let last = store

@@ -10,7 +10,7 @@ use lockstep_core::models::policy::Policy;
 use lockstep_store::Store;
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::NewRun;
-use lockstep_store::steps::Planned;
+use lockstep_store::steps::{Holds, Planned};
 
 use crate::tester::{NONE, NOW, held, new_run, of, plan_of, planned, row, site};
 
@@ -143,7 +143,7 @@ pub(crate) async fn a_run_that_did_not_look_afresh_leaves_holds_alone(store: &St
         .await
         .expect("recorded");
     let plan = Planned {
-        renews_holds: false,
+        holds: Holds::Leave,
         ..plan_of(run.policy_hash.clone(), 1)
     };
     store

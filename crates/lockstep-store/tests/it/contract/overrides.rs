@@ -118,6 +118,7 @@ pub(crate) async fn the_policy_hash_changes_with_every_setting_and_override(stor
 pub(crate) async fn memories_read_back(store: &Store) {
     let site = site(store).await;
     let full = Memory {
+        maybe: Some(vec!["m".to_owned()]),
         settled: Some(vec!["a".to_owned(), "line\nbreak".to_owned()]),
         left: vec!["a".to_owned(), "mine".to_owned()],
         yours: ["mine".to_owned()].into(),

@@ -81,7 +81,7 @@ pub(crate) async fn runs_come_newest_first_in_pages_with_their_counts(store: &St
     );
     assert!(
         !store
-            .has_been_planned(&site.id, Subject::Models)
+            .has_been_planned(&site.id, Subject::Models, true)
             .await
             .expect("asked")
     );
@@ -137,13 +137,13 @@ pub(crate) async fn runs_come_newest_first_in_pages_with_their_counts(store: &St
     assert_eq!(ids, [&two.id, &three.id]);
     assert!(
         store
-            .has_been_planned(&site.id, Subject::Models)
+            .has_been_planned(&site.id, Subject::Models, true)
             .await
             .expect("asked")
     );
     assert!(
         !store
-            .has_been_planned(&site.id, Subject::Prices)
+            .has_been_planned(&site.id, Subject::Prices, true)
             .await
             .expect("asked")
     );
@@ -213,7 +213,7 @@ pub(crate) async fn a_run_goes_from_queued_to_done(store: &Store) {
 
     assert_eq!(
         store
-            .approve(&run.id, None, "root", NOW + 3)
+            .approve(&run.id, None, "root", true, NOW + 3)
             .await
             .expect("approved"),
         1

@@ -130,12 +130,17 @@ pub(crate) async fn a_step_out_of_turn_is_refused(store: &Store) {
             .end_run(&run.id, 1, RunState::Done, None, NONE, NOW)
             .await,
     );
-    wrong(store.approve(&run.id, None, "root", NOW).await.map(drop));
-    let unknown = store.approve("none", None, "root", NOW).await;
+    wrong(
+        store
+            .approve(&run.id, None, "root", true, NOW)
+            .await
+            .map(drop),
+    );
+    let unknown = store.approve("none", None, "root", true, NOW).await;
     assert!(matches!(unknown, Err(StoreError::NotFound(_))));
     let run = planned(store, &site, vec![row(1, State::Ready)], NOW).await;
     store
-        .approve(&run.id, None, "root", NOW)
+        .approve(&run.id, None, "root", true, NOW)
         .await
         .expect("approved");
     let missing = store
@@ -158,8 +163,8 @@ pub(crate) async fn of_two_approvals_one_is_refused(store: &Store) {
     )
     .await;
     let (one, two) = tokio::join!(
-        store.approve(&run.id, None, "one", NOW),
-        store.approve(&run.id, None, "two", NOW)
+        store.approve(&run.id, None, "one", true, NOW),
+        store.approve(&run.id, None, "two", true, NOW)
     );
     let approved: Vec<u64> = [one, two].into_iter().filter_map(Result::ok).collect();
     assert_eq!(approved, [2]);
@@ -176,7 +181,7 @@ pub(crate) async fn what_was_not_chosen_is_dropped(store: &Store) {
     ];
     let run = planned(store, &site, rows, NOW).await;
     let chosen = store
-        .approve(&run.id, Some(&[1, 3, 4, 99]), "root", NOW + 5)
+        .approve(&run.id, Some(&[1, 3, 4, 99]), "root", true, NOW + 5)
         .await;
     assert_eq!(chosen.expect("approved"), 2);
     let states = async || -> Vec<State> {
@@ -235,7 +240,7 @@ pub(crate) async fn an_outcome_after_the_end_is_recorded(store: &Store) {
     let site = site(store).await;
     let run = planned(store, &site, vec![row(1, State::Ready)], NOW).await;
     store
-        .approve(&run.id, None, "root", NOW)
+        .approve(&run.id, None, "root", true, NOW)
         .await
         .expect("approved");
     store
@@ -263,7 +268,7 @@ pub(crate) async fn a_moved_base_replaces_the_change_before_it_is_written(store:
     let site = site(store).await;
     let run = planned(store, &site, vec![row(1, State::Ready)], NOW).await;
     store
-        .approve(&run.id, None, "root", NOW)
+        .approve(&run.id, None, "root", true, NOW)
         .await
         .expect("approved");
     let rebased = ChangeRow {
