@@ -29,4 +29,4 @@ bench:
 
 # The tests with their full counts: more kills, more random states. Takes hours.
 soak:
-	LOCKSTEP_SOAK=10 PROPTEST_CASES=20000 $(CARGO) test --locked --workspace
+	LOCKSTEP_SOAK=20 $(CARGO) test --locked --workspace

@@ -573,6 +573,14 @@ fn the_last_enabled_server_of_a_name_is_said_and_unattended_held() {
 
 // ---- properties ----
 
+/// How many times the usual counts are asked for: `make soak` sets it.
+fn soak() -> u32 {
+    std::env::var("LOCKSTEP_SOAK")
+        .ok()
+        .and_then(|times| times.parse().ok())
+        .unwrap_or(1)
+}
+
 const NAMES: &[&str] = &[
     "a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l", "A", "B", "x/y",
 ];
@@ -604,7 +612,7 @@ fn messy(names: &[String]) -> String {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 1_000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1_000 * soak(), failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn no_plan_removes_a_pinned_name_or_a_live_alias(

@@ -437,3 +437,11 @@ fn split(names: &str) -> Vec<String> {
         .map(str::to_owned)
         .collect()
 }
+
+/// How many times the usual counts are asked for: `make soak` sets it.
+pub(crate) fn soak() -> u32 {
+    std::env::var("LOCKSTEP_SOAK")
+        .ok()
+        .and_then(|times| times.parse().ok())
+        .unwrap_or(1)
+}

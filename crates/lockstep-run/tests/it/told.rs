@@ -7,7 +7,7 @@ use lockstep_sim::spec::{SplitMix, many};
 use lockstep_sim::{Entry, Fault, Manner, Matcher, Rule};
 use lockstep_store::runs::Run;
 
-use crate::tester::{HOUR, Tester};
+use crate::tester::{HOUR, Tester, soak};
 
 const CHANNELS: usize = 6;
 const RUNS: usize = 200;
@@ -84,7 +84,7 @@ async fn the_counts_of_random_runs_are_those_of_the_gateway() {
     let mut random = SplitMix::new(20);
     let mut runs: Vec<Run> = Vec::new();
     let (mut changed, mut failed, mut held) = (0, 0, 0);
-    for n in 0..RUNS {
+    for n in 0..RUNS * soak() as usize {
         happens(&mut tester, &mut random);
         let since = tester.requests();
         let run = match some_run(&tester, &mut random, &runs).await {

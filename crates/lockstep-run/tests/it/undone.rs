@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::test_runner::Config;
 
-use crate::tester::{Tester, lacking, pairs, set};
+use crate::tester::{Tester, lacking, pairs, set, soak};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn undo_gives_back_the_bytes_and_what_was_undone_stays_out() {
@@ -149,7 +149,7 @@ fn state() -> impl Strategy<Value = (String, Vec<String>, bool)> {
 }
 
 proptest! {
-    #![proptest_config(Config { cases: 20, failure_persistence: None, ..Config::default() })]
+    #![proptest_config(Config { cases: 20 * soak(), failure_persistence: None, ..Config::default() })]
 
     /// Fifty channels a case: a thousand states in all.
     #[test]

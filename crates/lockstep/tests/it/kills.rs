@@ -210,9 +210,11 @@ impl Lane {
 /// Every request of a sync, before and after its effect.
 async fn every_request() -> Counted {
     let mut lane = Lane::open(1).await;
-    for k in 1..=REQUESTS {
-        for when in BOTH {
-            lane.sync_killed(At::Request(k, when)).await;
+    for _ in 0..soak() {
+        for k in 1..=REQUESTS {
+            for when in BOTH {
+                lane.sync_killed(At::Request(k, when)).await;
+            }
         }
     }
     lane.counted
@@ -221,7 +223,7 @@ async fn every_request() -> Counted {
 /// Writes of every kind of run, and those who carry on.
 async fn every_kind_of_run() -> Counted {
     let mut lane = Lane::open(2).await;
-    for when in BOTH {
+    for when in BOTH.repeat(soak()) {
         for k in [1, 3, 6, 9, 12] {
             lane.apply_killed(At::Write(k, when)).await;
         }
@@ -273,4 +275,12 @@ async fn a_kill_during_a_plan_leaves_a_run_that_the_next_one_ends() {
         assert_eq!(told["statistics"]["changed"], 0);
     }
     assert!(gateway.writes().is_empty());
+}
+
+/// How many times the usual counts are asked for: `make soak` sets it.
+fn soak() -> usize {
+    std::env::var("LOCKSTEP_SOAK")
+        .ok()
+        .and_then(|times| times.parse().ok())
+        .unwrap_or(1)
 }
