@@ -93,9 +93,14 @@ impl Pattern {
 
     /// Whether the name matches.
     pub fn matches(&self, name: &str) -> bool {
+        self.matches_folded(name, &name.to_lowercase())
+    }
+
+    /// The same, for a caller who asks many patterns and has folded the name to lower case once.
+    fn matches_folded(&self, name: &str, folded: &str) -> bool {
         match &self.matcher {
-            Matcher::Part(part) => name.to_lowercase().contains(part),
-            Matcher::Glob(glob) => glob.is_match(name.to_lowercase()),
+            Matcher::Part(part) => folded.contains(part),
+            Matcher::Glob(glob) => glob.is_match(folded),
             Matcher::Regex(regex) => regex.is_match(name),
         }
     }
@@ -135,13 +140,18 @@ impl Rules {
         if !self.allow.is_empty() && !self.allow.iter().any(|allowed| allowed == name) {
             return Some(Dropped::NotAllowed);
         }
-        if !self.include.is_empty() && !self.include.iter().any(|pattern| pattern.matches(name)) {
+        if self.include.is_empty() && self.exclude.is_empty() {
+            return None;
+        }
+        let folded = name.to_lowercase();
+        let any = |patterns: &[Pattern]| {
+            let mut patterns = patterns.iter();
+            patterns.any(|pattern| pattern.matches_folded(name, &folded))
+        };
+        if !self.include.is_empty() && !any(&self.include) {
             return Some(Dropped::NotIncluded);
         }
-        self.exclude
-            .iter()
-            .any(|pattern| pattern.matches(name))
-            .then_some(Dropped::Excluded)
+        any(&self.exclude).then_some(Dropped::Excluded)
     }
 }
 

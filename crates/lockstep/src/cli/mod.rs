@@ -22,6 +22,7 @@ use serde_json::json;
 
 use crate::config;
 use crate::view::{self, Screen};
+use crate::words::en;
 use args::{Cli, ConfigVerb, Verb};
 use context::Context;
 use exit::Exit;
@@ -47,6 +48,9 @@ pub(crate) async fn main() -> ExitCode {
                 screen.data(&json!({"error": {"message": format!("{error:#}")}}).to_string());
             }
             screen.shows(&screen.wrapped(&format!("error: {error:#}")));
+            if let Some(hint) = error.downcast_ref().and_then(en::what_to_do) {
+                screen.shows(&screen.wrapped(&format!("  {hint}")));
+            }
             Exit::Nothing.into()
         }
     }

@@ -1,0 +1,107 @@
+//! English.
+
+mod failure;
+mod finding;
+mod reason;
+
+use std::time::Duration;
+
+use lockstep_core::settings::Field;
+
+pub(crate) use failure::{failure, what_to_do};
+pub(crate) use finding::finding;
+pub(crate) use reason::{dropped, kept, note, reason};
+
+/// Two variables of the environment that contradict each other.
+pub(crate) fn two_gateways(one: &str, other: &str) -> String {
+    format!("{one} and {other} name two gateways: unset one of them, or type --site or --url")
+}
+
+/// Names in a sentence: the first few, and how many more.
+pub(crate) fn names(names: &[String], most: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
+    let more = names.len().saturating_sub(most);
+    if more == 0 {
+        shown.join(", ")
+    } else {
+        format!("{} and {more} more", shown.join(", "))
+    }
+}
+
+/// Channel ids in a sentence.
+pub(crate) fn ids(ids: &[i64]) -> String {
+    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+    ids.join(", ")
+}
+
+/// A number of things.
+pub(crate) fn count(count: u64, one: &str, many: &str) -> String {
+    if count == 1 {
+        format!("1 {one}")
+    } else {
+        format!("{count} {many}")
+    }
+}
+
+/// A duration as people say it.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 if duration.is_zero() => "no time".to_owned(),
+        0 => format!("{} ms", duration.as_millis()),
+        1..60 => format!("{}.{} s", seconds, duration.subsec_millis() / 100),
+        60..3600 if seconds.is_multiple_of(60) => format!("{} min", seconds / 60),
+        60..3600 => format!("{} min {} s", seconds / 60, seconds % 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
+/// What goes wrong outside a field's recommended range.
+pub(crate) fn outside_recommended(field: &Field, value: &str) -> String {
+    let (low, high) = field.recommended.unwrap_or((0, 0));
+    let why = match field.key {
+        "requests-per-minute" => {
+            "more brings 429 errors and slows the gateway's own pages, less makes runs long"
+        }
+        "burst" => "a large burst can be taken for an attack, a small one makes short runs slow",
+        "concurrency" => "more channels at once load the gateway and bring 429 errors",
+        "max-retries" => "fewer retries give up on short network trouble, more hide a lasting one",
+        _ => "see the manual",
+    };
+    format!(
+        "{} {value} is outside the recommended {low} to {high}: {why}",
+        field.key
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use lockstep_core::failure::{Failure, FailureKind};
+    use lockstep_core::hold::{Reason, ReasonCode};
+
+    #[test]
+    fn every_failure_and_reason_says_what_to_do() {
+        for kind in FailureKind::ALL {
+            let said = failure(&Failure::new(*kind, "x"));
+            assert!(
+                !said.message.is_empty() && said.hint.ends_with('.'),
+                "{kind:?}"
+            );
+        }
+        for code in ReasonCode::ALL {
+            let said = reason(&Reason::plain(*code));
+            assert!(
+                !said.message.is_empty() && said.hint.ends_with('.'),
+                "{code:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn durations_read_well() {
+        assert_eq!(duration(Duration::from_millis(20)), "20 ms");
+        assert_eq!(duration(Duration::from_millis(1_230)), "1.2 s");
+        assert_eq!(duration(Duration::from_secs(270)), "4 min 30 s");
+    }
+}
