@@ -75,7 +75,7 @@ impl Session {
         if self.now().saturating_sub(planned_at) > PLAN_AGE {
             return Err(EngineError::Expired(run.id.clone()));
         }
-        let rows = self.store().changes(&run.id).await?;
+        let rows = self.store().outlines(&run.id).await?;
         let digests: Vec<_> = rows.iter().map(digest).collect();
         if run.plan_hash.as_ref() != Some(&plan_digest(&digests)) {
             return Err(EngineError::PlanChanged(run.id.clone()));

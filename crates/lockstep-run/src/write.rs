@@ -3,7 +3,7 @@
 //! Approved rows are the intents. Each base is read again, written, and the whole reply compared; each outcome is
 //! journaled. What moved meanwhile is planned again from what is there now.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::AtomicUsize;
 
 use futures_util::StreamExt;
@@ -20,6 +20,33 @@ use crate::journal::{Entry, Journal};
 use crate::progress::Phase;
 use crate::review::{Approval, HELD, outcome};
 use crate::write_row::Writing;
+
+/// What is to be done, one thing after the other.
+pub(crate) enum Task {
+    /// Read a page again, for its first write is near.
+    Page(u32),
+    /// Write a row.
+    Write(Box<ChangeRow>),
+}
+
+/// The rows in their order, and before the first of each further page, as many rows ahead as are worked on at once,
+/// the reading of that page: else all of them would come to wait for it together.
+fn with_pages(rows: Vec<ChangeRow>, ahead: usize) -> Vec<Task> {
+    let mut pages: VecDeque<(usize, u32)> = VecDeque::new();
+    for (index, (row, next)) in rows.iter().zip(rows.iter().skip(1)).enumerate() {
+        if row.page != next.page {
+            pages.push_back(((index + 1).saturating_sub(ahead), next.page));
+        }
+    }
+    let mut tasks = Vec::with_capacity(rows.len() + pages.len());
+    for (index, row) in rows.into_iter().enumerate() {
+        while let Some((_, page)) = pages.pop_front_if(|(at, _)| *at <= index) {
+            tasks.push(Task::Page(page));
+        }
+        tasks.push(Task::Write(Box::new(row)));
+    }
+    tasks
+}
 
 /// Whether a run is written by the process that approved it, or carried on after a kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -174,9 +201,9 @@ impl Session {
         }
         if stopped.is_none() {
             let concurrency = scope.settings.effective_concurrency().max(1);
-            let outcomes = futures_util::stream::iter(rows)
+            let outcomes = futures_util::stream::iter(with_pages(rows.collect(), concurrency))
                 .take_while(|_| std::future::ready(!stop.is_cancelled()))
-                .map(|row| writing.one(row))
+                .map(|task| writing.task(task))
                 .buffer_unordered(concurrency);
             tokio::pin!(outcomes);
             while let Some(done) = outcomes.next().await {

@@ -25,7 +25,7 @@ use crate::effective::Scope;
 use crate::engine::{Session, Watch};
 use crate::review::UNDO;
 use crate::step::Step;
-use crate::write::Resumed;
+use crate::write::{Resumed, Task};
 
 /// A base older than this when its turn comes is read again alone; in milliseconds.
 const BASE_AGE: i64 = 60_000;
@@ -77,6 +77,17 @@ enum Sequel {
 }
 
 impl Writing<'_> {
+    /// Does one thing. `None` when there is no outcome: a page was read, or the run was stopped.
+    pub(crate) async fn task(&self, task: Task) -> Option<Done> {
+        match task {
+            Task::Write(row) => self.one(*row).await,
+            Task::Page(page) => {
+                self.unless_stopped(self.page(page)).await?;
+                None
+            }
+        }
+    }
+
     /// Writes one row. `None` when the run was stopped before anything was sent for it.
     pub(crate) async fn one(&self, row: ChangeRow) -> Option<Done> {
         self.watch
@@ -314,31 +325,29 @@ impl Writing<'_> {
         done
     }
 
+    /// A page of channels, read again once, by whoever needs it first.
+    async fn page(&self, page: u32) -> Option<&Result<PageNow, Failure>> {
+        let cell = self.pages.get(&page)?;
+        let read = || async {
+            let reader = self.session.reader();
+            let page = read_with_retries(self.scope.settings.max_retries, || reader.page(page))
+                .await
+                .result?;
+            let channels = page.channels.into_iter();
+            Ok(PageNow {
+                channels: channels.map(|channel| (channel.id, channel)).collect(),
+                kind: page.kind,
+                read_at: self.session.now(),
+            })
+        };
+        Some(cell.get_or_init(read).await)
+    }
+
     /// The channel as it is now: from its page, read once just before the first write on it; alone when that is a
     /// minute old or the channel has left the page.
     async fn base(&self, row: &ChangeRow) -> Result<Channel, Failure> {
-        if let Some(cell) = self.pages.get(&row.page) {
-            let page = cell
-                .get_or_init(|| async {
-                    let reader = self.session.reader();
-                    let page = read_with_retries(self.scope.settings.max_retries, || {
-                        reader.page(row.page)
-                    })
-                    .await
-                    .result?;
-                    Ok::<_, Failure>(PageNow {
-                        channels: page
-                            .channels
-                            .into_iter()
-                            .map(|channel| (channel.id, channel))
-                            .collect(),
-                        kind: page.kind,
-                        read_at: self.session.now(),
-                    })
-                })
-                .await
-                .as_ref()
-                .map_err(Clone::clone)?;
+        if let Some(page) = self.page(row.page).await {
+            let page = page.as_ref().map_err(Clone::clone)?;
             if page.kind != GatewayKind::NewApi {
                 return Err(Failure::new(
                     FailureKind::NotRecognised,

@@ -29,8 +29,32 @@ pub(crate) fn select(condition: &'static str) -> String {
     )
 }
 
+/// The query of a run's changes with all but the providers' lists.
+pub(crate) fn select_outlines() -> &'static str {
+    "SELECT c.*, b.text AS before_text, a.text AS after_text, COALESCE(d.text, c.detail) AS detail_text \
+     FROM change c \
+     LEFT JOIN blob b ON b.hash = c.before_hash \
+     LEFT JOIN blob a ON a.hash = c.after_hash \
+     LEFT JOIN blob d ON d.hash = c.detail \
+     WHERE c.run_id = $1 ORDER BY c.channel_id"
+}
+
 /// The change of a row of [`select`].
 pub(crate) fn from_row(row: &Row) -> Result<ChangeRow, StoreError> {
+    let columns = Columns::new(row, "change", "channel_id");
+    let upstream = match columns.maybe_text("upstream_hash")? {
+        Some(_) => Some(wire::from_lines(&columns.text("upstream_text")?)),
+        None => None,
+    };
+    let outline = from_outline(row)?;
+    Ok(ChangeRow {
+        upstream,
+        ..outline
+    })
+}
+
+/// The change of a row of [`select_outlines`]: without the provider's list.
+pub(crate) fn from_outline(row: &Row) -> Result<ChangeRow, StoreError> {
     let columns = Columns::new(row, "change", "channel_id");
     // A text that is named but missing is an inconsistency, not an absent one.
     let text = |hash, text| match columns.maybe_text(hash)? {
@@ -56,7 +80,7 @@ pub(crate) fn from_row(row: &Row) -> Result<ChangeRow, StoreError> {
         base: Digest::stored(columns.text("base")?),
         before: columns.text("before_text")?,
         after: text("after_hash", "after_text")?,
-        upstream: text("upstream_hash", "upstream_text")?.map(|lines| wire::from_lines(&lines)),
+        upstream: None,
         state: columns.read("state", State::from_code)?,
         hold: columns.maybe_read("hold", wire::reason_from_text)?,
         skip: columns.maybe_read("skip", wire::reason_from_text)?,

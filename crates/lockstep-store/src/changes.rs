@@ -10,7 +10,7 @@ use lockstep_core::models::plan::Note;
 
 use sqlx::AssertSqlSafe;
 
-use crate::change_rows::{from_row, select};
+use crate::change_rows::{from_outline, from_row, select, select_outlines};
 use crate::status::ItemStatus;
 use crate::{Store, StoreError};
 
@@ -93,6 +93,16 @@ impl Store {
             .fetch_all(self.readers())
             .await?;
         rows.iter().map(from_row).collect()
+    }
+
+    /// The run's changes without the providers' lists, in the order of their channel ids: those lists are the longest
+    /// part of a run, and who only compares what was shown needs none.
+    pub async fn outlines(&self, run_id: &str) -> Result<Vec<ChangeRow>, StoreError> {
+        let rows = sqlx::query(select_outlines())
+            .bind(run_id)
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter().map(from_outline).collect()
     }
 
     /// The run's changes that are in a state, in the order of their channel ids: of a big run mostly a few.
