@@ -657,6 +657,31 @@ proptest! {
     }
 
     #[test]
+    fn a_settled_channel_is_planned_as_if_every_name_were_looked_at(
+        has in names(), upstream in names(), now in names(), mapping in mapping(), policy in policy(), same: bool,
+        unattended: bool,
+    ) {
+        let mut desk = Desk::new(&has.join(",")).no_limits();
+        desk.channel.model_mapping = mapping;
+        desk.policy = policy;
+        desk.unattended = unattended;
+        let upstream: Vec<&str> = upstream.iter().map(String::as_str).collect();
+        desk.sync(&upstream);
+        let now: Vec<&str> = if same { upstream } else { now.iter().map(String::as_str).collect() };
+        let quick = desk.plan(&now);
+        // A rule that refuses nothing makes it look at every name.
+        desk.rules.exclude = vec![Pattern::parse("nobody-has-this").expect("compiles")];
+        let thorough = desk.plan(&now);
+        prop_assert_eq!(quick.state(), thorough.state());
+        prop_assert_eq!(quick.after(), thorough.after());
+        prop_assert_eq!(quick.kept(), thorough.kept());
+        prop_assert_eq!(quick.dropped(), thorough.dropped());
+        prop_assert_eq!(&quick.notes, &thorough.notes);
+        prop_assert_eq!(&quick.observed, &thorough.observed);
+        prop_assert_eq!(quick.settled_memory(), thorough.settled_memory());
+    }
+
+    #[test]
     fn order_and_spaces_never_make_a_change(has in names(), seed in any::<u64>(), settled: bool) {
         let mut desk = Desk::new(&messy(&has));
         let upstream: Vec<&str> = has.iter().map(String::as_str).collect();

@@ -11,6 +11,11 @@ pub fn parse(text: &str) -> Vec<String> {
     normalize(names)
 }
 
+/// Whether a `models` text is just these names, joined as the gateway has them.
+pub(super) fn is_joined(names: &[String], text: &str) -> bool {
+    !names.is_empty() && text.split(',').eq(names.iter().map(String::as_str))
+}
+
 /// Names as a list: trimmed, without empties and duplicates, in their order.
 pub fn normalize<'a>(names: impl IntoIterator<Item = &'a str>) -> Vec<String> {
     let names = names.into_iter();

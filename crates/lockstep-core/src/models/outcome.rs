@@ -114,7 +114,7 @@ impl ChannelPlan {
     /// What is remembered once everything that may be written is written, or when nothing is to be written.
     pub fn settled_memory(&self) -> Memory {
         let observed = &self.observed;
-        if self.skip.is_some() || self.failure.is_some() {
+        if self.skip.is_some() || self.failure.is_some() || self.steady {
             return observed.clone();
         }
         let left = self.new_models();

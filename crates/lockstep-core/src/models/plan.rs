@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::fate::{Dropped, Kept};
 use super::limits::Limits;
-use super::list::{normalize, parse, writable};
+use super::list::{is_joined, normalize, parse, writable};
 use super::mapping::Mapping;
 use super::memory::{FAILURES_BEFORE_OFFER, Memory, hand_edits};
 use super::policy::Policy;
@@ -142,12 +142,19 @@ pub struct ChannelPlan {
     pub(super) settled: Vec<String>,
     /// The provider's names that may not be listed at all: few, where the others are many.
     pub(super) refused: HashSet<String>,
+    /// Whether nothing moved on either side since the channel was settled.
+    pub(super) steady: bool,
     pub(super) before: String,
 }
 
 /// Plans one channel. Total: every input has a plan, and no plan is an error.
 pub fn plan_channel(input: ChannelInput<'_>) -> ChannelPlan {
-    let old = parse(&input.channel.models);
+    let left = &input.memory.left;
+    let old = if is_joined(left, &input.channel.models) {
+        left.clone()
+    } else {
+        parse(&input.channel.models)
+    };
     let mut plan = ChannelPlan {
         upstream: Vec::new(),
         additions: Part::new(Vec::new()),
@@ -162,6 +169,7 @@ pub fn plan_channel(input: ChannelInput<'_>) -> ChannelPlan {
         yours: BTreeSet::new(),
         settled: Vec::new(),
         refused: HashSet::new(),
+        steady: false,
         before: input.channel.models.clone(),
         old,
     };
@@ -205,17 +213,51 @@ impl ChannelPlan {
         }
     }
 
+    /// Whether the provider's list and the channel's are what they were when the channel was settled, with nothing of
+    /// anybody's between them. That is so for most channels in most runs, and then no name needs to be looked at.
+    fn nothing_moved(&self, input: &ChannelInput<'_>, fetched: &[String]) -> bool {
+        let Memory {
+            settled,
+            left,
+            yours,
+            taken_out,
+            maybe,
+            good_size: _,
+            missing: _,
+            failures: _,
+            kept,
+        } = input.memory;
+        let no_rules = input.rules.iter().all(|rules| {
+            rules.allow.is_empty() && rules.include.is_empty() && rules.exclude.is_empty()
+        });
+        no_rules
+            && yours.is_empty()
+            && taken_out.is_empty()
+            && maybe.is_none()
+            && kept.is_none()
+            && !fetched.is_empty()
+            && settled.as_deref() == Some(fetched)
+            && *left == self.old
+            && self.old.len() == fetched.len()
+    }
+
     fn read(&mut self, input: &ChannelInput<'_>, fetched: &[String], unreadable: usize) {
         let mapping = Mapping::parse(input.channel.model_mapping.as_deref());
         if mapping.broken() {
             self.notes.push(Note::BrokenMapping);
+        }
+        self.observed.failures = None;
+        self.steady = self.nothing_moved(input, fetched);
+        if self.steady {
+            self.upstream = fetched.to_vec();
+            self.judge(input, unreadable);
+            return;
         }
         self.upstream = if fetched == self.old {
             self.old.clone()
         } else {
             normalize(fetched.iter().map(String::as_str))
         };
-        self.observed.failures = None;
 
         let has: HashSet<&str> = set(&self.old);
         // Most lists are just what the channel has, and copying a set is cheaper than hashing its names again.
