@@ -34,6 +34,25 @@ pub enum Topic {
     Private,
 }
 
+impl Topic {
+    /// The code by which JSON names it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Address => "address",
+            Self::Gateway => "gateway",
+            Self::Version => "version",
+            Self::Token => "token",
+            Self::UserId => "user_id",
+            Self::Role => "role",
+            Self::Clock => "clock",
+            Self::Channels => "channels",
+            Self::Limits => "limits",
+            Self::OwnSync => "own_sync",
+            Self::Private => "private",
+        }
+    }
+}
+
 /// How a line stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
@@ -43,6 +62,17 @@ pub enum Level {
     Notice,
     /// Something to mend before runs can succeed.
     Wrong,
+}
+
+impl Level {
+    /// The code by which JSON names it.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Notice => "notice",
+            Self::Wrong => "wrong",
+        }
+    }
 }
 
 /// One line.

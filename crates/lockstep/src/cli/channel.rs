@@ -239,6 +239,12 @@ async fn set(context: &Context, site: &Site, args: &ChannelSetArgs) -> anyhow::R
             if !args.release.is_empty() {
                 release(context, site, id, &args.release).await?;
             }
+            let seen = store.channel_history(&site.id, id, 1).await?;
+            if seen.is_empty() {
+                context.screen.hint(&format!(
+                    "No run has seen a channel {id} on this gateway yet; `lockstep channel list` shows those it has."
+                ));
+            }
             told(context, &format!("channel {id}"), &own)
         }
         (None, Some(url)) => {

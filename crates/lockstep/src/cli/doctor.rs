@@ -58,8 +58,8 @@ pub(crate) fn tell(context: &Context, site: &Site, findings: &[Finding]) -> anyh
 fn as_json(finding: &Finding) -> Value {
     let said = words(finding);
     json!({
-        "topic": format!("{:?}", finding.topic).to_lowercase(),
-        "level": format!("{:?}", finding.level).to_lowercase(),
+        "topic": finding.topic.code(),
+        "level": finding.level.code(),
         "message": said.message,
         "hint": said.hint,
     })

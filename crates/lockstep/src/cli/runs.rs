@@ -2,6 +2,7 @@
 
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
+use lockstep_store::sites::Site;
 use lockstep_store::status::{ItemStatus, RunCounts};
 use serde_json::{Value, json};
 
@@ -10,6 +11,9 @@ use super::context::Context;
 use super::exit::Exit;
 use crate::view::{json as form, table};
 use crate::words::en;
+
+/// So many runs of the history are read at once.
+const PAGE: u32 = 50;
 
 pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<Exit> {
     let site = context.site(&args.target).await?;
@@ -35,22 +39,7 @@ pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<E
         screen.data(&table::summary(&run, &counts, context.engine.now()));
         return Ok(Exit::Done);
     }
-    let mut runs: Vec<(Run, RunCounts)> = store.runs(&site.id, args.limit, None).await?;
-    runs.retain(|(run, counts)| {
-        (!args.failed || counts.failed > 0 || run.failure.is_some())
-            && (!args.changed || counts.changed > 0)
-            && (!args.held || counts.held > 0)
-    });
-    if let Some(text) = &args.search {
-        let mut hits = Vec::new();
-        for (run, counts) in runs {
-            let rows = store.changes(&run.id).await?;
-            if rows.iter().any(|row| mentions(row, text)) {
-                hits.push((run, counts));
-            }
-        }
-        runs = hits;
-    }
+    let runs = matching(context, &site, args).await?;
     if screen.json {
         let runs: Vec<Value> = runs.iter().map(|(run, counts)| line(run, counts)).collect();
         screen.data(&json!({ "runs": runs }).to_string());
@@ -90,6 +79,44 @@ pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<E
     }
     screen.data(&table::text(&table));
     Ok(Exit::Done)
+}
+
+/// The newest runs that meet every condition, as many as asked for: the history is read on until there are enough.
+async fn matching(
+    context: &Context,
+    site: &Site,
+    args: &RunsArgs,
+) -> anyhow::Result<Vec<(Run, RunCounts)>> {
+    let store = context.store();
+    let limit = usize::try_from(args.limit)?;
+    let mut found = Vec::new();
+    let mut before: Option<String> = None;
+    loop {
+        let page = store.runs(&site.id, PAGE, before.as_deref()).await?;
+        let Some((last, _)) = page.last() else {
+            return Ok(found);
+        };
+        before = Some(last.id.clone());
+        for (run, counts) in page {
+            let fits = (!args.failed || counts.failed > 0 || run.failure.is_some())
+                && (!args.changed || counts.changed > 0)
+                && (!args.held || counts.held > 0);
+            let hit = match &args.search {
+                Some(text) if fits => store
+                    .changes(&run.id)
+                    .await?
+                    .iter()
+                    .any(|row| mentions(row, text)),
+                _ => fits,
+            };
+            if found.len() == limit {
+                return Ok(found);
+            }
+            if hit {
+                found.push((run, counts));
+            }
+        }
+    }
 }
 
 fn head(run: &Run) -> String {

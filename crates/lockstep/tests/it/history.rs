@@ -30,6 +30,7 @@ async fn runs_are_listed_newest_first_and_filtered() {
         (&[][..], &["undo", "selected", "sync", "plan"][..]),
         (&["--limit", "2"], &["undo", "selected"]),
         (&["--failed"], &["sync", "plan"]),
+        (&["--failed", "--limit", "1"], &["sync"]),
         (&["--changed"], &["undo", "sync"]),
         (&["--held"], &["sync", "plan"]),
         (&["--search", "GPT-5-NANO"], &["undo", "sync", "plan"]),
