@@ -61,6 +61,46 @@ codes! {
         Gone = "gone",
         /// Skipped: the run ended before its turn, or it was not chosen.
         NotWritten = "not_written",
+        /// Held addition: the model has no price yet.
+        Unpriced = "unpriced",
+        /// Held price: the value is no number, or one that cannot be reckoned with.
+        NotANumber = "not_a_number",
+        /// Held price: the value is below zero.
+        Negative = "negative",
+        /// Held price: from something to nothing, or from nothing to something.
+        ZeroCrossing = "zero_crossing",
+        /// Held price: 37.5, which gateways show for a model that nobody priced.
+        Placeholder = "placeholder",
+        /// Held price: more than ten times, or less than a tenth, of what it was.
+        Tenfold = "tenfold",
+        /// Held price: a thousand, or a million, times what it was or what others say: a slip of units.
+        UnitSlip = "unit_slip",
+        /// Held price: it would be billed in another way, per call instead of per token or the like.
+        KindChange = "kind_change",
+        /// Held price, unattended: it would fall by more than the limit, in percent.
+        LargeFall = "large_fall",
+        /// Held price, unattended: it would rise by more than the limit, in percent.
+        LargeRise = "large_rise",
+        /// Held price, unattended: the source says this value for less than the time asked for.
+        FirstSeen = "first_seen",
+        /// Held price, unattended: one source against two or more others that answered.
+        LoneSource = "lone_source",
+        /// Held price, unattended: too many models would change in one run.
+        PriceBrake = "price_brake",
+        /// Held price: the sellers of the name disagree and none is its maker.
+        NoMajority = "no_majority",
+        /// Held price: the gateway's map has an entry that is no number, and writing the map would make it free.
+        UnwritableMap = "unwritable_map",
+        /// Held price: the expression is not of the known grammar.
+        UnknownExpression = "unknown_expression",
+        /// Held price: the source has the model under a name that is only alike.
+        NameMatch = "name_match",
+        /// Skipped price: the gateway bills this model's output by a ratio of its own.
+        LockedCompletion = "locked_completion",
+        /// Skipped price: locked by a person.
+        Locked = "locked",
+        /// Skipped price: ignored by a person.
+        Ignored = "ignored",
     }
 }
 

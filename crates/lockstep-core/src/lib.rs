@@ -12,6 +12,7 @@ pub mod hash;
 pub mod hold;
 pub mod models;
 pub mod pace;
+pub mod prices;
 pub mod retry;
 pub mod settings;
 pub mod site;

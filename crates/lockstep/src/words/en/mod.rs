@@ -2,6 +2,7 @@
 
 mod failure;
 mod finding;
+mod price;
 mod reason;
 
 use std::time::Duration;

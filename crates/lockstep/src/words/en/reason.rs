@@ -4,7 +4,7 @@ use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::models::fate::{Dropped, Kept};
 use lockstep_core::models::plan::Note;
 
-use super::names;
+use super::{names, price};
 use crate::words::Said;
 
 /// Why something is held or skipped, and what can be done.
@@ -100,6 +100,7 @@ pub(crate) fn reason(reason: &Reason) -> Said {
             "Skipped: not written in this run",
             "Plan again, or `lockstep sync`.",
         ),
+        code => price::reason(code, reason),
     }
 }
 

@@ -1,0 +1,5 @@
+//! Prices: the ten values of a model, how they read as money, and what is to become of them.
+
+pub mod field;
+pub mod usd;
+pub mod values;

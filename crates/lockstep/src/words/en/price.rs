@@ -1,0 +1,83 @@
+//! Why a price is held or skipped, in words.
+
+use lockstep_core::hold::{Reason, ReasonCode};
+
+use super::names;
+use crate::words::Said;
+
+const ANSWER: &str = "If it is right: `lockstep apply --held --only NAME`. Else `lockstep price lock NAME` or `lockstep price ignore NAME`.";
+
+/// Why a price is held or skipped. `code` is one that is about prices.
+pub(super) fn reason(code: ReasonCode, reason: &Reason) -> Said {
+    let count = reason.count.unwrap_or(0);
+    let of = reason.of.unwrap_or(0);
+    let limit = reason.limit.unwrap_or(0);
+    let held = |text: String| Said::new(format!("Held: {text}"), ANSWER);
+    match code {
+        ReasonCode::Unpriced => Said::new(
+            format!("Held: no price yet for {}", names(&reason.names, 3)),
+            "`lockstep unpriced` shows proposals; `lockstep sync` gives prices first. `--price-gate list` lists models without one.",
+        ),
+        ReasonCode::NotANumber => held("the source's value is not a number".to_owned()),
+        ReasonCode::Negative => held("the source's value is below zero".to_owned()),
+        ReasonCode::ZeroCrossing => held("it would become free, or stop being free".to_owned()),
+        ReasonCode::Placeholder => {
+            held("37.5 is what gateways show for a model that nobody priced".to_owned())
+        }
+        ReasonCode::Tenfold => {
+            held("more than ten times, or less than a tenth, of what it was".to_owned())
+        }
+        ReasonCode::UnitSlip => held("about a thousand times off: a slip of units?".to_owned()),
+        ReasonCode::KindChange => held("it would be billed in another way".to_owned()),
+        ReasonCode::LargeFall => held(format!("it would fall by {count} % (limit {limit} %)")),
+        ReasonCode::LargeRise => held(format!("it would rise by {count} % (limit {limit} %)")),
+        ReasonCode::FirstSeen => Said::new(
+            "Held: the source says this for less than an hour",
+            "The next unattended run writes it if the source still says so.",
+        ),
+        ReasonCode::LoneSource => held(format!(
+            "one source against {count} others that agree on another value"
+        )),
+        ReasonCode::PriceBrake => Said::new(
+            format!(
+                "Held: {count} of {of} priced models would change in one run (limit {limit} %)"
+            ),
+            "Look at them: `lockstep plan prices`. If they are right: `lockstep apply`.",
+        ),
+        ReasonCode::NoMajority => held(format!(
+            "the sellers disagree and none is its maker: {}",
+            names(&reason.names, 4)
+        )),
+        ReasonCode::UnwritableMap => Said::new(
+            format!(
+                "Held: the gateway's map has an entry that is no number ({}); writing the map would make it free",
+                names(&reason.names, 3)
+            ),
+            "Mend or delete that entry in the console's price settings, then plan again.",
+        ),
+        ReasonCode::UnknownExpression => {
+            held("the expression is not of the known grammar".to_owned())
+        }
+        ReasonCode::NameMatch => Said::new(
+            format!(
+                "Held: found under another name, {}",
+                names(&reason.names, 1)
+            ),
+            "If it is the same model: `lockstep apply --held --only NAME`.",
+        ),
+        ReasonCode::LockedCompletion => Said::new(
+            "Skipped: the gateway bills this model's output by a ratio of its own",
+            "Nothing to do; writing it would change nothing.",
+        ),
+        ReasonCode::Locked => Said::new(
+            "Skipped: you locked it",
+            "`lockstep price unlock NAME` lets it be written.",
+        ),
+        ReasonCode::Ignored => Said::new(
+            "Skipped: you ignore it",
+            "`lockstep price unlock NAME` takes it up again.",
+        ),
+        // The other codes are about model lists and have their words beside this.
+        _ => Said::new(format!("Held: {}", code.code()), ""),
+    }
+}
