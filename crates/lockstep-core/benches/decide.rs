@@ -58,6 +58,7 @@ fn plan(
         enabled_only: false,
         unattended: false,
         approved: false,
+        gate: None,
         now: 0,
     })
 }

@@ -61,8 +61,6 @@ codes! {
         Gone = "gone",
         /// Skipped: the run ended before its turn, or it was not chosen.
         NotWritten = "not_written",
-        /// Held addition: the model has no price yet.
-        Unpriced = "unpriced",
         /// Held price: the value is no number, or one that cannot be reckoned with.
         NotANumber = "not_a_number",
         /// Held price: the value is below zero.

@@ -21,6 +21,17 @@ pub enum PaceMode {
     Unlimited,
 }
 
+/// What becomes of an added name without a price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Gate {
+    /// It waits until it has one (default), where prices can be read and the gateway does not serve itself alone.
+    Hold,
+    /// It is added, and listed among the unpriced.
+    List,
+    /// Nobody looks at prices.
+    Off,
+}
+
 /// The settings of a site, with the defaults of the seed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -46,6 +57,8 @@ pub struct Settings {
     pub enabled_only: bool,
     /// The brakes.
     pub limits: Limits,
+    /// What becomes of an added name without a price.
+    pub price_gate: Gate,
 }
 
 impl Default for Settings {
@@ -62,6 +75,7 @@ impl Default for Settings {
             rules: Rules::default(),
             enabled_only: false,
             limits: Limits::default(),
+            price_gate: Gate::Hold,
         }
     }
 }
@@ -333,6 +347,34 @@ pub const FIELDS: &[Field] = &[
         set: |settings, text| {
             let minutes = in_range("second-read", text, 0, 1440)?;
             settings.limits.second_read_ms = i64::try_from(minutes).unwrap_or(0) * 60_000;
+            Ok(())
+        },
+    },
+    Field {
+        key: "price-gate",
+        hard: None,
+        recommended: None,
+        get: |settings| {
+            match settings.price_gate {
+                Gate::Hold => "hold",
+                Gate::List => "list",
+                Gate::Off => "off",
+            }
+            .to_owned()
+        },
+        set: |settings, text| {
+            settings.price_gate = match text {
+                "hold" => Gate::Hold,
+                "list" => Gate::List,
+                "off" => Gate::Off,
+                _ => {
+                    return Err(not_one_of(
+                        "price-gate",
+                        text,
+                        "it can be hold, list or off",
+                    ));
+                }
+            };
             Ok(())
         },
     },

@@ -12,7 +12,9 @@ use lockstep_core::models::limits::Limits;
 use lockstep_core::models::list::parse;
 use lockstep_core::models::mapping::Mapping;
 use lockstep_core::models::memory::Memory;
-use lockstep_core::models::plan::{Answered, ChannelInput, ChannelPlan, Note, plan_channel};
+use lockstep_core::models::plan::{
+    Answered, ChannelInput, ChannelPlan, Note, PriceGate, plan_channel,
+};
 use lockstep_core::models::policy::Policy;
 use lockstep_core::models::rule::{Pattern, Rules};
 use proptest::prelude::*;
@@ -31,7 +33,18 @@ struct Desk {
     unattended: bool,
     approved: bool,
     enabled_only: bool,
+    /// The models that have a price; `None`: no gate.
+    priced: Option<Prices>,
     now: i64,
+}
+
+#[derive(Debug)]
+struct Prices(BTreeSet<String>);
+
+impl PriceGate for Prices {
+    fn priced(&self, model: &str) -> bool {
+        self.0.contains(model)
+    }
 }
 
 impl Desk {
@@ -57,6 +70,7 @@ impl Desk {
             unattended: false,
             approved: false,
             enabled_only: false,
+            priced: None,
             now: 0,
         }
     }
@@ -85,6 +99,7 @@ impl Desk {
             enabled_only: self.enabled_only,
             unattended: self.unattended,
             approved: self.approved,
+            gate: self.priced.as_ref().map(|gate| gate as &dyn PriceGate),
             now: self.now,
         })
     }
@@ -309,6 +324,33 @@ fn pins_stay_and_come_but_only_where_served() {
         [("pin".to_owned(), Kept::Pinned)],
         "a pinned name that the channel never had is not invented"
     );
+}
+
+#[test]
+fn a_name_without_a_price_waits_and_comes_by_itself_once_it_has_one() {
+    let mut desk = Desk::new("a");
+    desk.priced = Some(Prices(BTreeSet::from(["a".to_owned(), "b".to_owned()])));
+    desk.keep.insert("d".to_owned());
+    let plan = desk.sync(&["a", "b", "c", "d"]);
+    assert_eq!(desk.models(), ["a", "b"]);
+    let waits = |name: &str| (name.to_owned(), Dropped::Unpriced);
+    assert_eq!(
+        plan.dropped(),
+        [waits("c"), waits("d")],
+        "a pin is no price"
+    );
+    assert_eq!(held(&plan), None, "the channel itself does not wait");
+    assert_eq!(desk.plan(&["a", "b", "c", "d"]).after(), None);
+    let gate = desk.priced.as_mut().expect("a gate");
+    gate.0.insert("c".to_owned());
+    desk.sync(&["a", "b", "c", "d"]);
+    assert_eq!(desk.models(), ["a", "b", "c"]);
+    desk.priced = Some(Prices(BTreeSet::new()));
+    desk.sync(&["a", "b", "c", "d"]);
+    assert_eq!(desk.models(), ["a", "b", "c"], "the gate takes nothing out");
+    desk.priced = None;
+    desk.sync(&["a", "b", "c", "d"]);
+    assert_eq!(desk.models(), ["a", "b", "c", "d"]);
 }
 
 #[test]

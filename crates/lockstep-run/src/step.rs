@@ -4,16 +4,29 @@ use std::collections::{BTreeSet, HashSet};
 
 use lockstep_core::channel::Channel;
 use lockstep_core::hold::{Reason, ReasonCode};
-use lockstep_core::models::fate::Kept;
+use lockstep_core::models::fate::{Dropped, Kept};
 use lockstep_core::models::list::{NonEmptyModels, parse};
 use lockstep_core::models::memory::Memory;
-use lockstep_core::models::plan::Answered;
+use lockstep_core::models::plan::{Answered, PriceGate};
 use lockstep_store::changes::ChangeRow;
 
-use crate::read::Input;
+use crate::input::Input;
 use crate::review::{HELD, UNDO};
 use crate::write::Resumed;
 use crate::write_row::Writing;
+
+/// The price gate as it was when the row was planned.
+#[derive(Debug)]
+struct AsShown<'a>(&'a [(String, Dropped)]);
+
+impl PriceGate for AsShown<'_> {
+    fn priced(&self, model: &str) -> bool {
+        !self
+            .0
+            .iter()
+            .any(|(name, why)| *why == Dropped::Unpriced && name == model)
+    }
+}
 
 /// What is to be done with an approved row, given the channel as it is now.
 pub(crate) enum Step {
@@ -39,11 +52,14 @@ impl Writing<'_> {
             return Step::Moved;
         }
         let memory = self.memory(row);
+        // What waited for a price when it was shown waits now too, whoever has priced it meanwhile.
+        let gate = AsShown(&row.dropped);
         let input = Input {
             scope: self.scope,
             run: self.run,
             approved: self.run.trigger == HELD,
             memory: &memory,
+            gate: Some(&gate),
             now: self.session.now(),
         };
         let upstream = row.upstream.as_deref().unwrap_or_default();

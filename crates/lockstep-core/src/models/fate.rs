@@ -37,6 +37,8 @@ codes! {
         TakenOut = "taken_out",
         /// The gateway's list cannot hold such a name.
         Unwritable = "unwritable",
+        /// It has no price yet.
+        Unpriced = "unpriced",
         /// Its addition is held.
         Held = "held",
         /// The policy adds nothing.

@@ -50,6 +50,12 @@ pub enum Answered<'a> {
     NotAsked,
 }
 
+/// Tells which models have a price: no model goes live without one.
+pub trait PriceGate: std::fmt::Debug + Sync {
+    /// Whether calls of the model would be billed by a price that somebody set.
+    fn priced(&self, model: &str) -> bool;
+}
+
 /// All that a plan for one channel rests on.
 #[derive(Clone, Copy, Debug)]
 pub struct ChannelInput<'a> {
@@ -75,6 +81,8 @@ pub struct ChannelInput<'a> {
     pub unattended: bool,
     /// Whether the held parts were approved: the guards are passed, but never an empty list.
     pub approved: bool,
+    /// What keeps names without a price out; `None` lets all of them come.
+    pub gate: Option<&'a dyn PriceGate>,
     /// Now, in Unix milliseconds.
     pub now: i64,
 }
@@ -322,6 +330,16 @@ impl ChannelPlan {
                 self.dropped.remove(name);
                 additions.push(name.clone());
             }
+        }
+        if let Some(gate) = input.gate {
+            // It is no part of the plan, and not settled either: once it has a price it comes by itself.
+            additions.retain(|name| {
+                let priced = gate.priced(name);
+                if !priced {
+                    self.dropped.insert(name.clone(), Dropped::Unpriced);
+                }
+                priced
+            });
         }
 
         let wanted = |name: &str| served.contains(name) && !refused.contains(name);

@@ -111,6 +111,7 @@ fn plan(case: &Case, limits: &Limits) -> ChannelPlan {
         enabled_only: false,
         unattended: false,
         approved: false,
+        gate: None,
         now: 0,
     })
 }

@@ -180,6 +180,7 @@ pub(crate) async fn the_digest_of_a_hold_is_the_planners(store: &Store) {
         enabled_only: false,
         unattended: false,
         approved: false,
+        gate: None,
         now: NOW,
     });
     let names = |part: &lockstep_core::models::plan::Part| match part.verdict.held() {

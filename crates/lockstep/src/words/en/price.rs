@@ -14,10 +14,6 @@ pub(super) fn reason(code: ReasonCode, reason: &Reason) -> Said {
     let limit = reason.limit.unwrap_or(0);
     let held = |text: String| Said::new(format!("Held: {text}"), ANSWER);
     match code {
-        ReasonCode::Unpriced => Said::new(
-            format!("Held: no price yet for {}", names(&reason.names, 3)),
-            "`lockstep unpriced` shows proposals; `lockstep sync` gives prices first. `--price-gate list` lists models without one.",
-        ),
         ReasonCode::NotANumber => held("the source's value is not a number".to_owned()),
         ReasonCode::Negative => held("the source's value is below zero".to_owned()),
         ReasonCode::ZeroCrossing => held("it would become free, or stop being free".to_owned()),

@@ -134,6 +134,7 @@ pub(crate) fn dropped(why: Dropped) -> &'static str {
         Dropped::AliasTarget => "only the target of an alias",
         Dropped::TakenOut => "yours: taken out by hand",
         Dropped::Unwritable => "the gateway cannot store such a name",
+        Dropped::Unpriced => "no price yet",
         Dropped::Held => "addition held",
         Dropped::Policy => "the policy adds nothing",
         Dropped::Answered => "kept out until it changes",

@@ -1,0 +1,262 @@
+//! One reading under way: each channel's provider asked, and what it answered planned.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use lockstep_core::brake::RunBrake;
+use lockstep_core::channel::Channel;
+use lockstep_core::failure::Failure;
+use lockstep_core::hash::Digest;
+use lockstep_core::hold::ReasonCode;
+use lockstep_core::models::memory::Memory;
+use lockstep_core::models::plan::{Answered, ChannelPlan};
+use lockstep_core::models::policy::Policy;
+use lockstep_core::settings::PaceMode;
+use lockstep_remote::gateway::Fetched;
+use lockstep_remote::retry::{Tried, read_with_retries};
+use lockstep_store::changes::ChangeRow;
+use lockstep_store::runs::Run;
+use tokio::sync::Semaphore;
+
+use crate::effective::Scope;
+use crate::engine::{Session, Watch};
+use crate::input::Input;
+use crate::read::Given;
+use crate::row::{Seen, digest, row};
+
+/// At the automatic pace at most this many requests at once go to one provider's host.
+const PER_HOST: usize = 2;
+/// One reading under way.
+pub(crate) struct Reading<'a> {
+    session: &'a Session,
+    run: &'a Run,
+    scope: &'a Scope,
+    given: &'a Given,
+    pub(crate) memories: HashMap<i64, Memory>,
+    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
+    /// Once the gateway refuses us altogether, no further channel is asked.
+    refused: OnceLock<Failure>,
+    left_to_ask: AtomicUsize,
+}
+
+/// One channel with what came of asking its provider; `None` where nobody was asked.
+pub(crate) struct Answer {
+    channel: Channel,
+    page: u32,
+    came: Option<Result<Fetched, Failure>>,
+    attempts: u32,
+    read_at: i64,
+}
+
+/// One planned channel.
+pub(crate) struct Planned {
+    pub(crate) channel: Channel,
+    pub(crate) page: u32,
+    pub(crate) plan: ChannelPlan,
+    pub(crate) row: ChangeRow,
+}
+
+impl<'a> Reading<'a> {
+    pub(crate) fn new(
+        session: &'a Session,
+        run: &'a Run,
+        scope: &'a Scope,
+        given: &'a Given,
+        memories: HashMap<i64, Memory>,
+        total: usize,
+    ) -> Self {
+        Self {
+            session,
+            run,
+            scope,
+            given,
+            memories,
+            hosts: Mutex::default(),
+            refused: OnceLock::new(),
+            left_to_ask: AtomicUsize::new(total),
+        }
+    }
+
+    pub(crate) async fn answer(&self, page: u32, channel: Channel, watch: &Watch) -> Answer {
+        watch.progress.begins(channel.id, &channel.name);
+        let (came, attempts, read_at) = match self.given.rows.get(&channel.id) {
+            Some(known) => (None, known.attempts, known.read_at),
+            None => {
+                let (came, attempts) = self.ask(&channel).await;
+                (came, attempts, self.session.now())
+            }
+        };
+        Answer {
+            channel,
+            page,
+            came,
+            attempts,
+            read_at,
+        }
+    }
+
+    pub(crate) fn planned(&self, answer: Answer, watch: &Watch) -> Planned {
+        let channel = answer.channel;
+        let plan = match (self.given.rows.get(&channel.id), &answer.came) {
+            (Some(known), _) => self.plan_again(&channel, known),
+            (None, None) => self.plan(&channel, Answered::NotAsked),
+            (None, Some(Ok(list))) => {
+                self.plan(&channel, Answered::List(&list.names, list.unreadable))
+            }
+            (None, Some(Err(failure))) => self.plan(&channel, Answered::Failed(failure)),
+        };
+        let seen = Seen {
+            run: &self.run.id,
+            channel: &channel,
+            page: answer.page,
+            attempts: answer.attempts,
+            now: answer.read_at,
+        };
+        let row = row(seen, &plan);
+        let left = self.left_to_ask.fetch_sub(1, Ordering::Relaxed);
+        watch.progress.ends(
+            channel.id,
+            plan.failure.is_some() && plan.skip.is_none(),
+            self.session.estimate(left.saturating_sub(1)),
+            self.session.gateway.requests().throttled,
+        );
+        Planned {
+            channel,
+            page: answer.page,
+            plan,
+            row,
+        }
+    }
+
+    /// Asks the channel's provider, unless settings leave the channel out.
+    async fn ask(&self, channel: &Channel) -> (Option<Result<Fetched, Failure>>, u32) {
+        let effective = self.scope.of(channel);
+        let left_out = effective.policy == Policy::Exclude
+            || (self.scope.settings.enabled_only && !channel.enabled());
+        if left_out {
+            return (None, 0);
+        }
+        if let Some(failure) = self.refused.get() {
+            return (Some(Err(failure.clone())), 0);
+        }
+        let _permit = self.host_permit(channel).await;
+        let reader = self.session.reader();
+        let settings = &self.scope.settings;
+        let Tried { result, attempts } = read_with_retries(settings.max_retries, || {
+            reader.fetch_models(channel.id, settings.channel_timeout)
+        })
+        .await;
+        if let Err(failure) = &result
+            && failure.kind.whole_gateway()
+        {
+            let _already = self.refused.set(failure.clone());
+        }
+        (Some(result), attempts)
+    }
+
+    /// Plans from what the provider answered an earlier reading.
+    fn plan_again(&self, channel: &Channel, known: &ChangeRow) -> ChannelPlan {
+        let unreadable = known
+            .hold
+            .as_ref()
+            .filter(|hold| hold.code == ReasonCode::PartialList)
+            .and_then(|hold| hold.count)
+            .unwrap_or(0);
+        match (&known.upstream, &known.failure) {
+            (Some(upstream), _) => self.plan(channel, Answered::List(upstream, unreadable)),
+            (None, Some(failure)) => {
+                let mut plan = self.plan(channel, Answered::Failed(failure));
+                // It is the same failure as before, not one more.
+                let known = self.memories.get(&channel.id);
+                plan.observed.failures = known.and_then(|memory| memory.failures.clone());
+                plan
+            }
+            (None, None) => self.plan(channel, Answered::NotAsked),
+        }
+    }
+
+    fn plan(&self, channel: &Channel, answer: Answered<'_>) -> ChannelPlan {
+        let none = Memory::default();
+        let input = Input {
+            scope: self.scope,
+            run: self.run,
+            approved: self.given.approved,
+            memory: self.memories.get(&channel.id).unwrap_or(&none),
+            gate: None,
+            now: self.session.now(),
+        };
+        input.plan(channel, answer)
+    }
+
+    async fn host_permit(&self, channel: &Channel) -> Option<tokio::sync::OwnedSemaphorePermit> {
+        if self.scope.settings.pace != PaceMode::Auto {
+            return None;
+        }
+        let provider = channel.provider();
+        let host = if provider.base_url.is_empty() {
+            format!("type {}", provider.kind)
+        } else {
+            let rest = provider
+                .base_url
+                .split_once("://")
+                .map_or(provider.base_url.as_str(), |(_, rest)| rest);
+            rest.split('/').next().unwrap_or(rest).to_owned()
+        };
+        let semaphore = {
+            let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            hosts
+                .entry(host)
+                .or_insert_with(|| Arc::new(Semaphore::new(PER_HOST)))
+                .clone()
+        };
+        semaphore.acquire_owned().await.ok()
+    }
+
+    /// Lets the brakes of the whole run judge the plans that would remove names, and returns the rows they changed, and
+    /// what is remembered of channels of which nothing is left to write.
+    pub(crate) fn judge(
+        &self,
+        brake: &RunBrake,
+        plans: Vec<Planned>,
+        digests: &mut BTreeMap<i64, Digest>,
+    ) -> (Vec<ChangeRow>, Vec<(i64, Memory)>) {
+        let mut changed = Vec::new();
+        let mut emptied = Vec::new();
+        if self.given.approved {
+            return (changed, emptied);
+        }
+        for planned in plans {
+            let Planned {
+                channel,
+                page,
+                mut plan,
+                row: before,
+            } = planned;
+            let allowed = self.scope.of(&channel).allowed;
+            brake.judge(
+                &channel,
+                &mut plan,
+                &self.scope.settings.limits,
+                self.run.unattended,
+                &allowed,
+            );
+            let seen = Seen {
+                run: &self.run.id,
+                channel: &channel,
+                page,
+                attempts: before.attempts,
+                now: before.read_at,
+            };
+            let after = row(seen, &plan);
+            if after != before {
+                digests.insert(channel.id, digest(&after));
+                changed.push(after);
+            }
+            if plan.after().is_none() {
+                emptied.push((channel.id, plan.settled_memory()));
+            }
+        }
+        (changed, emptied)
+    }
+}
