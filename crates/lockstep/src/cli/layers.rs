@@ -110,6 +110,7 @@ impl Tuning {
             ("LOCKSTEP_CHANNEL_TIMEOUT", &mut tuning.pace.channel_timeout),
             ("LOCKSTEP_POLICY", &mut tuning.policy),
             ("LOCKSTEP_LIMIT_REMOVAL", &mut tuning.limit_removal),
+            ("LOCKSTEP_PRICE_GATE", &mut tuning.price_gate),
         ] {
             if value.is_none() {
                 *value = variable(name);
@@ -130,6 +131,7 @@ impl Tuning {
             ("channel-timeout", &self.pace.channel_timeout),
             ("policy", &self.policy),
             ("limit-removal", &self.limit_removal),
+            ("price-gate", &self.price_gate),
         ] {
             texts.extend(value.clone().map(|value| (key, value)));
         }

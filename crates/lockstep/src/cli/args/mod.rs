@@ -1,0 +1,169 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+use clap_complete::Shell;
+
+mod runs;
+mod site;
+mod tuning;
+
+pub(crate) use runs::{ApplyArgs, HeldArgs, HeldVerb, PlanArgs, RunsArgs, SyncArgs, UndoArgs};
+pub(crate) use site::{ChannelSetArgs, ChannelVerb, SiteAddArgs, SiteEditArgs, SiteVerb};
+pub(crate) use tuning::{Consent, FailOn, PaceArgs, Tuning};
+
+/// Keeps a New API gateway in step with its providers: plans every change, shows it, writes it, reads it back and
+/// can undo it.
+#[derive(Debug, Parser)]
+#[command(
+    name = "lockstep",
+    version,
+    max_term_width = 100,
+    propagate_version = true
+)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) global: Global,
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+}
+
+/// Flags that every verb takes.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct Global {
+    /// The database file [default: lockstep.db in the system's data folder]
+    #[arg(
+        long,
+        global = true,
+        env = "LOCKSTEP_DATABASE",
+        value_name = "PATH",
+        help_heading = "Everywhere"
+    )]
+    pub(crate) database: Option<PathBuf>,
+    /// The file with the key that tokens are encrypted with [default: beside the database]
+    #[arg(
+        long,
+        global = true,
+        env = "LOCKSTEP_KEY_FILE",
+        value_name = "PATH",
+        help_heading = "Everywhere"
+    )]
+    pub(crate) key_file: Option<PathBuf>,
+    /// A configuration file; see `lockstep config example`
+    #[arg(
+        long,
+        global = true,
+        env = "LOCKSTEP_CONFIG",
+        value_name = "FILE",
+        help_heading = "Everywhere"
+    )]
+    pub(crate) config: Option<PathBuf>,
+    /// One JSON object on stdout, and nothing else there
+    #[arg(long, global = true, help_heading = "Everywhere")]
+    pub(crate) json: bool,
+    /// No bar, no hints
+    #[arg(long, short, global = true, help_heading = "Everywhere")]
+    pub(crate) quiet: bool,
+    /// More: all names of a change; twice: the log
+    #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
+    pub(crate) verbose: u8,
+}
+
+/// Which gateway. The environment is asked later: what is typed wins over all of it.
+#[derive(Clone, Debug, Default, Args)]
+pub(crate) struct Target {
+    /// A stored site [env: LOCKSTEP_SITE; default: the default one]
+    #[arg(
+        long,
+        value_name = "NAME",
+        help_heading = "Which gateway",
+        conflicts_with = "url"
+    )]
+    pub(crate) site: Option<String>,
+    /// The gateway's base address, where no site is stored; the token is then in LOCKSTEP_TOKEN [env: LOCKSTEP_URL]
+    #[arg(long, value_name = "URL", help_heading = "Which gateway")]
+    pub(crate) url: Option<String>,
+    /// The user id that the token belongs to [env: LOCKSTEP_USER_ID]
+    #[arg(long, value_name = "ID", help_heading = "Which gateway")]
+    pub(crate) user_id: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// A simulated gateway with its providers, and Lockstep on it
+    Demo(DemoArgs),
+    /// The gateways that are stored
+    #[command(subcommand)]
+    Site(SiteVerb),
+    /// Channels, and what each has of its own: policy, kept names, rules
+    #[command(subcommand)]
+    Channel(ChannelVerb),
+    /// Show what would change; writes nothing
+    Plan(PlanArgs),
+    /// Plan, ask, and write what no guard holds
+    Sync(SyncArgs),
+    /// Write a planned run, or what is held
+    Apply(ApplyArgs),
+    /// Take a run back
+    Undo(UndoArgs),
+    /// History; one run in full
+    Runs(RunsArgs),
+    /// What waits for an answer, and the answers
+    Held(HeldArgs),
+    /// Look at a gateway: address, kind, token, role, clock, limits
+    Doctor(DoctorArgs),
+    /// The configuration file
+    #[command(subcommand)]
+    Config(ConfigVerb),
+    /// Copy the database to a file, also while others use it
+    Backup(BackupArgs),
+    /// Completions for a shell
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// Run through plan, sync, history and undo once, and end
+    #[arg(long)]
+    pub(crate) once: bool,
+    /// How many channels the simulated gateway has
+    #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=5000))]
+    pub(crate) channels: u16,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DoctorArgs {
+    #[command(flatten)]
+    pub(crate) target: Target,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConfigVerb {
+    /// Read the configuration file and say every mistake in it
+    Check,
+    /// Print a configuration file with every key and its default
+    Example,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct BackupArgs {
+    /// The file to write; it must not exist
+    pub(crate) file: PathBuf,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_command_tree_is_sound() {
+        Cli::command().debug_assert();
+    }
+}
