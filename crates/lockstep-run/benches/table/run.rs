@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lockstep_core::settings::{PaceMode, Settings};
+use lockstep_core::settings::{Gate, PaceMode, Settings};
 use lockstep_core::site::GatewayUrl;
 use lockstep_run::clock::{Clock, SystemClock};
 use lockstep_run::review::Approval;
@@ -110,6 +110,8 @@ async fn prepare(gateway: Gateway, database: &Path) -> Outcome<Bench> {
         settings: Settings {
             pace: PaceMode::Unlimited,
             concurrency: AT_ONCE,
+            // The news have no price, and would wait for one.
+            price_gate: Gate::Off,
             ..Settings::default()
         },
     })

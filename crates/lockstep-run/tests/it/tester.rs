@@ -8,7 +8,7 @@ use std::time::Duration;
 use lockstep_core::change::{RunState, State};
 use lockstep_core::hold::Answer;
 use lockstep_core::models::policy::Policy;
-use lockstep_core::settings::{PaceMode, Settings};
+use lockstep_core::settings::{Gate, PaceMode, Settings};
 use lockstep_core::site::GatewayUrl;
 use lockstep_remote::gateway::TimeLimits;
 use lockstep_run::clock::Clock;
@@ -106,6 +106,8 @@ impl Tester {
                 pace: PaceMode::Unlimited,
                 channel_timeout: Duration::from_secs(20),
                 max_retries: 0,
+                // Most tests are about lists alone; those of the gate set it.
+                price_gate: Gate::Off,
                 ..Settings::default()
             },
             policy: None,

@@ -62,6 +62,8 @@ impl Shell {
         shell.set("HOME", &home);
         shell.set("LOCKSTEP_DATABASE", &database);
         shell.set("LOCKSTEP_PACE", "auto");
+        // Most stories are about lists alone; those of the gate unset it.
+        shell.set("LOCKSTEP_PRICE_GATE", "off");
         shell.set("LOCKSTEP_LOG", "trace");
         shell
     }
