@@ -4,6 +4,7 @@ mod address;
 mod bounds;
 mod classify;
 mod listing;
+mod options;
 mod reading;
 mod secrets;
 mod server;
