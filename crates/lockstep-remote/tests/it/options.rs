@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
+use futures_util::future::BoxFuture;
 use lockstep_core::channel::Status;
-use lockstep_core::failure::FailureKind as Kind;
+use lockstep_core::failure::{Failure, FailureKind as Kind};
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::values::Kind as Billed;
 use lockstep_remote::gateway::{
-    BilledCompletion, Gateway, GatewayKind, GatewayReader, GatewayWriter, OptionText, Sent,
+    BilledCompletion, Fence, Gateway, GatewayKind, GatewayReader, GatewayWriter, OptionText, Sent,
     TimeLimits,
 };
 use lockstep_sim::{Channel, Fault, Flavour, Matcher, Provider, Rule, Spec, When};
@@ -226,6 +228,24 @@ async fn what_an_options_write_is_called_is_never_better_than_what_was_stored() 
     );
     let sent = put(&gateway, Field::ModelRatio, NEW).await;
     assert!(matches!(sent, Sent::NotSent(_)), "{sent:?}");
+}
+
+#[tokio::test]
+async fn a_fence_that_refuses_lets_no_option_through() {
+    struct Closed;
+    impl Fence for Closed {
+        fn check(&self) -> BoxFuture<'_, Result<(), Failure>> {
+            async { Err(Failure::new(Kind::Record, "the lease is lost")) }.boxed()
+        }
+    }
+    let (simulated, gateway) = simulated(priced()).await;
+    let writer = GatewayWriter::new(gateway.clone(), Arc::new(Closed));
+    let sent = writer.put_option(&map(Field::ModelRatio, "{}")).await;
+    assert!(
+        matches!(&sent, Sent::NotSent(failure) if failure.kind == Kind::Record),
+        "{sent:?}"
+    );
+    assert_eq!((simulated.log().len(), gateway.requests().writes), (0, 0));
 }
 
 #[tokio::test]
