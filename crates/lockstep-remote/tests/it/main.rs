@@ -5,6 +5,7 @@ mod bounds;
 mod classify;
 mod listing;
 mod options;
+mod prices;
 mod reading;
 mod secrets;
 mod server;
