@@ -22,6 +22,9 @@ pub(super) struct Envelope<'a> {
     /// Absent and null are one.
     #[serde(borrow, default)]
     pub(super) data: Option<&'a RawValue>,
+    /// What each group pays, which the price list tells beside its data.
+    #[serde(borrow, default)]
+    pub(super) group_ratio: Option<&'a RawValue>,
 }
 
 impl Envelope<'_> {

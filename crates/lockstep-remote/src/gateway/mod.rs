@@ -1,10 +1,14 @@
 //! A New API gateway: how it is reached, read and written.
 
+mod audit;
 mod call;
 mod detail;
 mod envelope;
 mod failure;
 mod listing;
+mod option_text;
+mod options;
+mod prices;
 mod read;
 mod redirect;
 mod throttle;
@@ -25,7 +29,11 @@ use crate::http::Client;
 use crate::pace::Pacer;
 use detail::Cleaner;
 
+pub use audit::OptionWrite;
 pub use listing::{Listing, PAGE_SIZE};
+pub use option_text::OptionText;
+pub use options::{BilledCompletion, PriceOptions};
+pub use prices::{EffectivePrice, Pricing, RatioChannel};
 pub use read::{Fetched, GatewayReader, Page, Rights, StatusPage, Who};
 pub use write::{Fence, GatewayWriter, Sent};
 
@@ -72,7 +80,7 @@ pub enum GatewayKind {
 pub struct Requests {
     /// Requests that change nothing.
     pub reads: u64,
-    /// Requests that may change a channel.
+    /// Requests that may change a channel or an option.
     pub writes: u64,
     /// How many of both were answered 429.
     pub throttled: u64,

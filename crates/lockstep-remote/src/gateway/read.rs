@@ -202,10 +202,7 @@ impl GatewayReader {
         let path = "/api/user/self".to_owned();
         let reply = self.get(path, self.gateway.limits.read).await?;
         self.reading(&reply, |envelope| {
-            if !envelope.success {
-                return Err(failure::of_refusal(&reply, &envelope));
-            }
-            let user: WireUser = decode(&reply, envelope.data)?;
+            let user: WireUser = granted(&reply, &envelope)?;
             Ok(Who {
                 channels: rights(&user),
                 id: user.id,
@@ -239,7 +236,7 @@ impl GatewayReader {
         })
     }
 
-    async fn get(&self, path: String, limit: Duration) -> Result<Reply, Failure> {
+    pub(super) async fn get(&self, path: String, limit: Duration) -> Result<Reply, Failure> {
         let call = Call {
             method: Method::GET,
             path,
@@ -251,7 +248,7 @@ impl GatewayReader {
     }
 
     /// Reads a reply's frame, and cleans whatever failure comes of it.
-    fn reading<'r, T>(
+    pub(super) fn reading<'r, T>(
         &self,
         reply: &'r Reply,
         read: impl FnOnce(Envelope<'r>) -> Result<T, Failure>,
@@ -265,11 +262,23 @@ impl GatewayReader {
 }
 
 /// New API's mark on an answer of the right shape.
-fn kind_of(reply: &Reply) -> GatewayKind {
+pub(super) fn kind_of(reply: &Reply) -> GatewayKind {
     if envelope::marked(reply) {
         GatewayKind::NewApi
     } else {
         GatewayKind::Unrecognised
+    }
+}
+
+/// The payload where a valid token is answered with data.
+pub(super) fn granted<'a, T: Deserialize<'a>>(
+    reply: &Reply,
+    envelope: &Envelope<'a>,
+) -> Result<T, Failure> {
+    if envelope.success {
+        decode(reply, envelope.data)
+    } else {
+        Err(failure::of_refusal(reply, envelope))
     }
 }
 

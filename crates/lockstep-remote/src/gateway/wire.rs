@@ -129,11 +129,19 @@ impl Configured {
     }
 }
 
-/// The body of a write: nothing but these two fields ever goes out.
+/// The body of a channel's write: nothing but these two fields ever goes out.
 #[derive(Debug, Serialize)]
 pub(super) struct ModelsUpdate<'a> {
     pub(super) id: i64,
     pub(super) models: &'a str,
+}
+
+/// The body of an option's write. The value is a text whatever it holds: the gateway would store an object in the
+/// form that Go prints.
+#[derive(Debug, Serialize)]
+pub(super) struct OptionUpdate<'a> {
+    pub(super) key: &'a str,
+    pub(super) value: &'a str,
 }
 
 /// The user behind a token.
@@ -158,7 +166,9 @@ pub(super) struct WireStatus {
 /// The entries of a JSON array, each as its text.
 pub(super) type Entries<'a> = Vec<&'a RawValue>;
 
-fn null_as_blank<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+pub(super) fn null_as_blank<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<String, D::Error> {
     Option::deserialize(deserializer).map(Option::unwrap_or_default)
 }
 

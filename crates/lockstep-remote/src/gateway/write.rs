@@ -8,12 +8,15 @@ use lockstep_core::channel::Channel;
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::models::list::NonEmptyModels;
 use reqwest::Method;
+use serde::Serialize;
 
 use crate::http::Reply;
 
 use super::call::{Call, Reach, Unanswered};
-use super::wire::{ModelsUpdate, WireChannel};
-use super::{Gateway, envelope, failure};
+use super::envelope::{self, Envelope};
+use super::option_text::OptionText;
+use super::wire::{ModelsUpdate, OptionUpdate, WireChannel};
+use super::{Gateway, failure};
 
 /// Says, right before each write, whether it may still go: whether the lease is held and outlives the write.
 pub trait Fence: Send + Sync {
@@ -32,7 +35,8 @@ pub enum Sent<T> {
     /// It was turned away, and changed nothing.
     Refused(Failure),
     /// It may have been stored or not: only reading back tells. A refusal in an answer of status 200 is one of these,
-    /// because the gateway stores the channel before it stores what follows from it.
+    /// because the gateway stores the channel before it stores what follows from it, and the text of an option before
+    /// it looks at it.
     Unknown(Failure),
 }
 
@@ -57,7 +61,30 @@ impl GatewayWriter {
             id,
             models: models.as_str(),
         };
-        let body = match serde_json::to_string(&update) {
+        self.put("/api/channel/", &update, |reply, envelope| {
+            stored(id, reply, envelope)
+        })
+        .await
+    }
+
+    /// Sets one price map, whole, on the same terms as a channel's models. The answer shows nothing of what is stored,
+    /// so [`Sent::Stored`] is the gateway's word alone: read the options back.
+    pub async fn put_option(&self, map: &OptionText) -> Sent<()> {
+        let update = OptionUpdate {
+            key: map.field().option_key(),
+            value: map.as_str(),
+        };
+        self.put("/api/option/", &update, |_, _| Ok(())).await
+    }
+
+    /// Sends a write; `stored` reads from a success what is stored now.
+    async fn put<T>(
+        &self,
+        path: &str,
+        update: &impl Serialize,
+        stored: impl FnOnce(&Reply, &Envelope<'_>) -> Result<T, Failure>,
+    ) -> Sent<T> {
+        let body = match serde_json::to_string(update) {
             Ok(body) => body,
             Err(error) => {
                 return Sent::NotSent(Failure::new(FailureKind::Rejected, error.to_string()));
@@ -65,23 +92,22 @@ impl GatewayWriter {
         };
         let call = Call {
             method: Method::PUT,
-            path: "/api/channel/".to_owned(),
+            path: path.to_owned(),
             body: Some(body),
             limit: self.gateway.limits.write,
             fence: Some(self.fence.as_ref()),
         };
-        match self.gateway.call(call).await {
-            Ok(reply) => self.outcome(id, &reply),
-            Err(Unanswered { reach, failure }) => match reach {
-                Reach::NotSent => Sent::NotSent(failure),
-                Reach::Refused => Sent::Refused(failure),
-                Reach::Unknown => Sent::Unknown(failure),
-            },
-        }
-    }
-
-    fn outcome(&self, id: i64, reply: &Reply) -> Sent<Channel> {
-        if let Some(failure) = failure::of_status(reply) {
+        let reply = match self.gateway.call(call).await {
+            Ok(reply) => reply,
+            Err(Unanswered { reach, failure }) => {
+                return match reach {
+                    Reach::NotSent => Sent::NotSent(failure),
+                    Reach::Refused => Sent::Refused(failure),
+                    Reach::Unknown => Sent::Unknown(failure),
+                };
+            }
+        };
+        if let Some(failure) = failure::of_status(&reply) {
             let failure = self.gateway.clean(failure);
             return if reply.status < 500 {
                 Sent::Refused(failure)
@@ -89,8 +115,16 @@ impl GatewayWriter {
                 Sent::Unknown(failure)
             };
         }
-        match stored(id, reply) {
-            Ok(channel) => Sent::Stored(channel),
+        let answer = envelope::open(&reply).and_then(|envelope| {
+            if envelope.success {
+                stored(&reply, &envelope)
+            } else {
+                let text = envelope.message();
+                Err(Failure::status(FailureKind::Rejected, reply.status, text))
+            }
+        });
+        match answer {
+            Ok(stored) => Sent::Stored(stored),
             Err(failure) => Sent::Unknown(self.gateway.clean(failure)),
         }
     }
@@ -104,14 +138,9 @@ impl fmt::Debug for GatewayWriter {
     }
 }
 
-/// The channel that a reply shows as stored.
-fn stored(id: i64, reply: &Reply) -> Result<Channel, Failure> {
+/// The channel that a success shows as stored.
+fn stored(id: i64, reply: &Reply, envelope: &Envelope<'_>) -> Result<Channel, Failure> {
     let not_shown = |text: String| Failure::status(FailureKind::NotStored, reply.status, text);
-    let envelope = envelope::open(reply)?;
-    if !envelope.success {
-        let text = envelope.message();
-        return Err(Failure::status(FailureKind::Rejected, reply.status, text));
-    }
     let data = envelope
         .data
         .ok_or_else(|| not_shown("the answer shows no channel".to_owned()))?;

@@ -4,6 +4,8 @@ mod address;
 mod bounds;
 mod classify;
 mod listing;
+mod options;
+mod prices;
 mod reading;
 mod secrets;
 mod server;

@@ -21,7 +21,7 @@ use lockstep_sim::{Fault, Flavour, Manner, Matcher, Provider, Rule, Spec};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
-struct Open;
+pub(crate) struct Open;
 
 impl Fence for Open {
     fn check(&self) -> BoxFuture<'_, Result<(), Failure>> {
@@ -29,13 +29,13 @@ impl Fence for Open {
     }
 }
 
-async fn simulated(spec: Spec) -> (lockstep_sim::Gateway, Gateway) {
+pub(crate) async fn simulated(spec: Spec) -> (lockstep_sim::Gateway, Gateway) {
     let simulated = lockstep_sim::Gateway::start(spec).await.expect("a gateway");
     let client = client_of(&simulated, simulated.root_token());
     (simulated, client)
 }
 
-fn client_of(simulated: &lockstep_sim::Gateway, token: &str) -> Gateway {
+pub(crate) fn client_of(simulated: &lockstep_sim::Gateway, token: &str) -> Gateway {
     let connection = Connection {
         url: GatewayUrl::parse(&simulated.url()).expect("an address"),
         token: token.into(),
