@@ -48,6 +48,11 @@ pub(crate) async fn remove_unused(db: &mut Connection) -> Result<(), StoreError>
             UNION SELECT after_hash FROM change WHERE after_hash IS NOT NULL
             UNION SELECT upstream_hash FROM change WHERE upstream_hash IS NOT NULL
             UNION SELECT detail FROM change
+            UNION SELECT old_hash FROM price_change WHERE old_hash IS NOT NULL
+            UNION SELECT new_hash FROM price_change WHERE new_hash IS NOT NULL
+            UNION SELECT detail FROM price_change
+            UNION SELECT before_hash FROM image
+            UNION SELECT after_hash FROM image WHERE after_hash IS NOT NULL
             UNION SELECT settled_hash FROM memory WHERE settled_hash IS NOT NULL
             UNION SELECT left_hash FROM memory)",
     )

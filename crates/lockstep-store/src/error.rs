@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lockstep_core::change::RunState;
+use lockstep_core::change::{RunState, Subject};
 use thiserror::Error;
 
 /// A failure of the store. Unless a variant says otherwise, nothing was recorded.
@@ -73,7 +73,7 @@ pub enum StoreError {
     #[error("there is no {0}")]
     NotFound(String),
     /// The name is taken already.
-    #[error("the name `{0}` is taken by another site: choose another one")]
+    #[error("the name `{0}` is taken already: choose another one")]
     Conflict(String),
     /// The start of an id fits several runs.
     #[error("`{prefix}` is the start of {matches} run ids: give more of it")]
@@ -105,6 +105,19 @@ pub enum StoreError {
         state: RunState,
         /// The states that the step is for, in words.
         wanted: &'static str,
+    },
+    /// The run is about something else than the step.
+    #[error(
+        "run {run} is about {}: that step is for a run about {}",
+        subject.code(), wanted.code()
+    )]
+    WrongSubject {
+        /// The run.
+        run: String,
+        /// What it is about.
+        subject: Subject,
+        /// What the step is about.
+        wanted: Subject,
     },
     /// Another process works on the gateway.
     #[error("another process works on this gateway ({holder}): wait until it ends, or stop it")]

@@ -3,6 +3,7 @@
 use lockstep_core::change::{RunState, State};
 use lockstep_core::failure::Failure;
 use lockstep_core::hold::Reason;
+use lockstep_core::prices::field::Field;
 use serde_json::{Value, json};
 use sqlx::QueryBuilder;
 
@@ -12,7 +13,7 @@ use crate::sqlite::{Connection, Db, Row};
 use crate::status::ItemStatus;
 use crate::{Store, StoreError};
 
-/// How long, in milliseconds, events of single channels are kept after their run came to rest: a day.
+/// How long, in milliseconds, events of single channels and prices are kept after their run came to rest: a day.
 const ITEMS_KEPT_MS: i64 = 86_400_000;
 
 /// The kind of an [`Event`].
@@ -20,8 +21,8 @@ const ITEMS_KEPT_MS: i64 = 86_400_000;
 pub enum EventKind {
     /// The run reached another state. Data: `state`, and `total`, `approved` or `error` where they belong.
     RunState,
-    /// A channel was read or its outcome is known. Data: `channel_id`, `name`, `state`, `status`, and `reason` or
-    /// `error` as codes.
+    /// A channel, or one field of a model's price, was read or its outcome is known. Data: `channel_id` and `name`, or
+    /// `model` and `field`; `state`, `status`, and `reason` or `error` as codes.
     Item,
     /// The gateway asked to wait. Data: `until` in Unix milliseconds.
     Throttled,
@@ -104,9 +105,17 @@ pub(crate) fn state(state: RunState, at: i64, more: Option<(&str, Value)>) -> Ne
     }
 }
 
-/// The event of a channel that was read or whose outcome is known.
+/// What an event of a single change is about.
+pub(crate) enum Target<'a> {
+    /// A channel and its name.
+    Channel(i64, &'a str),
+    /// One value of a model.
+    Price(&'a str, Field),
+}
+
+/// The event of a change that was read or whose outcome is known.
 pub(crate) fn item(
-    (channel_id, name): (i64, &str),
+    target: Target<'_>,
     state: State,
     reason: Option<&Reason>,
     held: bool,
@@ -114,12 +123,20 @@ pub(crate) fn item(
     at: i64,
 ) -> NewEvent {
     let mut data = json!({
-        "channel_id": channel_id,
-        "name": name,
         "state": state.code(),
         "status": ItemStatus::of(state, held).code(),
     });
     if let Some(object) = data.as_object_mut() {
+        match target {
+            Target::Channel(channel_id, name) => {
+                object.insert("channel_id".to_owned(), channel_id.into());
+                object.insert("name".to_owned(), name.into());
+            }
+            Target::Price(model, field) => {
+                object.insert("model".to_owned(), model.into());
+                object.insert("field".to_owned(), field.code().into());
+            }
+        }
         if let Some(reason) = reason {
             object.insert("reason".to_owned(), reason.code.code().into());
         }

@@ -1,4 +1,4 @@
-//! What Lockstep remembers: sites, runs, changes, holds and events.
+//! What Lockstep remembers: sites, runs, changes, prices, holds and events.
 //!
 //! One database, written by several processes of one machine. Every write is one transaction that no caller can cut
 //! in half, and the steps of a run update nothing once another holder has taken the run over. No clock is read here:
@@ -17,6 +17,7 @@ pub mod lock;
 mod memory;
 mod open;
 mod overrides;
+pub mod prices;
 pub mod runs;
 mod seal;
 pub mod sites;

@@ -104,11 +104,7 @@ impl Store {
     pub async fn policy_hash(&self, site_id: &str) -> Result<Digest, StoreError> {
         // One transaction, or a change between two queries would give a digest of a policy that never was.
         let mut db = self.readers().begin().await?;
-        let site = sites::site(&mut db, site_id).await?;
-        let mut parts: Vec<String> = Vec::new();
-        for (key, value) in site.settings {
-            parts.extend(["setting".to_owned(), key, value]);
-        }
+        let mut parts = sites::site(&mut db, site_id).await?.settings_as_parts();
         for (channel_id, overrides) in of_channels(&mut db, site_id).await? {
             let data = wire::to_text(&OverridesText::of(&overrides));
             parts.extend(["channel".to_owned(), channel_id.to_string(), data]);

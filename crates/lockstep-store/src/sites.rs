@@ -6,6 +6,7 @@ use lockstep_core::site::GatewayUrl;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::columns::Columns;
+use crate::prices::copies;
 use crate::sqlite::{Connection, Row};
 use crate::{Store, StoreError, blobs, wire};
 
@@ -34,6 +35,14 @@ pub struct Site {
     pub created_at: i64,
     /// Whether a token is stored.
     pub has_token: bool,
+}
+
+impl Site {
+    /// The settings as parts of a policy's digest.
+    pub(crate) fn settings_as_parts(self) -> Vec<String> {
+        let setting = |(key, value)| ["setting".to_owned(), key, value];
+        self.settings.into_iter().flat_map(setting).collect()
+    }
 }
 
 /// A site to add.
@@ -216,7 +225,7 @@ impl Store {
         .await
     }
 
-    /// Removes a site with its runs, holds, memory and token.
+    /// Removes a site with its runs, holds, memory, sources and token.
     pub async fn remove_site(&self, id: &str) -> Result<(), StoreError> {
         let id = id.to_owned();
         self.write(move |db| {
@@ -226,6 +235,7 @@ impl Store {
                     .execute(&mut *db)
                     .await?;
                 there_was(removed.rows_affected(), &id)?;
+                copies::remove_unused(db).await?;
                 blobs::remove_unused(db).await
             })
         })

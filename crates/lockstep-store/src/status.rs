@@ -30,6 +30,29 @@ impl ItemStatus {
         }
     }
 
+    /// The status of a model whose fields are in these states and of which something is `held`, or nothing. What went
+    /// wrong with one field went wrong with the model, one held field holds it, and what was to be written and was not
+    /// is no success.
+    pub fn of_model(states: &[State], held: bool) -> Self {
+        let is = |wanted| states.iter().any(|state| Self::of(*state, held) == wanted);
+        let has = |wanted| states.contains(&wanted);
+        if is(Self::Failed) {
+            Self::Failed
+        } else if is(Self::Held) {
+            Self::Held
+        } else if is(Self::Planned) {
+            Self::Planned
+        } else if has(State::Dropped) {
+            Self::Skipped
+        } else if has(State::Applied) {
+            Self::Success
+        } else if has(State::Skipped) {
+            Self::Skipped
+        } else {
+            Self::Success
+        }
+    }
+
     /// The stable code, as in events.
     pub fn code(self) -> &'static str {
         match self {
@@ -42,7 +65,8 @@ impl ItemStatus {
     }
 }
 
-/// How many changes of a run have which status. `success + held + failed + skipped + planned = total`.
+/// How many changes of a run have which status. `success + held + failed + skipped + planned = total`. A run about
+/// models counts channels, a run about prices counts models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunCounts {
     /// All changes recorded so far.
@@ -66,18 +90,23 @@ pub struct RunCounts {
 impl RunCounts {
     /// Counts `count` more changes in `state`.
     pub fn add(&mut self, state: State, held: bool, count: u64) {
+        self.add_model(&[state], held, count);
+    }
+
+    /// Counts `count` more models whose fields are in these states. A model is changed when one of its fields is.
+    pub fn add_model(&mut self, states: &[State], held: bool, count: u64) {
         self.total += count;
-        match ItemStatus::of(state, held) {
+        match ItemStatus::of_model(states, held) {
             ItemStatus::Success => self.success += count,
             ItemStatus::Held => self.held += count,
             ItemStatus::Failed => self.failed += count,
             ItemStatus::Skipped => self.skipped += count,
             ItemStatus::Planned => self.planned += count,
         }
-        match state {
-            State::Applied => self.changed += count,
-            State::Same => self.unchanged += count,
-            _ => {}
+        if states.contains(&State::Applied) {
+            self.changed += count;
+        } else if states.iter().all(|state| *state == State::Same) {
+            self.unchanged += count;
         }
     }
 }

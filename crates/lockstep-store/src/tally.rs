@@ -1,4 +1,6 @@
-//! Counting a run's changes by their states. What the states mean is said in one place, [`RunCounts::add`].
+//! Counting a run's changes by their states. What the states mean is said in one place, [`RunCounts::add_model`].
+
+use std::collections::BTreeMap;
 
 use lockstep_core::change::State;
 
@@ -7,8 +9,11 @@ use crate::sqlite::{Connection, Row};
 use crate::status::RunCounts;
 use crate::{StoreError, wire};
 
-/// How many changes there are of a state, with a hold or without.
+/// How many channels there are of a state, with a hold or without; or how many models, by the states of their fields.
 type Group = (String, bool, u64);
+
+/// What stands between the states of one model.
+const AND: char = '+';
 
 /// Counts the changes of a run.
 pub(crate) async fn count(db: &mut Connection, run_id: &str) -> Result<RunCounts, StoreError> {
@@ -33,7 +38,14 @@ pub(crate) async fn keep(db: &mut Connection, run_id: &str) -> Result<(), StoreE
     Ok(())
 }
 
+/// A run has rows of its own subject only.
 async fn groups(db: &mut Connection, run_id: &str) -> Result<Vec<Group>, StoreError> {
+    let mut groups = channels(db, run_id).await?;
+    groups.extend(models(db, run_id).await?);
+    Ok(groups)
+}
+
+async fn channels(db: &mut Connection, run_id: &str) -> Result<Vec<Group>, StoreError> {
     let groups: Vec<(String, i64, i64)> = sqlx::query_as(
         "SELECT state, CAST(CASE WHEN hold IS NULL THEN 0 ELSE 1 END AS BIGINT) AS held, COUNT(*) AS changes
          FROM change WHERE run_id = $1 GROUP BY 1, 2 ORDER BY 1, 2",
@@ -48,10 +60,38 @@ async fn groups(db: &mut Connection, run_id: &str) -> Result<Vec<Group>, StoreEr
     groups.into_iter().map(group).collect()
 }
 
+async fn models(db: &mut Connection, run_id: &str) -> Result<Vec<Group>, StoreError> {
+    let fields: Vec<(String, String, i64)> = sqlx::query_as(
+        "SELECT model, state, CAST(MAX(CASE WHEN hold IS NULL THEN 0 ELSE 1 END) AS BIGINT) AS held
+         FROM price_change WHERE run_id = $1 GROUP BY 1, 2 ORDER BY 1, 2",
+    )
+    .bind(run_id)
+    .fetch_all(db)
+    .await?;
+    let mut groups: BTreeMap<(String, bool), u64> = BTreeMap::new();
+    for model in fields.chunk_by(|one, next| one.0 == next.0) {
+        let mut states = String::new();
+        for (_, state, _) in model {
+            if !states.is_empty() {
+                states.push(AND);
+            }
+            states.push_str(state);
+        }
+        let held = model.iter().any(|(_, _, held)| *held != 0);
+        *groups.entry((states, held)).or_default() += 1;
+    }
+    let group = |((states, held), models)| (states, held, models);
+    Ok(groups.into_iter().map(group).collect())
+}
+
 fn sum(groups: &[Group]) -> Option<RunCounts> {
     let mut counts = RunCounts::default();
-    for (state, held, changes) in groups {
-        counts.add(State::from_code(state)?, *held, *changes);
+    for (states, held, changes) in groups {
+        let states: Vec<State> = states
+            .split(AND)
+            .map(State::from_code)
+            .collect::<Option<_>>()?;
+        counts.add_model(&states, *held, *changes);
     }
     Some(counts)
 }

@@ -13,8 +13,9 @@ pub(super) struct Entry {
     pub(super) site_id: String,
     pub(super) subject: Subject,
     pub(super) state: RunState,
-    /// Whether the run is about all channels, as read from the gateway.
-    pub(super) everywhere: bool,
+    /// Whether it is about some channels only.
+    selected: bool,
+    parent: Option<String>,
 }
 
 /// Enters the run under the fence that is in force, or refuses.
@@ -63,6 +64,34 @@ pub(super) async fn take_over(
 }
 
 impl Entry {
+    /// Whether the run is about all channels, or models, as read from the gateway: it has neither a selection nor rows
+    /// made from another run's. A run about the other subject, which went before it, is a parent that gave it none.
+    pub(super) async fn everywhere(&self, db: &mut Connection) -> Result<bool, StoreError> {
+        if self.selected {
+            return Ok(false);
+        }
+        let Some(parent) = &self.parent else {
+            return Ok(true);
+        };
+        let subject: Option<String> = sqlx::query_scalar("SELECT subject FROM run WHERE id = $1")
+            .bind(parent)
+            .fetch_optional(db)
+            .await?;
+        Ok(subject.is_some_and(|subject| subject != self.subject.code()))
+    }
+
+    /// Refuses a run that is about something else.
+    pub(super) fn be_about(&self, wanted: Subject) -> Result<(), StoreError> {
+        if self.subject == wanted {
+            return Ok(());
+        }
+        Err(StoreError::WrongSubject {
+            run: self.id.clone(),
+            subject: self.subject,
+            wanted,
+        })
+    }
+
     /// Refuses a run that is in none of the states.
     pub(super) fn be(&self, states: &[RunState], wanted: &'static str) -> Result<(), StoreError> {
         if states.contains(&self.state) {
@@ -88,14 +117,13 @@ pub(super) async fn look(db: &mut Connection, run_id: &str) -> Result<Entry, Sto
 
 fn entry(row: &Row) -> Result<Entry, StoreError> {
     let columns = Columns::new(row, "run", "id");
-    let selected = columns.maybe_text("selection")?.is_some();
-    let derived = columns.maybe_text("parent")?.is_some();
     Ok(Entry {
         id: columns.text("id")?,
         site_id: columns.text("site_id")?,
         subject: columns.read("subject", Subject::from_code)?,
         state: columns.read("state", RunState::from_code)?,
-        everywhere: !selected && !derived,
+        selected: columns.maybe_text("selection")?.is_some(),
+        parent: columns.maybe_text("parent")?,
     })
 }
 

@@ -3,13 +3,16 @@
 //! The rows that a step is given are stored as rows of its run, whatever run they name.
 
 mod entry;
+mod prices;
 mod read;
+mod rows;
 mod write;
 
 use lockstep_core::change::State;
 use lockstep_core::failure::Failure;
 use lockstep_core::hash::Digest;
 use lockstep_core::models::memory::Memory;
+use lockstep_core::prices::field::Field;
 
 /// Requests that were sent since they were last recorded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,18 +30,19 @@ pub struct Requests {
 pub struct Planned {
     /// The digest by which the plan is known again.
     pub hash: Digest,
-    /// Channels in the run.
+    /// Channels in the run; models in one about prices.
     pub total: u64,
     /// What it says of what waits.
     pub holds: Holds,
 }
 
-/// What a plan says of the holds of its channels.
+/// What a plan says of the holds of its channels or models.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Holds {
     /// It looked at its channels afresh, under the site's own settings: what waits is what it found.
     Renew,
-    /// It looked under other settings: what it found waits too, and what waited before goes on waiting.
+    /// It looked under other settings, or not at every source: what it found waits too, and what waited before goes on
+    /// waiting.
     Add,
     /// It did not look: an undo, or a run that writes what is held.
     Leave,
@@ -63,4 +67,21 @@ pub struct Outcome {
     pub finished_at: i64,
     /// What is remembered of the channel from now on; `None` leaves it.
     pub memory: Option<Memory>,
+}
+
+/// What came of one approved value.
+#[derive(Clone, Debug)]
+pub struct PriceOutcome {
+    /// The model.
+    pub model: String,
+    /// Which of its values.
+    pub field: Field,
+    /// How far the change got.
+    pub state: State,
+    /// What was written, where it is not what was approved; `None` leaves it.
+    pub new: Option<String>,
+    /// What went wrong; `None` forgets an earlier failure.
+    pub failure: Option<Failure>,
+    /// When it was known, in Unix milliseconds.
+    pub finished_at: i64,
 }

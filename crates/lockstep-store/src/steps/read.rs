@@ -1,14 +1,14 @@
 //! From queued to planned.
 
-use lockstep_core::change::{RunState, Subject};
+use lockstep_core::change::RunState;
 use lockstep_core::models::memory::Memory;
 
 use super::entry::{enter, take_over};
+use super::rows::{Rows, keep_holds};
 use super::{Holds, Planned, Requests};
 use crate::changes::ChangeRow;
 use crate::columns::big;
-use crate::events::NewEvent;
-use crate::{Store, StoreError, change_rows, events, holds, memory, tally};
+use crate::{Store, StoreError, events, memory, tally};
 
 impl Store {
     /// Takes over a run under a newer fence without changing its state: to write a run that was approved, to cancel
@@ -72,17 +72,8 @@ impl Store {
         memories: Vec<(i64, Memory)>,
         requests: Requests,
     ) -> Result<(), StoreError> {
-        let run_id = run_id.to_owned();
-        self.write(move |db| {
-            Box::pin(async move {
-                let run = enter(db, &run_id, fence, requests).await?;
-                run.be(&[RunState::Reading], "reading")?;
-                change_rows::store(db, &run_id, (&run.site_id, run.subject.code()), &rows).await?;
-                memory::store(db, &run.site_id, memories).await?;
-                events::append(db, &run_id, rows.iter().map(item).collect()).await
-            })
-        })
-        .await
+        self.record(run_id, fence, Rows::Channels(rows), memories, requests)
+            .await
     }
 
     /// Reading to planned. `changed_rows` are those whose verdicts the brakes of the whole run changed. What it
@@ -96,36 +87,8 @@ impl Store {
         planned: Planned,
         now: i64,
     ) -> Result<(), StoreError> {
-        let run_id = run_id.to_owned();
-        self.write(move |db| {
-            Box::pin(async move {
-                let run = enter(db, &run_id, fence, Requests::default()).await?;
-                run.be(&[RunState::Reading], "reading")?;
-                let about = (run.site_id.as_str(), run.subject.code());
-                change_rows::store(db, &run_id, about, &changed_rows).await?;
-                if planned.holds != Holds::Leave && run.subject == Subject::Models {
-                    if planned.holds == Holds::Renew {
-                        holds::forget_passed(db, &run_id, &run.site_id, run.everywhere).await?;
-                    }
-                    holds::keep_found(db, &run_id, &run.site_id, now).await?;
-                }
-                sqlx::query(
-                    "UPDATE run SET state = $2, plan_hash = $3, total = $4, planned_at = $5 WHERE id = $1",
-                )
-                .bind(&run_id)
-                .bind(RunState::Planned.code())
-                .bind(planned.hash.as_str())
-                .bind(big(planned.total))
-                .bind(now)
-                .execute(&mut *db)
-                .await?;
-                tally::keep(db, &run_id).await?;
-                let mut told: Vec<NewEvent> = changed_rows.iter().map(item).collect();
-                told.push(events::state(RunState::Planned, now, Some(("total", planned.total.into()))));
-                events::append(db, &run_id, told).await
-            })
-        })
-        .await
+        self.plan_made(run_id, fence, Rows::Channels(changed_rows), planned, now)
+            .await
     }
 
     /// Counts requests that belong to no change.
@@ -159,16 +122,62 @@ impl Store {
         })
         .await
     }
-}
 
-/// The event of a row as it is recorded.
-pub(super) fn item(row: &ChangeRow) -> NewEvent {
-    events::item(
-        (row.channel_id, &row.channel_name),
-        row.state,
-        row.hold.as_ref().or(row.skip.as_ref()),
-        row.hold.is_some(),
-        row.failure.as_ref(),
-        row.finished_at.unwrap_or(row.read_at),
-    )
+    /// Records rows as they were read and planned.
+    pub(super) async fn record(
+        &self,
+        run_id: &str,
+        fence: i64,
+        rows: Rows,
+        memories: Vec<(i64, Memory)>,
+        requests: Requests,
+    ) -> Result<(), StoreError> {
+        let run_id = run_id.to_owned();
+        self.write(move |db| {
+            Box::pin(async move {
+                let run = enter(db, &run_id, fence, requests).await?;
+                run.be(&[RunState::Reading], "reading")?;
+                let told = rows.record(db, &run).await?;
+                memory::store(db, &run.site_id, memories).await?;
+                events::append(db, &run_id, told).await
+            })
+        })
+        .await
+    }
+
+    /// Reading to planned.
+    pub(super) async fn plan_made(
+        &self,
+        run_id: &str,
+        fence: i64,
+        changed: Rows,
+        planned: Planned,
+        now: i64,
+    ) -> Result<(), StoreError> {
+        let run_id = run_id.to_owned();
+        self.write(move |db| {
+            Box::pin(async move {
+                let run = enter(db, &run_id, fence, Requests::default()).await?;
+                run.be(&[RunState::Reading], "reading")?;
+                let mut told = changed.record(db, &run).await?;
+                if planned.holds != Holds::Leave {
+                    keep_holds(db, &run, planned.holds == Holds::Renew, now).await?;
+                }
+                sqlx::query(
+                    "UPDATE run SET state = $2, plan_hash = $3, total = $4, planned_at = $5 WHERE id = $1",
+                )
+                .bind(&run_id)
+                .bind(RunState::Planned.code())
+                .bind(planned.hash.as_str())
+                .bind(big(planned.total))
+                .bind(now)
+                .execute(&mut *db)
+                .await?;
+                tally::keep(db, &run_id).await?;
+                told.push(events::state(RunState::Planned, now, Some(("total", planned.total.into()))));
+                events::append(db, &run_id, told).await
+            })
+        })
+        .await
+    }
 }

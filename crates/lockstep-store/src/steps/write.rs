@@ -1,20 +1,20 @@
 //! From planned to the end.
 
-use lockstep_core::change::RunState;
+use lockstep_core::change::{RunState, Subject};
 use lockstep_core::failure::Failure;
 use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::models::memory::Memory;
 use sqlx::QueryBuilder;
 
 use super::entry::{Entry, enter, look};
-use super::read::item;
+use super::rows::{Chosen, Rows, table};
 use super::{Outcome, Requests};
 use crate::blobs::{Blobs, ROWS_PER_STATEMENT};
 use crate::changes::ChangeRow;
 use crate::columns::{Columns, big};
-use crate::events::NewEvent;
+use crate::events::{NewEvent, Target};
 use crate::sqlite::{Connection, Db};
-use crate::{Store, StoreError, change_rows, events, memory, tally, wire};
+use crate::{Store, StoreError, events, memory, tally, wire};
 
 impl Store {
     /// Planned to writing: the ready changes, or those of them that are named, become approved, the other ready ones
@@ -28,32 +28,9 @@ impl Store {
         rebases: bool,
         now: i64,
     ) -> Result<u64, StoreError> {
-        let (run_id, by) = (run_id.to_owned(), by.to_owned());
-        let only = only.map(<[i64]>::to_vec);
-        self.write(move |db| {
-            Box::pin(async move {
-                // The state is part of the condition: of two who approve, one is refused.
-                let moved = sqlx::query(
-                    "UPDATE run SET state = 'writing', approved_at = $2, approved_by = $3, go_on = $4, tally = NULL
-                     WHERE id = $1 AND state = 'planned'",
-                )
-                .bind(&run_id)
-                .bind(now)
-                .bind(by)
-                .bind(i64::from(rebases))
-                .execute(&mut *db)
-                .await?;
-                if moved.rows_affected() == 0 {
-                    look(db, &run_id).await?.be(&[RunState::Planned], "planned")?;
-                }
-                let approved = set_approved(db, &run_id, only.as_deref()).await?;
-                drop_waiting(db, &run_id, "state = 'ready'", now).await?;
-                let more = Some(("approved", approved.into()));
-                events::append(db, &run_id, vec![events::state(RunState::Writing, now, more)]).await?;
-                Ok(approved)
-            })
-        })
-        .await
+        let only = only.map(|ids| Chosen::Channels(ids.to_vec()));
+        self.begin_writing(run_id, Subject::Models, only, by, rebases, now)
+            .await
     }
 
     /// Replaces approved changes that were planned again because their base moved, before they are written.
@@ -64,16 +41,8 @@ impl Store {
         rows: Vec<ChangeRow>,
         requests: Requests,
     ) -> Result<(), StoreError> {
-        let run_id = run_id.to_owned();
-        self.write(move |db| {
-            Box::pin(async move {
-                let run = enter(db, &run_id, fence, requests).await?;
-                run.be(&[RunState::Writing], "writing")?;
-                change_rows::store(db, &run_id, (&run.site_id, run.subject.code()), &rows).await?;
-                events::append(db, &run_id, rows.iter().map(item).collect()).await
-            })
-        })
-        .await
+        self.record_again(run_id, fence, Rows::Channels(rows), requests)
+            .await
     }
 
     /// Records what came of writes. An outcome that comes after the run was ended is recorded too, for it is the
@@ -89,6 +58,7 @@ impl Store {
         self.write(move |db| {
             Box::pin(async move {
                 let run = enter(db, &run_id, fence, requests).await?;
+                run.be_about(Subject::Models)?;
                 let mut told = Vec::with_capacity(outcomes.len());
                 let mut blobs = Blobs::default();
                 let mut memories: Vec<(i64, Memory)> = Vec::new();
@@ -98,10 +68,7 @@ impl Store {
                 }
                 blobs.store(db).await?;
                 memory::store(db, &run.site_id, memories).await?;
-                if run.state.ended() {
-                    tally::keep(db, &run_id).await?;
-                }
-                events::append(db, &run_id, told).await
+                tell(db, &run, told).await
             })
         })
         .await
@@ -128,7 +95,7 @@ impl Store {
                         wanted: "not over, and to be ended",
                     });
                 }
-                drop_waiting(db, &run_id, "state IN ('ready', 'approved')", now).await?;
+                drop_waiting(db, &run, "state IN ('ready', 'approved')", now).await?;
                 sqlx::query("UPDATE run SET state = $2, failure = $3, ended_at = $4 WHERE id = $1")
                     .bind(&run_id)
                     .bind(state.code())
@@ -143,56 +110,146 @@ impl Store {
         })
         .await
     }
+
+    /// Planned to writing.
+    pub(super) async fn begin_writing(
+        &self,
+        run_id: &str,
+        subject: Subject,
+        only: Option<Chosen>,
+        by: &str,
+        rebases: bool,
+        now: i64,
+    ) -> Result<u64, StoreError> {
+        let (run_id, by) = (run_id.to_owned(), by.to_owned());
+        self.write(move |db| {
+            Box::pin(async move {
+                // The state is part of the condition: of two who approve, one is refused.
+                let moved = sqlx::query(
+                    "UPDATE run SET state = 'writing', approved_at = $2, approved_by = $3, go_on = $4, tally = NULL
+                     WHERE id = $1 AND state = 'planned'",
+                )
+                .bind(&run_id)
+                .bind(now)
+                .bind(by)
+                .bind(i64::from(rebases))
+                .execute(&mut *db)
+                .await?;
+                let run = look(db, &run_id).await?;
+                run.be_about(subject)?;
+                if moved.rows_affected() == 0 {
+                    run.be(&[RunState::Planned], "planned")?;
+                }
+                let approved = set_approved(db, &run, only.as_ref()).await?;
+                drop_waiting(db, &run, "state = 'ready'", now).await?;
+                let more = Some(("approved", approved.into()));
+                events::append(db, &run_id, vec![events::state(RunState::Writing, now, more)]).await?;
+                Ok(approved)
+            })
+        })
+        .await
+    }
+
+    /// Replaces approved rows before they are written.
+    pub(super) async fn record_again(
+        &self,
+        run_id: &str,
+        fence: i64,
+        rows: Rows,
+        requests: Requests,
+    ) -> Result<(), StoreError> {
+        let run_id = run_id.to_owned();
+        self.write(move |db| {
+            Box::pin(async move {
+                let run = enter(db, &run_id, fence, requests).await?;
+                run.be(&[RunState::Writing], "writing")?;
+                let told = rows.record(db, &run).await?;
+                events::append(db, &run_id, told).await
+            })
+        })
+        .await
+    }
 }
 
-/// Approves the ready changes, or those of them that are named.
+/// Tells what came of writes, and counts again where the run was over already.
+pub(super) async fn tell(
+    db: &mut Connection,
+    run: &Entry,
+    told: Vec<NewEvent>,
+) -> Result<(), StoreError> {
+    if run.state.ended() {
+        tally::keep(db, &run.id).await?;
+    }
+    events::append(db, &run.id, told).await
+}
+
+/// Approves the ready changes, or those of them that were chosen, and returns how many channels or models that is.
 async fn set_approved(
     db: &mut Connection,
-    run_id: &str,
-    only: Option<&[i64]>,
+    run: &Entry,
+    only: Option<&Chosen>,
 ) -> Result<u64, StoreError> {
-    const APPROVE: &str =
-        "UPDATE change SET state = 'approved' WHERE state = 'ready' AND run_id = ";
-    let Some(only) = only else {
-        let mut all = QueryBuilder::<Db>::new(APPROVE);
-        all.push_bind(run_id);
-        return Ok(all.build().execute(db).await?.rows_affected());
-    };
-    let mut approved = 0;
-    for some in only.chunks(ROWS_PER_STATEMENT) {
-        let mut named = QueryBuilder::<Db>::new(APPROVE);
-        named.push_bind(run_id).push(" AND channel_id IN (");
-        let mut ids = named.separated(", ");
-        for id in some {
-            ids.push_bind(id);
+    let approve = || {
+        let mut update = QueryBuilder::<Db>::new("UPDATE ");
+        update
+            .push(table(run.subject))
+            .push(" SET state = 'approved' WHERE state = 'ready' AND run_id = ")
+            .push_bind(run.id.clone());
+        // A channel may be written in part. A price may not: what is held of it may be what makes the rest right.
+        if run.subject == Subject::Prices {
+            update
+                .push(" AND model NOT IN (SELECT model FROM price_change WHERE hold IS NOT NULL AND run_id = ")
+                .push_bind(run.id.clone())
+                .push(")");
         }
-        named.push(")");
-        approved += named
-            .build()
-            .persistent(false)
-            .execute(&mut *db)
-            .await?
-            .rows_affected();
+        update
+    };
+    match only {
+        None => {
+            approve()
+                .build()
+                .persistent(false)
+                .execute(&mut *db)
+                .await?;
+        }
+        Some(chosen) => {
+            for (from, to) in chosen.parts(ROWS_PER_STATEMENT) {
+                let mut some = approve();
+                chosen.push(&mut some, from, to);
+                some.build().persistent(false).execute(&mut *db).await?;
+            }
+        }
     }
-    Ok(approved)
+    let count = match run.subject {
+        Subject::Models => "SELECT COUNT(*) FROM change WHERE run_id = $1 AND state = 'approved'",
+        Subject::Prices => {
+            "SELECT COUNT(DISTINCT model) FROM price_change WHERE run_id = $1 AND state = 'approved'"
+        }
+    };
+    let approved: i64 = sqlx::query_scalar(count)
+        .bind(&run.id)
+        .fetch_one(db)
+        .await?;
+    Ok(u64::try_from(approved).unwrap_or(0))
 }
 
 /// Drops changes that wait for a write which will not come.
 async fn drop_waiting(
     db: &mut Connection,
-    run_id: &str,
+    run: &Entry,
     which: &'static str,
     now: i64,
 ) -> Result<(), StoreError> {
     let reason = wire::reason_to_text(&Reason::plain(ReasonCode::NotWritten));
-    let mut update = QueryBuilder::<Db>::new("UPDATE change SET state = 'dropped', skip = ");
+    let mut update = QueryBuilder::<Db>::new("UPDATE ");
     update
+        .push(table(run.subject))
+        .push(" SET state = 'dropped', skip = ")
         .push_bind(reason)
         .push(", finished_at = ")
-        .push_bind(now);
-    update
+        .push_bind(now)
         .push(" WHERE run_id = ")
-        .push_bind(run_id)
+        .push_bind(run.id.clone())
         .push(" AND ")
         .push(which);
     update.build().execute(db).await?;
@@ -229,7 +286,7 @@ async fn settle(
     let columns = Columns::new(&row, "change", "channel_id");
     let hold = columns.maybe_read("hold", wire::reason_from_text)?;
     Ok(events::item(
-        (outcome.channel_id, &columns.text("channel_name")?),
+        Target::Channel(outcome.channel_id, &columns.text("channel_name")?),
         outcome.state,
         hold.as_ref(),
         hold.is_some(),

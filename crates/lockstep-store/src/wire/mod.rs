@@ -4,6 +4,7 @@
 mod detail;
 mod memory;
 mod overrides;
+mod price;
 mod reason;
 
 use serde::Serialize;
@@ -12,6 +13,10 @@ use serde::de::DeserializeOwned;
 pub(crate) use detail::Detail;
 pub(crate) use memory::MemoryRest;
 pub(crate) use overrides::OverridesText;
+pub(crate) use price::{
+    kind_from_code, price_detail_from_text, price_detail_to_text, usd_from_text, usd_to_text,
+    values_from_text, values_to_text,
+};
 pub(crate) use reason::{failure_from_text, failure_to_text, reason_from_text, reason_to_text};
 
 /// The JSON text of a value. Values here are strings, numbers, lists and structs of them, which always have one.

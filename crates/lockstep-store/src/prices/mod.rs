@@ -1,0 +1,180 @@
+//! Prices: what each value of each model had, would have or has in a run, and what is remembered between runs.
+//!
+//! A price run is a run like one about models: the same states, leases, fences and events. Its rows are one per model
+//! and field; what is said of the run as a whole counts models.
+
+pub mod answers;
+pub mod copies;
+pub mod holds;
+pub mod images;
+pub(crate) mod rows;
+pub mod seen;
+pub mod sources;
+
+use std::collections::BTreeMap;
+
+use lockstep_core::change::State;
+use lockstep_core::failure::Failure;
+use lockstep_core::hash::Digest;
+use lockstep_core::hold::Reason;
+use lockstep_core::prices::field::Field;
+use lockstep_core::prices::usd::Usd;
+use lockstep_core::prices::values::Kind;
+use sqlx::AssertSqlSafe;
+
+use crate::status::{ItemStatus, RunCounts};
+use crate::{Store, StoreError};
+
+/// One field of one model in one price run.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PriceRow {
+    /// The run.
+    pub run_id: String,
+    /// The model's name, as the gateway has it.
+    pub model: String,
+    /// Which of its ten values.
+    pub field: Field,
+    /// The gateway's text before; `None` where there was no entry.
+    pub old: Option<String>,
+    /// The text to write, or written; `None` where the entry goes.
+    pub new: Option<String>,
+    /// The unique name of the source that it was chosen from.
+    pub source: Option<String>,
+    /// How far the change got.
+    pub state: State,
+    /// Why it waits. One held field holds its model.
+    pub hold: Option<Reason>,
+    /// Why it was left alone.
+    pub skip: Option<Reason>,
+    /// What went wrong.
+    pub failure: Option<Failure>,
+    /// What the model cost before.
+    pub usd_old: Option<Usd>,
+    /// What it would cost, or costs.
+    pub usd_new: Option<Usd>,
+    /// How the value came about.
+    pub detail: PriceDetail,
+    /// When it was read, in Unix milliseconds.
+    pub read_at: i64,
+    /// When its outcome was known.
+    pub finished_at: Option<i64>,
+}
+
+/// How a value came about, for those who ask.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PriceDetail {
+    /// The factors of the cost, each with its name, in the order in which they were multiplied.
+    pub formula: Vec<(String, f64)>,
+    /// What the sources that were not chosen say, by their unique names.
+    pub others: Vec<(String, String)>,
+    /// How the model was billed before; `None` when it had no price.
+    pub kind_old: Option<Kind>,
+    /// How it would be billed, or is.
+    pub kind_new: Option<Kind>,
+}
+
+impl PriceRow {
+    /// What a person is told of it alone. Of its model, [`ItemStatus::of_model`] tells.
+    pub fn status(&self) -> ItemStatus {
+        ItemStatus::of(self.state, self.hold.is_some())
+    }
+
+    /// Whether it would change something, now or once somebody says yes.
+    fn proposes(&self) -> bool {
+        self.hold.is_some() || matches!(self.state, State::Held | State::Ready | State::Approved)
+    }
+}
+
+/// The digest of what is held of one model, to which "keep until it changes" can be answered: all that is proposed for
+/// it, for one held field holds the model. `None` when nothing of it is held. The order of the rows is of no matter.
+pub fn held_digest<'a>(rows: impl IntoIterator<Item = &'a PriceRow>) -> Option<Digest> {
+    let rows: Vec<&PriceRow> = rows.into_iter().collect();
+    rows.iter().find(|row| row.hold.is_some())?;
+    let proposed: BTreeMap<Field, Option<&str>> = rows
+        .iter()
+        .filter(|row| row.proposes())
+        .map(|row| (row.field, row.new.as_deref()))
+        .collect();
+    let parts = proposed.into_iter().flat_map(|(field, new)| match new {
+        Some(new) => ["+", field.code(), new],
+        None => ["-", field.code(), ""],
+    });
+    Some(Digest::of(parts))
+}
+
+/// The counts of a run with these rows, as [`Store::counts`] tells them. They are in the order of their models.
+pub fn counts(rows: &[PriceRow]) -> RunCounts {
+    let mut counts = RunCounts::default();
+    for model in rows.chunk_by(|one, next| one.model == next.model) {
+        let states: Vec<State> = model.iter().map(|row| row.state).collect();
+        let held = model.iter().any(|row| row.hold.is_some());
+        counts.add_model(&states, held, 1);
+    }
+    counts
+}
+
+impl Store {
+    /// The run's price rows in the order of their models, and of one model in that of [`Field::ALL`].
+    pub async fn price_rows(&self, run_id: &str) -> Result<Vec<PriceRow>, StoreError> {
+        let sql = rows::select("c.run_id = $1 ORDER BY c.model");
+        let found = sqlx::query(AssertSqlSafe(sql))
+            .bind(run_id)
+            .fetch_all(self.readers())
+            .await?;
+        rows::in_order(&found)
+    }
+
+    /// The run's price rows that are in a state, in the same order.
+    pub async fn price_rows_in(
+        &self,
+        run_id: &str,
+        state: State,
+    ) -> Result<Vec<PriceRow>, StoreError> {
+        let sql = rows::select("c.run_id = $1 AND c.state = $2 ORDER BY c.model");
+        let found = sqlx::query(AssertSqlSafe(sql))
+            .bind(run_id)
+            .bind(state.code())
+            .fetch_all(self.readers())
+            .await?;
+        rows::in_order(&found)
+    }
+
+    /// A model's price rows over all runs of the site, newest first; at most `limit` rows. What was written is in those
+    /// that are [`State::Applied`]; each one's old value was the gateway's when it was read.
+    pub async fn price_history(
+        &self,
+        site_id: &str,
+        model: &str,
+        limit: u32,
+    ) -> Result<Vec<PriceRow>, StoreError> {
+        let sql = rows::select(
+            "c.site_id = $1 AND c.model = $2
+             ORDER BY COALESCE(c.finished_at, c.read_at) DESC, c.run_id DESC, c.field LIMIT $3",
+        );
+        let found = sqlx::query(AssertSqlSafe(sql))
+            .bind(site_id)
+            .bind(model)
+            .bind(i64::from(limit))
+            .fetch_all(self.readers())
+            .await?;
+        found.iter().map(rows::from_row).collect()
+    }
+
+    /// The models of which something failed in the latest run of the site that has rows of them, in order.
+    pub async fn latest_failed_models(&self, site_id: &str) -> Result<Vec<String>, StoreError> {
+        let mut models: Vec<String> = sqlx::query_scalar(
+            "SELECT DISTINCT c.model FROM price_change c
+             WHERE c.site_id = $1 AND c.state IN ('unread', 'moved', 'failed', 'unverified')
+             AND NOT EXISTS (
+                 SELECT 1 FROM price_change later
+                 WHERE later.site_id = c.site_id AND later.model = c.model AND later.run_id <> c.run_id
+                 AND (COALESCE(later.finished_at, later.read_at), later.run_id)
+                     > (COALESCE(c.finished_at, c.read_at), c.run_id))",
+        )
+        .bind(site_id)
+        .fetch_all(self.readers())
+        .await?;
+        models.sort();
+        Ok(models)
+    }
+}
