@@ -1,5 +1,7 @@
 //! Prices: the ten values of a model, how they read as money, and what is to become of them.
 
+pub mod expr;
 pub mod field;
+pub mod map_text;
 pub mod usd;
 pub mod values;

@@ -1,5 +1,6 @@
 //! Ratios as money.
 
+use crate::prices::expr::Expr;
 use crate::prices::field::Field;
 use crate::prices::values::{Kind, Values};
 
@@ -22,10 +23,15 @@ pub struct Usd {
 }
 
 /// What the values cost. `completion` is the gateway's own completion ratio where it ignores the configured one. Of an
-/// expression it is the first tier; the others are not told here.
+/// expression it is the first tier, [`Expr::tiers`] tells the others; one that does not read costs nothing known.
 pub fn usd(values: &Values, completion: Option<f64>) -> Usd {
     match values.kind() {
-        None | Some(Kind::Expression) => Usd::default(),
+        None => Usd::default(),
+        Some(Kind::Expression) => values
+            .get(Field::BillingExpr)
+            .and_then(|text| Expr::parse(text).ok())
+            .and_then(|expr| expr.tiers().first().map(|tier| tier.price))
+            .unwrap_or_default(),
         Some(Kind::PerCall) => Usd {
             per_call: values.number(Field::ModelPrice),
             ..Usd::default()
@@ -52,6 +58,7 @@ pub fn usd(values: &Values, completion: Option<f64>) -> Usd {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prices::field::TIERED;
 
     #[test]
     fn ratio_one_is_two_dollars_per_million() {
@@ -66,5 +73,24 @@ mod tests {
         assert_eq!(usd(&values, Some(8.0)).output, Some(20.0));
         let call = values.with(Field::ModelPrice, "0.04");
         assert_eq!(usd(&call, None).per_call, Some(0.04));
+    }
+
+    #[test]
+    fn an_expression_costs_what_its_first_tier_says() {
+        let values = Values::default()
+            .with(Field::ModelRatio, "1.25")
+            .with(Field::BillingMode, TIERED);
+        assert_eq!(usd(&values, None), Usd::default());
+        let tiered = values.clone().with(
+            Field::BillingExpr,
+            "len <= 9 ? tier(\"a\", p * 2 + c * 8 + cr * 0.2) : tier(\"b\", p * 4)",
+        );
+        let told = usd(&tiered, Some(7.0));
+        assert_eq!(told.input, Some(2.0));
+        assert_eq!(told.output, Some(8.0));
+        assert_eq!(told.cache_read, Some(0.2));
+        assert_eq!(told.cache_write, None);
+        let blank = values.with(Field::BillingExpr, "  ");
+        assert_eq!(usd(&blank, None), Usd::default());
     }
 }
