@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod effective;
 pub mod engine;
 pub mod error;
+mod fenced;
 mod input;
 mod journal;
 mod plan;

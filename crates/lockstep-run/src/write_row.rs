@@ -1,20 +1,16 @@
 //! One row of the write step: the base read again, the write sent, the whole reply compared.
 
 use std::collections::HashMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 
-use futures_util::FutureExt;
-use futures_util::future::BoxFuture;
 use lockstep_core::change::State;
 use lockstep_core::channel::Channel;
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::models::list::{NonEmptyModels, parse};
 use lockstep_core::models::memory::Memory;
 use lockstep_core::retry::backoff;
-use lockstep_remote::gateway::{Fence, GatewayKind, GatewayWriter, Sent};
+use lockstep_remote::gateway::{GatewayKind, Sent};
 use lockstep_remote::retry::read_with_retries;
-use lockstep_store::Store;
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
 use lockstep_store::steps::{Outcome, Requests};
@@ -231,28 +227,12 @@ impl Writing<'_> {
             .map_err(|error| Failure::new(FailureKind::Record, error.to_string()))
     }
 
-    /// Sends the write. Once the run is stopped, one that still waits for its token is given up: `None`. One that was
-    /// sent is awaited, for only its reply tells what became of it.
+    /// Sends the write. `None`: the run was stopped before it went.
     async fn put(&self, id: i64, models: &NonEmptyModels) -> Option<Sent<Channel>> {
-        let fence = Arc::new(LeaseFence {
-            store: self.session.store().clone(),
-            url: self.run.site_url.clone(),
-            fence: self.fence,
-            passed: AtomicBool::new(false),
-        });
-        let writer = GatewayWriter::new(self.session.gateway.clone(), fence.clone());
-        let sent = writer.put_models(id, models);
-        tokio::pin!(sent);
-        tokio::select! {
-            biased;
-            sent = &mut sent => return Some(sent),
-            () = self.stop.cancelled() => {}
-        }
-        if fence.passed.load(Ordering::SeqCst) {
-            Some(sent.await)
-        } else {
-            None
-        }
+        self.session
+            .writer(self.run, self.fence)
+            .until_sent(&self.stop, async |writer| writer.put_models(id, models).await)
+            .await
     }
 
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
@@ -392,34 +372,5 @@ fn ended(row: &ChangeRow, state: State, failure: Option<Failure>, tries: u32) ->
             memory: None,
         },
         wrote: false,
-    }
-}
-
-/// A lease's fence: whoever took the gateway after us has a higher number, and then nothing more is sent.
-#[derive(Debug)]
-struct LeaseFence {
-    store: Store,
-    url: lockstep_core::site::GatewayUrl,
-    fence: i64,
-    /// Set once a request may be on its way.
-    passed: AtomicBool,
-}
-
-impl Fence for LeaseFence {
-    fn check(&self) -> BoxFuture<'_, Result<(), Failure>> {
-        async {
-            match self.store.lease_holds(&self.url, self.fence).await {
-                Ok(true) => {
-                    self.passed.store(true, Ordering::SeqCst);
-                    Ok(())
-                }
-                Ok(false) => Err(Failure::new(
-                    FailureKind::Record,
-                    "another process has taken over this gateway",
-                )),
-                Err(error) => Err(Failure::new(FailureKind::Record, error.to_string())),
-            }
-        }
-        .boxed()
     }
 }

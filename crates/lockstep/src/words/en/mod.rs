@@ -11,6 +11,7 @@ use lockstep_core::settings::Field;
 
 pub(crate) use failure::{failure, what_to_do};
 pub(crate) use finding::finding;
+pub(crate) use price::{field, kind};
 pub(crate) use reason::{dropped, kept, note, reason};
 
 /// Two variables of the environment that contradict each other.

@@ -1,6 +1,8 @@
 //! Why a price is held or skipped, in words.
 
 use lockstep_core::hold::{Reason, ReasonCode};
+use lockstep_core::prices::field::Field;
+use lockstep_core::prices::values::Kind;
 
 use super::names;
 use crate::words::Said;
@@ -75,5 +77,30 @@ pub(super) fn reason(code: ReasonCode, reason: &Reason) -> Said {
         ),
         // The other codes are about model lists and have their words beside this.
         _ => Said::new(format!("Held: {}", code.code()), ""),
+    }
+}
+
+/// What a field is called.
+pub(crate) fn field(field: Field) -> &'static str {
+    match field {
+        Field::ModelRatio => "model ratio",
+        Field::CompletionRatio => "completion ratio",
+        Field::CacheRatio => "cache ratio",
+        Field::CreateCacheRatio => "create cache ratio",
+        Field::ImageRatio => "image ratio",
+        Field::AudioRatio => "audio ratio",
+        Field::AudioCompletionRatio => "audio completion ratio",
+        Field::ModelPrice => "fixed price",
+        Field::BillingMode => "billing mode",
+        Field::BillingExpr => "billing expression",
+    }
+}
+
+/// How a model is billed.
+pub(crate) fn kind(kind: Kind) -> &'static str {
+    match kind {
+        Kind::PerToken => "per token",
+        Kind::PerCall => "per call",
+        Kind::Expression => "by expression",
     }
 }

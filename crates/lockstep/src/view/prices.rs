@@ -1,0 +1,294 @@
+//! Prices for people and programs: in dollars per million tokens, or in the gateway's ratios.
+
+use comfy_table::{Cell, Color};
+use lockstep_core::change::State;
+use lockstep_core::prices::field::Field;
+use lockstep_core::prices::usd::Usd;
+use lockstep_store::prices::PriceRow;
+use lockstep_store::status::ItemStatus;
+use serde_json::{Map, Value, json};
+
+use super::Screen;
+use super::json::{error, reason, time};
+use super::table::{plain, text};
+use crate::words::en;
+
+/// How prices are shown.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Unit {
+    /// USD per million tokens, or per call.
+    #[default]
+    Dollars,
+    /// The gateway's own numbers.
+    Ratios,
+}
+
+/// One row as JSON.
+pub(crate) fn item(row: &PriceRow) -> Value {
+    let formula: Map<String, Value> = row
+        .detail
+        .formula
+        .iter()
+        .map(|(name, factor)| (name.clone(), json!(factor)))
+        .collect();
+    let others: Vec<Value> = row
+        .detail
+        .others
+        .iter()
+        .map(|(source, said)| json!({"source": source, "value": value(row.field, said)}))
+        .collect();
+    json!({
+        "model": row.model,
+        "field": row.field.code(),
+        "old": row.old.as_ref().map(|text| value(row.field, text)),
+        "new": row.new.as_ref().map(|text| value(row.field, text)),
+        "source": row.source,
+        "status": row.status().code(),
+        "error": row.failure.as_ref().map(error),
+        "hold": row.hold.as_ref().map(reason),
+        "skip": row.skip.as_ref().map(reason),
+        "usd_old": row.usd_old.as_ref().map(usd),
+        "usd_new": row.usd_new.as_ref().map(usd),
+        "kind_old": row.detail.kind_old.map(|kind| kind.code()),
+        "kind_new": row.detail.kind_new.map(|kind| kind.code()),
+        "formula": formula,
+        "others": others,
+        "finished_at": row.finished_at.map(time),
+    })
+}
+
+/// A value of a map as JSON: a number where it is one.
+pub(crate) fn value(field: Field, text: &str) -> Value {
+    let number: Option<f64> = text.parse().ok().filter(|number: &f64| number.is_finite());
+    match number {
+        Some(number) if field.is_number() && number.fract() == 0.0 && number.abs() < 1e15 => {
+            json!(number as i64)
+        }
+        Some(number) if field.is_number() => json!(number),
+        _ => json!(text),
+    }
+}
+
+/// What a model costs as JSON, in USD per million tokens or per call.
+pub(crate) fn usd(usd: &Usd) -> Value {
+    json!({
+        "input": usd.input.map(cents),
+        "output": usd.output.map(cents),
+        "cache_read": usd.cache_read.map(cents),
+        "cache_write": usd.cache_write.map(cents),
+        "per_call": usd.per_call.map(cents),
+    })
+}
+
+/// A sum without the tail that comes of multiplying: to a millionth of a dollar, or ten digits for what is less.
+fn cents(sum: f64) -> f64 {
+    let digits = if sum.abs() >= 1e-3 { 1e9 } else { 1e12 };
+    (sum * digits).round() / digits
+}
+
+/// The rows of a price run that are worth a line, one a model.
+pub(crate) fn changes(screen: &Screen, rows: &[PriceRow], unit: Unit) -> Option<String> {
+    let mut table = plain(screen, &["STATUS", "MODEL", "PRICE", "SOURCE"]);
+    let mut told = false;
+    for model in rows.chunk_by(|one, next| one.model == next.model) {
+        if model.iter().all(|row| row.state == State::Same) {
+            continue;
+        }
+        told = true;
+        let (word, colour) = status(model);
+        let first = &model[0];
+        table.add_row(vec![
+            Cell::new(word).fg(colour),
+            Cell::new(&first.model),
+            Cell::new(story(screen, model, unit)),
+            Cell::new(first.source.as_deref().unwrap_or("")),
+        ]);
+    }
+    told.then(|| text(&table))
+}
+
+fn status(model: &[PriceRow]) -> (&'static str, Color) {
+    let any = |state: State| model.iter().any(|row| row.state == state);
+    let failed = model
+        .iter()
+        .any(|row| row.status() == ItemStatus::Failed);
+    if any(State::Moved) {
+        ("moved", Color::Red)
+    } else if failed {
+        ("failed", Color::Red)
+    } else if model.iter().any(|row| row.hold.is_some()) {
+        ("held", Color::Yellow)
+    } else if any(State::Applied) {
+        ("written", Color::Green)
+    } else if any(State::Ready) || any(State::Approved) {
+        ("ready", Color::Cyan)
+    } else if any(State::Skipped) || any(State::Dropped) {
+        ("skipped", Color::DarkGrey)
+    } else {
+        ("same", Color::Reset)
+    }
+}
+
+/// What is said of a model: what its price was and becomes, what stands in the way, what the others say.
+fn story(screen: &Screen, model: &[PriceRow], unit: Unit) -> String {
+    let first = &model[0];
+    let mut lines = match unit {
+        Unit::Dollars => in_dollars(first.usd_old.as_ref(), first.usd_new.as_ref()),
+        Unit::Ratios => Vec::new(),
+    };
+    let kinds = (first.detail.kind_old, first.detail.kind_new);
+    if let (Some(old), Some(new)) = kinds
+        && old != new
+    {
+        lines.push(format!("billed {} -> {}", en::kind(old), en::kind(new)));
+    }
+    // Where dollars say nothing, or not all, the values themselves do.
+    if lines.is_empty() || unit == Unit::Ratios || screen.verbose {
+        lines.extend(model.iter().filter(|row| row.old != row.new).map(in_ratios));
+    }
+    for row in model {
+        let reasons = row.hold.iter().chain(&row.skip);
+        for said in reasons.map(|reason| en::reason(reason).message) {
+            if !lines.contains(&said) {
+                lines.push(said);
+            }
+        }
+        if row.status() == ItemStatus::Failed
+            && let Some(failure) = &row.failure
+        {
+            let said = en::failure(failure).message;
+            if !lines.contains(&said) {
+                lines.push(said);
+            }
+        }
+    }
+    if screen.verbose {
+        if first.detail.formula.len() > 1 {
+            lines.push(formula(&first.detail.formula));
+        }
+        for row in model {
+            for (source, said) in &row.detail.others {
+                lines.push(format!("{source} says {}: {}", en::field(row.field), short(said)));
+            }
+        }
+    }
+    lines.join("\n")
+}
+
+/// A price before and after, in dollars.
+pub(crate) fn in_dollars(old: Option<&Usd>, new: Option<&Usd>) -> Vec<String> {
+    let none = Usd::default();
+    let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
+    let parts = [
+        ("input", old.input, new.input),
+        ("output", old.output, new.output),
+        ("cache read", old.cache_read, new.cache_read),
+        ("cache write", old.cache_write, new.cache_write),
+        ("a call", old.per_call, new.per_call),
+    ];
+    let mut lines = Vec::new();
+    for (what, old, new) in parts {
+        let (old, new) = (old.map(dollars), new.map(dollars));
+        if old == new {
+            continue;
+        }
+        let old = old.unwrap_or_else(|| "none".to_owned());
+        let new = new.unwrap_or_else(|| "none".to_owned());
+        lines.push(format!("{what} {old} -> {new}"));
+    }
+    lines
+}
+
+/// A sum: cents where they are enough, up to six significant digits where not.
+pub(crate) fn dollars(sum: f64) -> String {
+    let exact = cents(sum);
+    if (exact * 100.0 - (exact * 100.0).round()).abs() < 1e-9 {
+        return format!("${exact:.2}");
+    }
+    let size = exact.abs().log10().floor();
+    let decimals = (5.0 - size).clamp(0.0, 12.0) as usize;
+    let text = format!("{exact:.decimals$}");
+    format!("${}", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+fn in_ratios(row: &PriceRow) -> String {
+    let side = |text: &Option<String>| text.as_deref().map_or_else(|| "none".to_owned(), short);
+    format!(
+        "{} {} -> {}",
+        en::field(row.field),
+        side(&row.old),
+        side(&row.new)
+    )
+}
+
+/// The factors of a price: `2.5 x recharge 0.14 x group 1.5 = 0.525`.
+fn formula(factors: &[(String, f64)]) -> String {
+    let mut text = String::new();
+    for (name, number) in factors {
+        match name.as_str() {
+            "price" => text.push_str(&dollars(*number)),
+            "result" => text.push_str(&format!(" = {}", dollars(*number))),
+            _ => text.push_str(&format!(" x {name} {number}")),
+        }
+    }
+    text
+}
+
+/// A value short enough for a cell: expressions are long.
+fn short(text: &str) -> String {
+    const MOST: usize = 60;
+    if text.chars().count() <= MOST {
+        return text.to_owned();
+    }
+    let start: String = text.chars().take(MOST).collect();
+    format!("{start}…")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_are_as_long_as_they_need_to_be() {
+        for (sum, text) in [
+            (2.5, "$2.50"),
+            (0.0, "$0.00"),
+            (10.0, "$10.00"),
+            (0.075, "$0.075"),
+            (0.1 * 3.0, "$0.30"),
+            (0.000_001, "$0.000001"),
+            (1_234.567_891, "$1234.57"),
+        ] {
+            assert_eq!(dollars(sum), text);
+        }
+    }
+
+    #[test]
+    fn only_what_differs_is_told() {
+        let old = Usd {
+            input: Some(2.5),
+            output: Some(10.0),
+            ..Usd::default()
+        };
+        let new = Usd {
+            output: Some(12.0),
+            ..old
+        };
+        assert_eq!(
+            in_dollars(Some(&old), Some(&new)),
+            ["output $10.00 -> $12.00"]
+        );
+        assert_eq!(
+            in_dollars(None, Some(&new)),
+            ["input none -> $2.50", "output none -> $12.00"]
+        );
+    }
+
+    #[test]
+    fn numbers_are_numbers_and_texts_are_texts() {
+        assert_eq!(value(Field::ModelRatio, "1.50"), json!(1.5));
+        assert_eq!(value(Field::ModelRatio, "2"), json!(2));
+        assert_eq!(value(Field::BillingMode, "2"), json!("2"));
+        assert_eq!(value(Field::ModelRatio, "x"), json!("x"));
+    }
+}
