@@ -725,6 +725,12 @@ fn scaling_multiplies_the_prices_where_they_stand() {
             2.0,
             "(tier(\"a\", ceil(p))) * 3",
         ),
+        // What was begun inside is left as it was where the other factor has to do.
+        (
+            "tier(\"a\", p * 2 + ceil(c)) * 3",
+            2.0,
+            "tier(\"a\", p * 2 + ceil(c)) * 6",
+        ),
         ("max(p * 2, 100)", 2.0, "max(p * 4, 200.0)"),
         ("tier(\"free\", 0)", 2.0, "tier(\"free\", 0.0)"),
         ("p * 3", 1e-7, "p * 3e-7"),
