@@ -15,76 +15,89 @@ pub struct Tier {
 
 /// See [`super::Expr::tiers`].
 pub(super) fn tiers(root: &Node) -> Vec<Tier> {
-    let mut tiers = Vec::new();
-    collect(root, Some(1.0), !root.has_tier(), &mut tiers);
-    tiers
+    let mut found = Found {
+        root,
+        leaves: !root.has_tier(),
+        tiers: Vec::new(),
+    };
+    found.collect(root, Some(1.0));
+    found.tiers
 }
 
-/// Finds the tiers of a part that counts `factor` times; `None` when that depends. With `leaves`, whatever is not a
-/// condition is a tier.
-fn collect(node: &Node, factor: Option<f64>, leaves: bool, tiers: &mut Vec<Tier>) {
-    match &node.kind {
-        Kind::Choice(parts) => {
-            collect(&parts[1], factor, leaves, tiers);
-            collect(&parts[2], factor, leaves, tiers);
-        }
-        _ if leaves => tiers.push(tier("", node, factor)),
-        Kind::Call(Function::Tier, parts) => {
-            let name = match &parts[0].kind {
-                Kind::Text(name) => name,
-                _ => "",
-            };
-            tiers.push(tier(name, &parts[1], factor));
-        }
-        Kind::Unary(Unary::Minus, part) => {
-            collect(part, factor.map(|factor| -factor), leaves, tiers);
-        }
-        Kind::Unary(Unary::Plus, part) => collect(part, factor, leaves, tiers),
-        Kind::Binary(op, left, right) => {
-            let times = |by: Option<f64>| Some(factor? * by?);
-            let (to_left, to_right) = match op {
-                Binary::Add => (factor, factor),
-                Binary::Sub => (factor, factor.map(|factor| -factor)),
-                Binary::Mul => (times(constant(right)), times(constant(left))),
-                Binary::Div => (times(constant(right).map(f64::recip)), None),
-                _ => (None, None),
-            };
-            collect(left, to_left, leaves, tiers);
-            collect(right, to_right, leaves, tiers);
-        }
-        _ => {
-            for part in node.parts() {
-                collect(part, None, leaves, tiers);
+struct Found<'a> {
+    root: &'a Node,
+    /// Whether whatever is not a condition is a tier, because none is named.
+    leaves: bool,
+    tiers: Vec<Tier>,
+}
+
+impl Found<'_> {
+    /// Finds the tiers of a part that counts `factor` times; `None` when that depends.
+    fn collect(&mut self, node: &Node, factor: Option<f64>) {
+        match &node.kind {
+            Kind::Choice(parts) => {
+                self.collect(&parts[1], factor);
+                self.collect(&parts[2], factor);
+            }
+            _ if self.leaves => self.add("", node, factor),
+            Kind::Call(Function::Tier, parts) => {
+                let name = match &parts[0].kind {
+                    Kind::Text(name) => name,
+                    _ => "",
+                };
+                self.add(name, &parts[1], factor);
+            }
+            Kind::Unary(Unary::Minus, part) => self.collect(part, factor.map(|factor| -factor)),
+            Kind::Unary(Unary::Plus, part) => self.collect(part, factor),
+            Kind::Binary(op, left, right) => {
+                let times = |by: Option<f64>| Some(factor? * by?);
+                let (to_left, to_right) = match op {
+                    Binary::Add => (factor, factor),
+                    Binary::Sub => (factor, factor.map(|factor| -factor)),
+                    Binary::Mul => (times(constant(right)), times(constant(left))),
+                    Binary::Div => (times(constant(right).map(f64::recip)), None),
+                    _ => (None, None),
+                };
+                self.collect(left, to_left);
+                self.collect(right, to_right);
+            }
+            _ => {
+                for part in node.parts() {
+                    self.collect(part, None);
+                }
             }
         }
+    }
+
+    fn add(&mut self, name: &str, body: &Node, factor: Option<f64>) {
+        let form = Form::of(body);
+        let rate = |var: Var| {
+            let rate = factor? * form.rates[var.index()]?;
+            rate.is_finite().then_some(rate)
+        };
+        // Tokens of a kind that the expression names nowhere are counted among the input, so that they are not free.
+        let own = |var: Var| {
+            let named = |part: &Node| matches!(part.kind, Kind::Var(other) if other == var);
+            rate(var).filter(|_| self.root.any(&named))
+        };
+        let call = || Some(factor? * form.base? / PER_CALL);
+        let price = Usd {
+            input: rate(Var::P),
+            output: rate(Var::C),
+            cache_read: own(Var::Cr),
+            cache_write: own(Var::Cc),
+            per_call: call().filter(|call| call.is_finite() && *call != 0.0),
+        };
+        self.tiers.push(Tier {
+            name: name.to_owned(),
+            price,
+        });
     }
 }
 
 /// The value of a part that is the same for every call.
 fn constant(node: &Node) -> Option<f64> {
     Form::of(node).alone()
-}
-
-fn tier(name: &str, body: &Node, factor: Option<f64>) -> Tier {
-    let form = Form::of(body);
-    let mentioned = |var: Var| body.any(&|part| matches!(part.kind, Kind::Var(v) if v == var));
-    let rate = |var: Var| {
-        let rate = factor? * form.rates[var.index()]?;
-        rate.is_finite().then_some(rate)
-    };
-    // Tokens of a kind that has no price of its own are among the input, so that their price is not zero.
-    let own = |var: Var| rate(var).filter(|_| mentioned(var));
-    let call = || Some(factor? * form.base? / PER_CALL).filter(|call| call.is_finite());
-    Tier {
-        name: name.to_owned(),
-        price: Usd {
-            input: rate(Var::P),
-            output: rate(Var::C),
-            cache_read: own(Var::Cr),
-            cache_write: own(Var::Cc),
-            per_call: call().filter(|call| *call != 0.0),
-        },
-    }
 }
 
 /// What a part without tokens comes to is in USD per million calls, so to say.
