@@ -8,6 +8,7 @@ pub mod brake;
 pub mod change;
 pub mod channel;
 pub mod failure;
+pub mod formats;
 pub mod hash;
 pub mod hold;
 pub mod models;

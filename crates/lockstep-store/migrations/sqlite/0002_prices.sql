@@ -28,7 +28,17 @@ CREATE TABLE image (
     option_key TEXT NOT NULL,
     before_hash TEXT NOT NULL,
     after_hash TEXT,
+    -- Writes of the map by others while the run wrote, by the gateway's own log.
+    others BIGINT NOT NULL,
     PRIMARY KEY (run_id, option_key)
+) WITHOUT ROWID;
+
+-- What became of each source of a run, as JSON.
+CREATE TABLE run_source (
+    run_id TEXT NOT NULL REFERENCES run (id) ON DELETE CASCADE,
+    position BIGINT NOT NULL,
+    data TEXT NOT NULL,
+    PRIMARY KEY (run_id, position)
 ) WITHOUT ROWID;
 
 CREATE TABLE price_hold (

@@ -1,0 +1,375 @@
+//! How the gateway's prices differ from those of its sources: what New API's own `ratio_sync` answers.
+//!
+//! A field of a model is a difference if the gateway has a value and some source another one, or the gateway has none
+//! and some source has one. A model that a source has no more is not a difference. Sources without any difference are
+//! left out altogether.
+
+use crate::prices::field::Field;
+use crate::prices::names::{NameId, Names};
+use crate::prices::number::{near, parse, push_canonical, same};
+use crate::prices::table::Table;
+
+/// What gateways show as the ratio of a model that nobody priced.
+pub const PLACEHOLDER: f64 = 37.5;
+
+/// One source of the comparison.
+#[derive(Clone, Copy, Debug)]
+pub struct SourceTable<'t> {
+    /// The name by which the answer knows it.
+    pub name: &'t str,
+    /// What it has.
+    pub table: &'t Table<'t>,
+}
+
+/// What one source says to one field of one model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cell<'t> {
+    /// It has no value, and the gateway has one.
+    Absent,
+    /// The same as the gateway: an equal value, or none as well.
+    Same,
+    /// Another value: a number as it was written, or a text.
+    Value(&'t str),
+}
+
+/// All differences between the gateway and its sources.
+#[derive(Clone, Debug)]
+pub struct Differences<'t> {
+    names: &'t Names,
+    local: &'t Table<'t>,
+    sources: Vec<SourceTable<'t>>,
+    /// The sources that have a difference, in the order given.
+    kept: Vec<usize>,
+    /// The models that have a difference, by name, with a bit for each of their fields that has one.
+    models: Vec<(NameId, u16)>,
+}
+
+/// One field of one model in which the gateway and some source differ.
+#[derive(Clone, Copy, Debug)]
+pub struct Difference<'d> {
+    /// The model.
+    pub model: NameId,
+    /// Its name.
+    pub name: &'d str,
+    /// The field.
+    pub field: Field,
+    /// What the gateway has.
+    pub current: Option<&'d str>,
+    all: &'d Differences<'d>,
+}
+
+/// What one source says in a difference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said<'d> {
+    /// The source's place among those that were given to [`diff`].
+    pub source: usize,
+    /// Its name.
+    pub name: &'d str,
+    /// What it says.
+    pub cell: Cell<'d>,
+    /// Whether it can be believed: not where it shows the model as one that nobody priced.
+    pub confident: bool,
+}
+
+/// Compares the gateway's table with those of its sources. All of them know their models by `names`.
+///
+/// Linear in models times sources: each value of each source is looked at once, beside the gateway's, and only where the
+/// texts differ are numbers parsed.
+pub fn diff<'t>(
+    names: &'t Names,
+    local: &'t Table<'t>,
+    sources: &[SourceTable<'t>],
+) -> Differences<'t> {
+    let mut marks = vec![0_u16; names.len()];
+    let kept = (sources.iter().enumerate())
+        .filter(|(_, source)| mark(local, source.table, &mut marks))
+        .map(|(place, _)| place)
+        .collect();
+    let mut models: Vec<(NameId, u16)> = marks
+        .iter()
+        .enumerate()
+        .filter(|(_, fields)| **fields != 0)
+        .map(|(place, fields)| (NameId::of_index(place), *fields))
+        .collect();
+    models.sort_unstable_by_key(|(model, _)| names.text(*model));
+    Differences {
+        names,
+        local,
+        sources: sources.to_vec(),
+        kept,
+        models,
+    }
+}
+
+/// Marks the fields in which a source has another value than the gateway, and says whether there is one.
+fn mark(local: &Table<'_>, source: &Table<'_>, marks: &mut [u16]) -> bool {
+    let fields: Vec<Field> = source.fields().collect();
+    let mut any = false;
+    for (row, model) in source.ids().iter().enumerate() {
+        let here = local.row_of(*model);
+        let mut differs = 0;
+        for field in &fields {
+            let Some(value) = source.at(row, *field) else {
+                continue;
+            };
+            let current = here.and_then(|here| local.at(here, *field));
+            if !current.is_some_and(|current| equal(*field, current, value)) {
+                differs |= 1 << field.index();
+            }
+        }
+        if differs != 0 {
+            any = true;
+            if let Some(mark) = marks.get_mut(model.index()) {
+                *mark |= differs;
+            }
+        }
+    }
+    any
+}
+
+fn equal(field: Field, a: &str, b: &str) -> bool {
+    if field.is_number() {
+        same(a, b)
+    } else {
+        a == b
+    }
+}
+
+impl<'t> Differences<'t> {
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.models.is_empty()
+    }
+
+    /// How many fields of models differ.
+    pub fn len(&self) -> usize {
+        (self.models.iter())
+            .map(|(_, fields)| fields.count_ones() as usize)
+            .sum()
+    }
+
+    /// How many models have a difference.
+    pub fn models(&self) -> usize {
+        self.models.len()
+    }
+
+    /// The places of the sources that have a difference, among those given.
+    pub fn sources(&self) -> &[usize] {
+        &self.kept
+    }
+
+    /// The differences, by the model's name and then in the order of the fields.
+    pub fn iter(&self) -> impl Iterator<Item = Difference<'_>> {
+        self.models.iter().flat_map(move |(model, fields)| {
+            marked(*fields).map(move |field| self.difference(*model, field))
+        })
+    }
+
+    fn difference(&self, model: NameId, field: Field) -> Difference<'_> {
+        Difference {
+            model,
+            name: self.names.text(model),
+            field,
+            current: self.local.get(model, field),
+            all: self,
+        }
+    }
+
+    /// The `differences` object of New API's answer, as JSON: by model, field and source.
+    pub fn json(&self) -> String {
+        let mut out = String::from("{");
+        for (place, (model, fields)) in self.models.iter().enumerate() {
+            if place > 0 {
+                out.push(',');
+            }
+            push_text(&mut out, self.names.text(*model));
+            out.push_str(":{");
+            for (place, field) in marked(*fields).enumerate() {
+                if place > 0 {
+                    out.push(',');
+                }
+                push_difference(&mut out, &self.difference(*model, field));
+            }
+            out.push('}');
+        }
+        out.push('}');
+        out
+    }
+}
+
+impl<'d> Difference<'d> {
+    /// What each source says that has a difference anywhere, in the order given.
+    pub fn cells(&self) -> impl Iterator<Item = Said<'d>> + use<'d> {
+        let (all, model, field, current) = (self.all, self.model, self.field, self.current);
+        all.kept.iter().map(move |place| {
+            let source = all.sources[*place];
+            let cell = match (current, source.table.get(model, field)) {
+                (None, None) => Cell::Same,
+                (Some(_), None) => Cell::Absent,
+                (Some(current), Some(value)) if equal(field, current, value) => Cell::Same,
+                (_, Some(value)) => Cell::Value(value),
+            };
+            Said {
+                source: *place,
+                name: source.name,
+                cell,
+                confident: is_confident(source.table, model),
+            }
+        })
+    }
+}
+
+/// Whether a source's values of a model can be believed. 37.5 with a completion ratio of 1 is what a gateway shows for a
+/// model that nobody priced.
+pub fn is_confident(table: &Table<'_>, model: NameId) -> bool {
+    let is = |field, number| {
+        let value = table.get(model, field).and_then(parse);
+        value.is_some_and(|value| near(value, number))
+    };
+    !(is(Field::ModelRatio, PLACEHOLDER) && is(Field::CompletionRatio, 1.0))
+}
+
+fn marked(fields: u16) -> impl Iterator<Item = Field> {
+    let is_marked = move |field: &Field| fields & (1 << field.index()) != 0;
+    Field::ALL.iter().copied().filter(is_marked)
+}
+
+fn push_difference(out: &mut String, difference: &Difference<'_>) {
+    push_text(out, difference.field.code());
+    out.push_str(":{\"current\":");
+    match difference.current {
+        None => out.push_str("null"),
+        Some(value) => push_value(out, difference.field, value),
+    }
+    out.push_str(",\"upstreams\":{");
+    for (place, said) in difference.cells().enumerate() {
+        if place > 0 {
+            out.push(',');
+        }
+        push_text(out, said.name);
+        out.push(':');
+        match said.cell {
+            Cell::Absent => out.push_str("null"),
+            Cell::Same => out.push_str("\"same\""),
+            Cell::Value(value) => push_value(out, difference.field, value),
+        }
+    }
+    out.push_str("},\"confidence\":{");
+    for (place, said) in difference.cells().enumerate() {
+        if place > 0 {
+            out.push(',');
+        }
+        push_text(out, said.name);
+        out.push_str(if said.confident { ":true" } else { ":false" });
+    }
+    out.push_str("}}");
+}
+
+fn push_value(out: &mut String, field: Field, value: &str) {
+    if field.is_number() {
+        push_canonical(out, value);
+    } else {
+        push_text(out, value);
+    }
+}
+
+fn push_text(out: &mut String, text: &str) {
+    let is_plain = |byte: u8| byte >= b' ' && byte != b'"' && byte != b'\\';
+    if text.bytes().all(is_plain) {
+        out.push('"');
+        out.push_str(text);
+        out.push('"');
+    } else {
+        out.push_str(&serde_json::Value::from(text).to_string());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(names: &mut Names, values: &[(&str, Field, &str)]) -> Table<'static> {
+        let mut table = Table::new();
+        for (model, field, value) in values {
+            table.set(names.id(model), *field, value);
+        }
+        table
+    }
+
+    fn told(names: &Names, local: &Table<'_>, sources: &[&Table<'_>]) -> String {
+        let labels = ["one", "two", "three"];
+        let sources: Vec<SourceTable<'_>> = labels
+            .iter()
+            .zip(sources)
+            .map(|(name, table)| SourceTable { name, table })
+            .collect();
+        diff(names, local, &sources).json()
+    }
+
+    #[test]
+    fn a_model_that_a_source_has_no_more_is_no_difference() {
+        let mut names = Names::new();
+        let local = table(&mut names, &[("gone", Field::ModelRatio, "1")]);
+        let other = table(&mut names, &[]);
+        assert_eq!(told(&names, &local, &[&other]), "{}");
+    }
+
+    #[test]
+    fn a_source_without_a_difference_is_left_out() {
+        let mut names = Names::new();
+        let local = table(&mut names, &[("m", Field::ModelRatio, "1.50")]);
+        let equal = table(&mut names, &[("m", Field::ModelRatio, "1.5")]);
+        let other = table(&mut names, &[("m", Field::ModelRatio, "2.0")]);
+        assert_eq!(
+            told(&names, &local, &[&equal, &other]),
+            r#"{"m":{"model_ratio":{"current":1.5,"upstreams":{"two":2},"confidence":{"two":true}}}}"#
+        );
+        assert_eq!(told(&names, &local, &[&equal]), "{}");
+    }
+
+    #[test]
+    fn rows_are_sorted_by_name_and_texts_are_quoted() {
+        let mut names = Names::new();
+        let local = table(&mut names, &[("z", Field::ModelRatio, "\"15\"")]);
+        let other = table(
+            &mut names,
+            &[
+                ("z", Field::ModelRatio, "15"),
+                ("a\"\n", Field::BillingExpr, "tier(\"x\", p * 2)"),
+            ],
+        );
+        let sources = [SourceTable {
+            name: "s",
+            table: &other,
+        }];
+        let differences = diff(&names, &local, &sources);
+        let rows: Vec<&str> = differences.iter().map(|row| row.name).collect();
+        assert_eq!(rows, ["a\"\n", "z"]);
+        assert_eq!((differences.len(), differences.models()), (2, 2));
+        let value: serde_json::Value =
+            serde_json::from_str(&differences.json()).expect("it is JSON");
+        assert_eq!(value["z"]["model_ratio"]["current"], "15");
+        assert_eq!(
+            value["a\"\n"]["billing_expr"]["upstreams"]["s"],
+            "tier(\"x\", p * 2)"
+        );
+    }
+
+    #[test]
+    fn the_placeholder_with_completion_one_is_not_believed() {
+        let mut names = Names::new();
+        let placed = |completion| {
+            [
+                ("m", Field::ModelRatio, "37.5"),
+                ("m", Field::CompletionRatio, completion),
+            ]
+        };
+        let unset = table(&mut names, &placed("1.0"));
+        let set = table(&mut names, &placed("5"));
+        let alone = table(&mut names, &[("m", Field::ModelRatio, "37.5")]);
+        let model = names.id("m");
+        assert!(!is_confident(&unset, model));
+        assert!(is_confident(&set, model));
+        assert!(is_confident(&alone, model));
+    }
+}

@@ -1,0 +1,186 @@
+//! Numbers as the texts they came as: when they are the same, and how they are printed.
+
+use std::fmt::Write;
+
+/// How far two numbers may be apart and still be the same, as the gateway has it.
+const TOLERANCE: f64 = 1e-9;
+
+/// Texts that are shorter than this and have no exponent are finite, whatever their digits.
+const SURELY_FINITE: usize = 300;
+
+/// Whether two numbers are the same to the gateway: equal texts, or less than 1e-9 apart. Texts that are no numbers are
+/// the same only when they are equal.
+pub fn same(a: &str, b: &str) -> bool {
+    a == b
+        || match (parse(a), parse(b)) {
+            (Some(a), Some(b)) => near(a, b),
+            _ => false,
+        }
+}
+
+/// Whether two numbers are less than 1e-9 apart.
+pub fn near(a: f64, b: f64) -> bool {
+    (a - b).abs() < TOLERANCE
+}
+
+/// The number that a text is, if it is a finite one in digits: not `NaN`, not `inf`, not beyond what an `f64` holds.
+pub fn parse(text: &str) -> Option<f64> {
+    let first = text.bytes().next()?;
+    if !matches!(first, b'0'..=b'9' | b'-' | b'+' | b'.') {
+        return None;
+    }
+    let number: f64 = text.parse().ok()?;
+    number.is_finite().then_some(number)
+}
+
+/// What is wrong with a number of JSON, as its text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unusable {
+    /// It is beyond what an `f64` holds.
+    TooLarge,
+    /// It is not zero, and an `f64` has nothing but zero for it: it would make a model free.
+    TooSmall,
+}
+
+/// Whether a number of JSON can be reckoned with. Only odd ones are parsed for that.
+pub fn check(text: &str) -> Result<(), Unusable> {
+    let exponent = text.bytes().position(|byte| byte == b'e' || byte == b'E');
+    if exponent.is_none() && text.len() < SURELY_FINITE {
+        return Ok(());
+    }
+    match text.parse::<f64>() {
+        Ok(number) if !number.is_finite() => Err(Unusable::TooLarge),
+        Ok(0.0) => {
+            let digits = &text[..exponent.unwrap_or(text.len())];
+            let is_zero = digits.bytes().all(|byte| !matches!(byte, b'1'..=b'9'));
+            if is_zero {
+                Ok(())
+            } else {
+                Err(Unusable::TooSmall)
+            }
+        }
+        Ok(_) => Ok(()),
+        Err(_) => Err(Unusable::TooLarge),
+    }
+}
+
+/// Rounded to six decimals, half away from zero, as the gateway rounds what it reckons from US dollars.
+pub fn round6(number: f64) -> f64 {
+    let rounded = (number * 1e6).round() / 1e6;
+    // So large that it has no decimals, and times a million more than an f64 holds.
+    if rounded.is_finite() { rounded } else { number }
+}
+
+/// The shortest text that reads back as the number, in the form that Go and JavaScript give it in JSON.
+pub fn shortest(number: f64) -> String {
+    let mut text = String::new();
+    push_shortest(&mut text, number);
+    text
+}
+
+/// Writes a number's text as Go and JavaScript would print it: `2.0` as `2`, `1E-7` as `1e-7`. What is no number is
+/// written as it is.
+pub fn push_canonical(out: &mut String, text: &str) {
+    match parse(text) {
+        Some(number) if !is_canonical(text) => push_shortest(out, number),
+        _ => out.push_str(text),
+    }
+}
+
+/// Whether a number's text is its shortest already: few digits, no exponent, no zero at its end.
+fn is_canonical(text: &str) -> bool {
+    let plain = text.len() <= 15 && !text.bytes().any(|byte| matches!(byte, b'e' | b'E' | b'+'));
+    let trimmed = !text.contains('.') || !text.ends_with(['0', '.']);
+    plain
+        && trimmed
+        && text != "-0"
+        && !text.starts_with("0.00000")
+        && !text.starts_with("-0.00000")
+}
+
+fn push_shortest(out: &mut String, number: f64) {
+    let size = number.abs();
+    // Writing to a String cannot fail.
+    let _ = if size != 0.0 && !(1e-6..1e21).contains(&size) {
+        let text = format!("{number:e}");
+        match text.split_once('e') {
+            Some((digits, power)) if !power.starts_with('-') => write!(out, "{digits}e+{power}"),
+            _ => write!(out, "{text}"),
+        }
+    } else if size == 0.0 {
+        write!(out, "0")
+    } else {
+        write!(out, "{number}")
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn equal_within_a_thousand_millionth() {
+        assert!(same("1", "1.0000000005"));
+        assert!(!same("1", "1.000000002"));
+        assert!(same("2", "2.0"));
+        assert!(same("1e-07", "0.0000001"));
+        assert!(same("1e+21", "1000000000000000000000"));
+        assert!(same("0.3333333333333333", "0.333333333"));
+        assert!(!same("\"2\"", "2"));
+        assert!(same("\"2\"", "\"2\""));
+        assert!(!same("NaN", "nan"));
+    }
+
+    #[test]
+    fn only_finite_numbers_are_numbers() {
+        for text in [
+            "", "NaN", "inf", "-inf", "infinity", "1e999", "x", "-x", "1_0",
+        ] {
+            assert_eq!(parse(text), None, "{text}");
+        }
+        assert_eq!(parse("-0.5"), Some(-0.5));
+        assert_eq!(check("1e400"), Err(Unusable::TooLarge));
+        assert_eq!(check(&"9".repeat(400)), Err(Unusable::TooLarge));
+        assert_eq!(check("1e-400"), Err(Unusable::TooSmall));
+        assert_eq!(check("0e-400"), Ok(()));
+        assert_eq!(check("1e-7"), Ok(()));
+        assert_eq!(
+            check(&format!("0.{}1", "0".repeat(400))),
+            Err(Unusable::TooSmall)
+        );
+    }
+
+    #[test]
+    fn six_decimals_printed_shortest() {
+        assert_eq!(shortest(round6(10.0 / 3.0)), "3.333333");
+        assert_eq!(shortest(round6(0.15)), "0.15");
+        assert_eq!(shortest(round6(2.0)), "2");
+        assert_eq!(shortest(round6(1e-6)), "0.000001");
+        assert_eq!(shortest(round6(1e308)), "1e+308");
+        assert_eq!(shortest(-0.0), "0");
+    }
+
+    #[test]
+    fn numbers_are_printed_as_go_and_javascript_do() {
+        let told = |text: &str| {
+            let mut out = String::new();
+            push_canonical(&mut out, text);
+            out
+        };
+        for (text, printed) in [
+            ("2.0", "2"),
+            ("1E-7", "1e-7"),
+            ("0.0000001", "1e-7"),
+            ("1000000000000000000000", "1e+21"),
+            ("0.1234567890123456789", "0.12345678901234568"),
+            ("1.50", "1.5"),
+            ("-0.5", "-0.5"),
+            ("-0", "0"),
+            ("100", "100"),
+            ("0.000001", "0.000001"),
+            ("\"15\"", "\"15\""),
+        ] {
+            assert_eq!(told(text), printed);
+        }
+    }
+}
