@@ -231,7 +231,9 @@ impl Writing<'_> {
     async fn put(&self, id: i64, models: &NonEmptyModels) -> Option<Sent<Channel>> {
         self.session
             .writer(self.run, self.fence)
-            .until_sent(&self.stop, async |writer| writer.put_models(id, models).await)
+            .until_sent(&self.stop, async |writer| {
+                writer.put_models(id, models).await
+            })
             .await
     }
 

@@ -1,7 +1,7 @@
 //! Images: whole maps as they were before a run's first write of them and as its last write left them, byte for byte.
 
 use crate::blobs::Blobs;
-use crate::columns::Columns;
+use crate::columns::{Columns, big};
 use crate::sqlite::{Connection, Row};
 use crate::{Store, StoreError};
 
@@ -14,13 +14,16 @@ pub struct Image {
     pub before: String,
     /// The text as the run's last write left it, or was to leave it; `None` when that is not known.
     pub after: Option<String>,
+    /// How many writes of the map were by others while the run wrote, by the gateway's own log: what they wrote between
+    /// our last look and our write is gone, and both texts tell what.
+    pub others: u64,
 }
 
 impl Store {
     /// The run's images, in the order of their keys.
     pub async fn images(&self, run_id: &str) -> Result<Vec<Image>, StoreError> {
         let rows = sqlx::query(
-            "SELECT i.option_key, i.after_hash, b.text AS before_text, a.text AS after_text
+            "SELECT i.option_key, i.after_hash, i.others, b.text AS before_text, a.text AS after_text
              FROM image i
              LEFT JOIN blob b ON b.hash = i.before_hash
              LEFT JOIN blob a ON a.hash = i.after_hash
@@ -38,6 +41,7 @@ impl Store {
                     Some(_) => Some(columns.text("after_text")?),
                     None => None,
                 },
+                others: columns.count("others")?,
             })
         };
         rows.iter().map(read).collect()
@@ -55,7 +59,7 @@ pub(crate) async fn store(
     let after = image.after.as_ref().map(|text| blobs.put(text));
     blobs.store(db).await?;
     sqlx::query(
-        "INSERT INTO image (run_id, option_key, before_hash, after_hash) VALUES ($1, $2, $3, $4)
+        "INSERT INTO image (run_id, option_key, before_hash, after_hash, others) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (run_id, option_key) DO UPDATE
          SET after_hash = COALESCE(excluded.after_hash, image.after_hash)",
     )
@@ -63,25 +67,23 @@ pub(crate) async fn store(
     .bind(&image.key)
     .bind(before)
     .bind(after)
+    .bind(big(image.others))
     .execute(db)
     .await?;
     Ok(())
 }
 
-/// Stores the text that the last write left.
-pub(crate) async fn set_after(
+/// Stores how many writes were by others.
+pub(crate) async fn set_others(
     db: &mut Connection,
     run_id: &str,
     key: &str,
-    after: &str,
+    others: u64,
 ) -> Result<(), StoreError> {
-    let mut blobs = Blobs::default();
-    let after = blobs.put(after);
-    blobs.store(db).await?;
-    let set = sqlx::query("UPDATE image SET after_hash = $3 WHERE run_id = $1 AND option_key = $2")
+    let set = sqlx::query("UPDATE image SET others = $3 WHERE run_id = $1 AND option_key = $2")
         .bind(run_id)
         .bind(key)
-        .bind(after)
+        .bind(big(others))
         .execute(db)
         .await?;
     if set.rows_affected() == 0 {

@@ -8,6 +8,7 @@ pub mod copies;
 pub mod holds;
 pub mod images;
 pub(crate) mod rows;
+pub mod run_sources;
 pub mod seen;
 pub mod sources;
 

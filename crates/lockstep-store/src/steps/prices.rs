@@ -11,6 +11,7 @@ use crate::blobs::Blobs;
 use crate::columns::Columns;
 use crate::events::{NewEvent, Target};
 use crate::prices::rows::Value;
+use crate::prices::run_sources::{self, RunSource};
 use crate::prices::{PriceRow, images, seen};
 use crate::sqlite::Connection;
 use crate::{Store, StoreError, events, wire};
@@ -116,6 +117,7 @@ impl Store {
             key: option_key.to_owned(),
             before: before.to_owned(),
             after: after.map(str::to_owned),
+            others: 0,
         };
         self.write(move |db| {
             Box::pin(async move {
@@ -128,21 +130,38 @@ impl Store {
         .await
     }
 
-    /// Records a whole map as the run's last write of it left it, as it was read back. [`StoreError::NotFound`] when the
-    /// run recorded none before.
-    pub async fn set_image_after(
+    /// Records how many writes of a map were by others while the run wrote. [`StoreError::NotFound`] when the run
+    /// recorded no image of it before.
+    pub async fn set_image_others(
         &self,
         run_id: &str,
         fence: i64,
         option_key: &str,
-        after: &str,
+        others: u64,
     ) -> Result<(), StoreError> {
-        let run_id = run_id.to_owned();
-        let (option_key, after) = (option_key.to_owned(), after.to_owned());
+        let (run_id, option_key) = (run_id.to_owned(), option_key.to_owned());
         self.write(move |db| {
             Box::pin(async move {
                 enter(db, &run_id, fence, Requests::default()).await?;
-                images::set_after(db, &run_id, &option_key, &after).await
+                images::set_others(db, &run_id, &option_key, others).await
+            })
+        })
+        .await
+    }
+
+    /// Records what became of the sources of a run, in their order of preference; what was recorded before is replaced.
+    pub async fn record_sources(
+        &self,
+        run_id: &str,
+        fence: i64,
+        sources: Vec<RunSource>,
+    ) -> Result<(), StoreError> {
+        let run_id = run_id.to_owned();
+        self.write(move |db| {
+            Box::pin(async move {
+                let run = enter(db, &run_id, fence, Requests::default()).await?;
+                run.be_about(Subject::Prices)?;
+                run_sources::store(db, &run_id, &sources).await
             })
         })
         .await
