@@ -23,7 +23,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::http::Client;
 use crate::pace::Pacer;
-use detail::Cleaner;
+pub(crate) use detail::Cleaner;
 
 pub use listing::{Listing, PAGE_SIZE};
 pub use read::{Fetched, GatewayReader, Page, Rights, StatusPage, Who};

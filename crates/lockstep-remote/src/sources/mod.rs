@@ -16,6 +16,8 @@ use lockstep_core::prices::source::Target;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::gateway::Cleaner;
+
 pub use fetch::{Fetcher, Fetching};
 
 /// One source to ask.
@@ -131,26 +133,25 @@ impl Access {
             Ok(())
         };
         if let Some(token) = &self.token {
-            let bearer = format!("Bearer {}", token.expose_secret());
+            let bearer = format!("Bearer {}", token.expose_secret().trim());
             set(AUTHORIZATION.as_str(), &bearer)?;
             if let Some(user) = &self.user_id {
-                set("new-api-user", user)?;
+                set("new-api-user", user.trim())?;
             }
         }
         for (name, value) in &self.headers {
-            set(name, value.expose_secret())?;
+            set(name, value.expose_secret().trim())?;
         }
         Ok(headers)
     }
 
-    /// A failure without any of our secrets, which a site may have repeated.
+    /// A failure whose detail is fit to be stored and shown: a site may have repeated what it was sent.
     fn clean(&self, mut failure: Failure) -> Failure {
         let values = self.headers.iter().map(|(_, value)| value);
-        for secret in self.token.iter().chain(values) {
-            let secret = secret.expose_secret();
-            if !secret.is_empty() {
-                failure.detail = failure.detail.replace(secret, "***");
-            }
+        let secrets = self.token.iter().chain(values).cloned();
+        // Without a secret too: the rest of the cleaning is for everybody.
+        for secret in secrets.chain([SecretString::from("")]) {
+            failure.detail = Cleaner::new(secret).clean(&failure.detail);
         }
         failure
     }

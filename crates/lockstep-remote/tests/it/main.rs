@@ -3,10 +3,12 @@
 mod address;
 mod bounds;
 mod classify;
+mod guarded;
 mod listing;
 mod reading;
 mod secrets;
 mod server;
 mod simulated;
+mod sources;
 mod throttling;
 mod writing;
