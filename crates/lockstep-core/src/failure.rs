@@ -89,6 +89,8 @@ kinds! {
     NotRecognised = "not_recognised",
     /// The reply is larger than any real one.
     TooLarge = "too_large",
+    /// The address is private, link-local or otherwise special, and not allowed for this site. Nothing was sent.
+    RefusedAddress = "refused_address",
     /// The gateway answered `success: false`.
     Rejected = "rejected",
     /// The provider answered the gateway with an HTTP error.
@@ -161,5 +163,6 @@ mod tests {
         }
         assert!(!FailureKind::Unauthorized.worth_a_retry(Some(401)));
         assert!(FailureKind::Timeout.worth_a_retry(None));
+        assert!(!FailureKind::RefusedAddress.worth_a_retry(None));
     }
 }

@@ -7,3 +7,4 @@ pub mod gateway;
 pub mod http;
 pub mod pace;
 pub mod retry;
+pub mod sources;

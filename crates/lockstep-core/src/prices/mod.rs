@@ -6,6 +6,7 @@ pub mod field;
 pub mod map_text;
 pub mod names;
 pub mod number;
+pub mod source;
 pub mod table;
 pub mod usd;
 pub mod values;

@@ -14,16 +14,16 @@ const SHORTEST_SECRET: usize = 6;
 const KEY_PREFIXES: &[&str] = &["sk-", "AIza", "Bearer"];
 
 /// Cleans texts that came from outside.
-pub(super) struct Cleaner(SecretString);
+pub(crate) struct Cleaner(SecretString);
 
 impl Cleaner {
-    pub(super) fn new(token: SecretString) -> Self {
+    pub(crate) fn new(token: SecretString) -> Self {
         Self(token)
     }
 
     /// One line of at most [`LONGEST`] characters, without control characters, the token, providers' keys,
     /// and the queries and users of addresses.
-    pub(super) fn clean(&self, text: &str) -> String {
+    pub(crate) fn clean(&self, text: &str) -> String {
         // Invisible characters go first: a token with one inside would be whole again once they are gone.
         let visible: String = text.chars().filter_map(visible).collect();
         let token = self.0.expose_secret().trim();

@@ -27,7 +27,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::http::Client;
 use crate::pace::Pacer;
-use detail::Cleaner;
+pub(crate) use detail::Cleaner;
 
 pub use audit::OptionWrite;
 pub use listing::{Listing, PAGE_SIZE};

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lockstep_core::failure::{Failure, FailureKind};
+use reqwest::dns::Resolve;
 use reqwest::header::{CONTENT_ENCODING, HeaderMap};
-use reqwest::{Method, Response};
+use reqwest::{ClientBuilder, Method, Proxy, Response};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::time::timeout;
@@ -56,6 +57,26 @@ impl Client {
     ///
     /// [`FailureKind::Tls`] when the TLS library refuses its own defaults, which no setting causes.
     pub fn new() -> Result<Self, Failure> {
+        Self::build(|builder| Ok(builder))
+    }
+
+    /// A client that dials what `resolver` says, or the proxy that it says.
+    pub(super) fn resolving(
+        resolver: Arc<dyn Resolve>,
+        proxy: Option<Url>,
+    ) -> Result<Self, Failure> {
+        Self::build(|builder| {
+            let builder = builder.dns_resolver(resolver);
+            match proxy {
+                Some(proxy) => Ok(builder.proxy(Proxy::all(proxy)?)),
+                None => Ok(builder),
+            }
+        })
+    }
+
+    fn build(
+        with: impl FnOnce(ClientBuilder) -> reqwest::Result<ClientBuilder>,
+    ) -> Result<Self, Failure> {
         let unusable = |error: String| Failure::new(FailureKind::Tls, error);
         let roots = RootCertStore {
             roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
@@ -72,7 +93,7 @@ impl Client {
             reason = "the one client, from which all bounds come"
         )]
         let builder = reqwest::Client::builder();
-        builder
+        let builder = builder
             .tls_backend_preconfigured(tls)
             .no_proxy()
             .redirect(reqwest::redirect::Policy::none())
@@ -80,8 +101,9 @@ impl Client {
             .retry(reqwest::retry::never())
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE)
-            .user_agent(concat!("lockstep/", env!("CARGO_PKG_VERSION")))
-            .build()
+            .user_agent(concat!("lockstep/", env!("CARGO_PKG_VERSION")));
+        with(builder)
+            .and_then(ClientBuilder::build)
             .map(Self)
             .map_err(|error| unusable(error.to_string()))
     }

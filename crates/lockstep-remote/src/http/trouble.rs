@@ -5,7 +5,7 @@ use std::io;
 
 use lockstep_core::failure::{Failure, FailureKind};
 
-use super::CONNECT_TIMEOUT;
+use super::{CONNECT_TIMEOUT, Refused};
 
 /// A request that got no reply.
 #[derive(Debug)]
@@ -35,6 +35,10 @@ impl NoReply {
 
     /// The meaning of a transport error.
     pub(crate) fn from_reqwest(error: reqwest::Error) -> Self {
+        // The client calls a refusal a connect error, which is worth a retry. It never is.
+        if let Some(refused) = find::<Refused>(&error) {
+            return Self::not_sent(FailureKind::RefusedAddress, refused.to_string());
+        }
         if let Some(tls) = find::<rustls::Error>(&error)
             && error.is_connect()
         {

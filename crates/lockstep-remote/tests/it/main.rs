@@ -3,6 +3,7 @@
 mod address;
 mod bounds;
 mod classify;
+mod guarded;
 mod listing;
 mod options;
 mod prices;
@@ -10,5 +11,6 @@ mod reading;
 mod secrets;
 mod server;
 mod simulated;
+mod sources;
 mod throttling;
 mod writing;

@@ -87,6 +87,13 @@ pub(crate) fn failure(failure: &Failure) -> Said {
             "The reply is larger than 16 MiB and was refused",
             "Look at what answers at this address; no real list is that large.",
         ),
+        FailureKind::RefusedAddress => Said::new(
+            format!(
+                "The address is private and was not called{}",
+                after_colon(detail)
+            ),
+            "If it is meant, allow its network for this site with `--allow-private CIDR`, such as `lockstep site edit NAME --allow-private 10.0.0.0/8`. Link-local and metadata addresses are never called.",
+        ),
         FailureKind::Rejected => Said::new(
             format!("The gateway refused{}", after_colon(detail)),
             "Open the channel in the gateway's console; its own message says what it minds.",
