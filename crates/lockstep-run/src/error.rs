@@ -21,6 +21,12 @@ pub enum EngineError {
     /// Channels that were named are not on the gateway.
     #[error("the gateway has no channel {}", join(.0))]
     NoSuchChannel(Vec<i64>),
+    /// A source that was named is none of the gateway's channels, or has no address.
+    #[error("there is no source {0}: the gateway lists no such channel with an address")]
+    NoSuchSource(String),
+    /// No source of prices was named, and none is remembered.
+    #[error("no source of prices is named or remembered")]
+    NoSource,
     /// An empty selection is refused, never taken for "all".
     #[error("no channel was chosen")]
     EmptySelection,

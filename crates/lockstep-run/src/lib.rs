@@ -13,6 +13,7 @@ mod fenced;
 mod input;
 mod journal;
 mod plan;
+pub mod prices;
 pub mod progress;
 mod read;
 mod reading;

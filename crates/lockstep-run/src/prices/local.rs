@@ -19,12 +19,12 @@ const EMPTY: &str = "{}";
 
 /// The ten maps, and what the gateway says beside them.
 #[derive(Debug)]
-pub(crate) struct Local {
+pub struct LocalPrices {
     options: PriceOptions,
     maps: Vec<Option<MapText>>,
 }
 
-impl Local {
+impl LocalPrices {
     pub(crate) fn of(options: PriceOptions) -> Self {
         let maps = Field::ALL
             .iter()
@@ -115,7 +115,7 @@ impl Local {
     }
 }
 
-impl PriceGate for Local {
+impl PriceGate for LocalPrices {
     fn priced(&self, model: &str) -> bool {
         billed(model, &|name: &str| self.values(name), self.self_use()).priced()
     }
@@ -123,12 +123,12 @@ impl PriceGate for Local {
 
 impl Session {
     /// Reads the gateway's prices, with retries.
-    pub(crate) async fn local(&self, max_retries: u32) -> Result<Local, Failure> {
+    pub(crate) async fn local(&self, max_retries: u32) -> Result<LocalPrices, Failure> {
         let reader = self.reader();
         read_with_retries(max_retries, || reader.options())
             .await
             .result
-            .map(Local::of)
+            .map(LocalPrices::of)
     }
 
     /// The models that the gateway's enabled channels serve, each with their ids.

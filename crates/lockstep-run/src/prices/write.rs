@@ -20,7 +20,7 @@ use lockstep_store::runs::Run;
 use lockstep_store::steps::PriceOutcome;
 use tokio_util::sync::CancellationToken;
 
-use super::local::Local;
+use super::local::LocalPrices;
 use super::review::PriceApproval;
 use crate::engine::{Held, Session, Watch};
 use crate::error::EngineError;
@@ -56,7 +56,7 @@ struct Writing<'a> {
 /// What came of one write of a map.
 enum Written {
     /// The map is stored and was read back.
-    Stored(Box<Local>),
+    Stored(Box<LocalPrices>),
     /// Nothing of it is stored, or nobody knows; the failure says which.
     Not(Failure),
     /// The run was stopped before it was sent.
@@ -233,7 +233,7 @@ impl Writing<'_> {
     }
 
     /// Whether each row is still to be written: found already, as it was, or moved.
-    async fn look(&mut self, local: &Local, resumed: Resumed) -> Result<(), EngineError> {
+    async fn look(&mut self, local: &LocalPrices, resumed: Resumed) -> Result<(), EngineError> {
         let mut outcomes = Vec::new();
         for row in self.rows.values() {
             let now = local.value(&row.model, row.field);
@@ -281,8 +281,8 @@ impl Writing<'_> {
     async fn one(
         &mut self,
         write: &Write,
-        local: Local,
-    ) -> Result<(Option<Local>, Option<Failure>), EngineError> {
+        local: LocalPrices,
+    ) -> Result<(Option<LocalPrices>, Option<Failure>), EngineError> {
         let field = write.field;
         let mut base = local;
         let mut tries = 0;
@@ -352,7 +352,7 @@ impl Writing<'_> {
     }
 
     /// The rows of a write whose value is no longer what was planned from: their models are given up.
-    fn still_meant(&mut self, write: &Write, base: &Local) -> Vec<PriceOutcome> {
+    fn still_meant(&mut self, write: &Write, base: &LocalPrices) -> Vec<PriceOutcome> {
         let mut moved = BTreeSet::new();
         for (model, _) in &write.edits {
             let Some(row) = self.rows.get(&(model.clone(), write.field)) else {
@@ -391,7 +391,7 @@ impl Writing<'_> {
     fn edited(
         &self,
         field: Field,
-        base: &Local,
+        base: &LocalPrices,
         edits: &[(String, Field, Option<String>)],
     ) -> Option<(String, String)> {
         let map = base.map(field)?;
@@ -473,7 +473,7 @@ impl Writing<'_> {
     async fn stored(
         &mut self,
         edits: &[(String, Field, Option<String>)],
-        now: &Local,
+        now: &LocalPrices,
     ) -> Result<Option<Failure>, EngineError> {
         let mut outcomes = Vec::new();
         let mut failed = None;
@@ -570,7 +570,7 @@ impl Writing<'_> {
         }
     }
 
-    async fn read(&self) -> Option<Result<Local, Failure>> {
+    async fn read(&self) -> Option<Result<LocalPrices, Failure>> {
         self.unless_stopped(self.session.local(self.max_retries))
             .await
     }

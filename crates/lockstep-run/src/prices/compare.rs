@@ -1,0 +1,213 @@
+//! Price lists beside the gateway's own: decoded, judged, compared.
+
+use std::collections::BTreeMap;
+
+use lockstep_core::formats::{self, Decoded, NotAPriceList, Sellers, Skipped};
+use lockstep_core::prices::diff::{Differences, SourceTable, diff};
+use lockstep_core::prices::field::Field;
+use lockstep_core::prices::names::Names;
+use lockstep_core::prices::source::SourceState;
+use lockstep_core::prices::table::Table;
+use lockstep_store::prices::run_sources::RunSource;
+
+use super::collect::Collected;
+use super::local::LocalPrices;
+
+/// The fields that `/api/ratio_config` never has: they come from `/api/pricing`.
+const BEYOND_RATIO_CONFIG: [Field; 5] = [
+    Field::ImageRatio,
+    Field::AudioRatio,
+    Field::AudioCompletionRatio,
+    Field::BillingMode,
+    Field::BillingExpr,
+];
+
+/// The gateway's prices and those of its sources, all of whose models are known by the same names.
+#[derive(Debug)]
+pub struct Compared<'a> {
+    /// The names of all models.
+    pub names: Names,
+    /// What the gateway has.
+    pub local: formats::Local<'a>,
+    /// The sources, the preferred first.
+    pub sources: Vec<Judged<'a>>,
+}
+
+/// One source, judged.
+#[derive(Debug)]
+pub struct Judged<'a> {
+    /// What came of asking it.
+    pub collected: &'a Collected,
+    /// How far it can be trusted.
+    pub state: SourceState,
+    /// Its list, or the last good one.
+    pub table: Option<Table<'a>>,
+    /// Whether the list is the last good one, because none came.
+    pub stale: bool,
+    /// When the list was fetched, in Unix milliseconds.
+    pub fetched_at: Option<i64>,
+    /// What of the list was left out.
+    pub skipped: Skipped,
+    /// The source's groups, and what each pays as a multiple of its prices.
+    pub groups: BTreeMap<String, f64>,
+    /// Who sells what it lists.
+    pub sellers: Sellers,
+    /// Why it has no list: a short technical text.
+    pub error: Option<String>,
+}
+
+/// Decodes and judges.
+pub fn compare<'a>(local: &'a LocalPrices, collected: &'a [Collected]) -> Compared<'a> {
+    let mut names = Names::new();
+    let maps: Vec<(Field, &str)> = Field::ALL
+        .iter()
+        .map(|field| (*field, local.text(*field)))
+        .collect();
+    let own = formats::local(&maps, &mut names);
+    let sources = collected
+        .iter()
+        .map(|source| judge(source, &mut names))
+        .collect();
+    Compared {
+        names,
+        local: own,
+        sources,
+    }
+}
+
+impl Compared<'_> {
+    /// The sources that answered with a list of today, as the comparison takes them.
+    pub fn tables(&self) -> Vec<SourceTable<'_>> {
+        self.sources
+            .iter()
+            .filter(|source| !source.stale)
+            .filter_map(|source| {
+                Some(SourceTable {
+                    name: &source.collected.name,
+                    table: source.table.as_ref()?,
+                })
+            })
+            .collect()
+    }
+
+    /// The differences, given [`Self::tables`].
+    pub fn differences<'t>(&'t self, tables: &[SourceTable<'t>]) -> Differences<'t> {
+        diff(&self.names, &self.local.table, tables)
+    }
+}
+
+impl Judged<'_> {
+    /// What a run remembers of it.
+    pub fn told(&self) -> RunSource {
+        let skipped = self.skipped.iter().map(|(reason, skips)| {
+            (
+                reason.code().to_owned(),
+                skips.count as u64,
+                skips.names.clone(),
+            )
+        });
+        RunSource {
+            name: self.collected.name.clone(),
+            url: self.collected.url.clone(),
+            state: self.state.code().to_owned(),
+            detail: self.error.clone().unwrap_or_default(),
+            models: self.table.as_ref().map_or(0, Table::len) as u64,
+            fetched_at: self.fetched_at,
+            skipped: skipped.collect(),
+        }
+    }
+}
+
+fn judge<'a>(collected: &'a Collected, names: &mut Names) -> Judged<'a> {
+    let (state, error) = match &collected.page {
+        Err(failure) => {
+            let detail = match (failure.http_status, failure.detail.as_str()) {
+                (Some(status), "") => format!("status code {status}"),
+                (_, detail) => detail.to_owned(),
+            };
+            (SourceState::of_failure(failure), detail)
+        }
+        Ok(page) => match read(page.body.as_str(), collected, names) {
+            Ok(decoded) => return fresh(collected, decoded),
+            Err(refusal) => (state_of(&refusal), refusal.to_string()),
+        },
+    };
+    let mut judged = Judged {
+        collected,
+        state,
+        table: None,
+        stale: false,
+        fetched_at: None,
+        skipped: Skipped::default(),
+        groups: BTreeMap::new(),
+        sellers: Sellers::default(),
+        error: Some(error),
+    };
+    if let Some(copy) = &collected.copy
+        && let Ok(decoded) = formats::decode(&copy.body, names)
+    {
+        judged.state = SourceState::Stale;
+        judged.stale = true;
+        judged.fetched_at = Some(copy.fetched_at);
+        judged.table = Some(decoded.table);
+        judged.sellers = decoded.sellers;
+        judged.groups = decoded.groups;
+    }
+    judged
+}
+
+/// The list of a page; what a gateway's `/api/ratio_config` cannot say is taken from its `/api/pricing`.
+fn read<'a>(
+    body: &'a str,
+    collected: &'a Collected,
+    names: &mut Names,
+) -> Result<Decoded<'a>, NotAPriceList> {
+    let first = formats::decode(body, names);
+    let Some(pricing) = &collected.pricing else {
+        return first;
+    };
+    match (first, formats::decode(&pricing.body, names)) {
+        (Ok(mut list), Ok(more)) => {
+            for model in more.table.models() {
+                for field in BEYOND_RATIO_CONFIG {
+                    if list.table.get(model, field).is_none()
+                        && let Some(value) = more.table.get(model, field)
+                    {
+                        list.table.set(model, field, value);
+                    }
+                }
+            }
+            list.groups = more.groups;
+            Ok(list)
+        }
+        (Ok(list), Err(_)) => Ok(list),
+        (Err(_), Ok(pricing)) => Ok(pricing),
+        (Err(refusal), Err(_)) => Err(refusal),
+    }
+}
+
+fn fresh<'a>(collected: &'a Collected, decoded: Decoded<'a>) -> Judged<'a> {
+    let last_good = collected
+        .copy
+        .as_ref()
+        .and_then(|copy| usize::try_from(copy.models).ok());
+    let lost = decoded.skipped.lost();
+    Judged {
+        collected,
+        state: SourceState::of_list(decoded.table.len(), lost, last_good),
+        stale: false,
+        fetched_at: Some(collected.asked_at),
+        table: Some(decoded.table),
+        skipped: decoded.skipped,
+        groups: decoded.groups,
+        sellers: decoded.sellers,
+        error: None,
+    }
+}
+
+fn state_of(refusal: &NotAPriceList) -> SourceState {
+    match refusal {
+        NotAPriceList::Refused { .. } | NotAPriceList::NothingUsable { .. } => SourceState::Failed,
+        _ => SourceState::NotAPriceList,
+    }
+}
