@@ -2,6 +2,7 @@
 
 mod contract;
 mod dropped;
+mod failing;
 mod opening;
 mod samples;
 mod secrets;
@@ -51,5 +52,32 @@ on_sqlite! {
     holds::the_digest_of_a_hold_is_the_planners,
     events::events_are_numbered_without_gaps,
     events::old_events_of_channels_are_forgotten,
+    prices::a_price_reads_back_as_it_was_recorded,
+    prices::a_long_expression_is_stored_once,
+    prices::prices_are_counted_by_model,
+    prices::what_went_wrong_with_one_value_went_wrong_with_its_model,
+    prices::the_history_and_the_latest_failures_of_a_model_go_over_all_runs,
+    prices::a_removed_site_takes_its_prices_with_it,
+    price_steps::another_fence_changes_no_price,
+    price_steps::a_price_step_out_of_turn_or_about_something_else_is_refused,
+    price_steps::a_price_run_goes_from_queued_to_done,
+    price_steps::of_two_approvals_of_prices_one_is_refused,
+    price_steps::what_was_not_chosen_or_is_held_in_part_is_not_approved,
+    price_steps::an_outcome_of_a_price_after_the_end_is_recorded,
+    price_steps::moved_maps_replace_a_price_before_it_is_written,
+    price_steps::images_are_kept_byte_for_byte,
+    price_steps::events_of_prices_name_model_and_field,
+    price_holds::a_price_hold_outlives_its_run_until_a_plan_finds_it_gone,
+    price_holds::a_price_hold_keeps_its_age_while_the_same_is_held,
+    price_holds::a_plan_that_adds_or_did_not_look_forgets_no_price_hold,
+    price_holds::price_holds_are_forgotten_only_by_a_run_over_all_models,
+    price_holds::a_run_about_models_after_one_about_prices_is_over_all_channels,
+    price_memory::answers_read_back_and_are_forgotten,
+    price_memory::a_price_seen_keeps_its_time_until_it_changes,
+    price_memory::accepted_prices_read_back,
+    sources::sources_keep_their_order,
+    sources::the_price_policy_hash_changes_with_settings_sources_and_answers,
+    sources::a_copy_takes_the_place_of_the_one_before,
+    sources::calls_to_a_host_are_taken_up_to_the_most,
     leases::fences_grow_over_all_gateways,
 }

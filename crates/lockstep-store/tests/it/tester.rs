@@ -4,12 +4,14 @@ use lockstep_core::change::{State, Subject};
 use lockstep_core::channel::Provider;
 use lockstep_core::hash::Digest;
 use lockstep_core::hold::{Reason, ReasonCode};
+use lockstep_core::prices::field::Field;
 use lockstep_core::site::GatewayUrl;
 use lockstep_store::Store;
 use lockstep_store::changes::ChangeRow;
+use lockstep_store::prices::{PriceDetail, PriceRow};
 use lockstep_store::runs::{NewRun, Run};
 use lockstep_store::sites::{NewSite, Site};
-use lockstep_store::steps::{Holds, Planned, Requests};
+use lockstep_store::steps::{Holds, Planned, PriceOutcome, Requests};
 
 /// The time at which tests begin: a day in 2026.
 pub(crate) const NOW: i64 = 1_790_000_000_000;
@@ -146,5 +148,107 @@ pub(crate) fn plan_of(hash: Digest, total: u64) -> Planned {
         hash,
         total,
         holds: Holds::Renew,
+    }
+}
+
+pub(crate) fn price_run(site: &Site) -> NewRun {
+    NewRun {
+        subject: Subject::Prices,
+        ..new_run(site)
+    }
+}
+
+/// A price run that reads under the fence.
+pub(crate) async fn reading_prices(store: &Store, new: NewRun, fence: i64, now: i64) -> Run {
+    let run = store.create_run(new, now).await.expect("a run");
+    store
+        .start_reading(&run.id, fence, now)
+        .await
+        .expect("reading");
+    store.run(&run.id).await.expect("the run")
+}
+
+/// A price run that was planned with these rows under fence 1.
+pub(crate) async fn planned_prices(
+    store: &Store,
+    new: NewRun,
+    rows: Vec<PriceRow>,
+    holds: Holds,
+    now: i64,
+) -> Run {
+    let run = reading_prices(store, new, 1, now).await;
+    let total = rows.len() as u64;
+    store
+        .record_prices(&run.id, 1, rows, NONE)
+        .await
+        .expect("recorded");
+    let plan = Planned {
+        holds,
+        ..plan_of(Digest::of(["plan"]), total)
+    };
+    store
+        .mark_prices_planned(&run.id, 1, Vec::new(), plan, now + 1)
+        .await
+        .expect("planned");
+    store.run(&run.id).await.expect("the run")
+}
+
+/// A price run that was planned with these rows and approved whole.
+pub(crate) async fn approved_prices(store: &Store, site: &Site, rows: Vec<PriceRow>) -> Run {
+    let run = planned_prices(store, price_run(site), rows, Holds::Renew, NOW).await;
+    store
+        .approve_prices(&run.id, None, "root", true, NOW + 2)
+        .await
+        .expect("approved");
+    store.run(&run.id).await.expect("the run")
+}
+
+/// The row as one of the run.
+pub(crate) fn priced(run: &Run, row: PriceRow) -> PriceRow {
+    PriceRow {
+        run_id: run.id.clone(),
+        ..row
+    }
+}
+
+/// A row of a model's value in a state.
+pub(crate) fn price(model: &str, field: Field, state: State) -> PriceRow {
+    PriceRow {
+        run_id: String::new(),
+        model: model.to_owned(),
+        field,
+        old: Some("1.50".to_owned()),
+        new: Some("2".to_owned()),
+        source: Some("official".to_owned()),
+        state,
+        hold: None,
+        skip: None,
+        failure: None,
+        usd_old: None,
+        usd_new: None,
+        detail: PriceDetail::default(),
+        read_at: NOW,
+        finished_at: None,
+    }
+}
+
+/// A row of a model's ratio that is held, with what it would become.
+pub(crate) fn held_price(model: &str, new: &str) -> PriceRow {
+    PriceRow {
+        new: Some(new.to_owned()),
+        hold: Some(Reason::plain(ReasonCode::Tenfold)),
+        ..price(model, Field::ModelRatio, State::Held)
+    }
+}
+
+/// What came of a model's value.
+pub(crate) fn price_outcome(model: &str, field: Field, state: State) -> PriceOutcome {
+    PriceOutcome {
+        model: model.to_owned(),
+        field,
+        state,
+        new: None,
+        failure: None,
+        finished_at: NOW + 9,
     }
 }

@@ -1,36 +1,56 @@
 //! Every released schema with rows in each table: it must open, and be read, for ever.
 
+use std::path::Path;
+
 use lockstep_core::change::{RunState, State, Subject};
-use lockstep_store::{KeySource, Store};
+use lockstep_core::prices::field::Field;
+use lockstep_core::prices::values::Kind;
+use lockstep_store::steps::Holds;
+use lockstep_store::{KeySource, Store, prices};
 use secrecy::ExposeSecret as _;
 use sqlx::SqlitePool;
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::SqliteConnectOptions;
+
+use crate::tester::{NOW, held_price, planned_prices, price_run};
 
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// The key under which the samples' tokens were encrypted.
 const KEY: &str = "5555555555555555555555555555555555555555555555555555555555555555";
 
-#[tokio::test]
-async fn a_database_of_schema_1_is_read_whole() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let path = folder.path().join("lockstep.db");
+/// The rows that each schema brought.
+const ROWS: [&str; 2] = [include_str!("0001.sql"), include_str!("0002.sql")];
+
+/// A database of a released schema with rows in each table, opened by this program.
+async fn opened(folder: &Path, version: usize) -> Store {
+    let path = folder.join("lockstep.db");
     let options = SqliteConnectOptions::new()
         .filename(&path)
         .create_if_missing(true);
     let pool = SqlitePool::connect_with(options).await.expect("a database");
-    MIGRATIONS.run_to(1, &pool).await.expect("the schema");
-    sqlx::raw_sql(include_str!("0001.sql"))
-        .execute(&pool)
-        .await
-        .expect("the rows");
+    let to = i64::try_from(version).expect("a version");
+    MIGRATIONS.run_to(to, &pool).await.expect("the schema");
+    for rows in &ROWS[..version] {
+        sqlx::raw_sql(*rows).execute(&pool).await.expect("the rows");
+    }
     pool.close().await;
     std::fs::write(path.with_file_name("lockstep.db.key"), KEY).expect("a key");
-
-    let store = Store::open(&path, KeySource::FileBeside)
+    Store::open(&path, KeySource::FileBeside)
         .await
-        .expect("opens");
+        .expect("opens")
+}
+
+#[tokio::test]
+async fn every_schema_has_its_sample() {
+    let newest = MIGRATIONS.iter().map(|migration| migration.version).max();
+    assert_eq!(newest, i64::try_from(ROWS.len()).ok());
+}
+
+#[tokio::test]
+async fn a_database_of_schema_1_is_read_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(folder.path(), 1).await;
     let site = store.site_by_name("main").await.expect("a site");
     assert!(site.is_default && site.first_write_done);
     assert_eq!(site.settings["policy"], "mirror");
@@ -85,4 +105,54 @@ async fn a_database_of_schema_1_is_read_whole() {
     assert_eq!(memories[&1].failures, Some(("timeout".to_owned(), 2)));
     assert_eq!(store.events(&run.id, 0).await.expect("events").len(), 3);
     assert!(store.lease_holds(&site.url, 4).await.expect("asked"));
+
+    // As it was lies beside it, and what it could not hold before it can hold now.
+    assert!(folder.path().join("lockstep.db.before-2").exists());
+    let rows = vec![held_price("a", "9")];
+    let run = planned_prices(&store, price_run(&site), rows, Holds::Renew, NOW).await;
+    assert_eq!(store.counts(&run.id).await.expect("counts").held, 1);
+    assert_eq!(store.price_holds(&site.id).await.expect("holds").len(), 1);
+}
+
+#[tokio::test]
+async fn a_database_of_schema_2_is_read_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(folder.path(), 2).await;
+    let site = store.site_by_name("main").await.expect("a site");
+    let (run, counts) = store.runs(&site.id, 1, None).await.expect("runs").remove(0);
+    assert_eq!((run.id.as_str(), run.subject), ("r2", Subject::Prices));
+    assert_eq!((counts.total, counts.changed, counts.held), (2, 1, 1));
+    let rows = store.price_rows("r2").await.expect("rows");
+    assert_eq!(counts, prices::counts(&rows));
+    let fields: Vec<Field> = rows.iter().map(|row| row.field).collect();
+    assert_eq!(
+        fields,
+        [Field::ModelRatio, Field::CacheRatio, Field::BillingExpr]
+    );
+    assert_eq!(rows[0].usd_new.and_then(|usd| usd.cache_write), Some(5.0));
+    assert_eq!(rows[2].old, None);
+    assert_eq!(rows[2].new.as_deref(), Some("p * 2 + c * 8"));
+    assert_eq!(rows[2].usd_new.and_then(|usd| usd.per_call), Some(0.04));
+    assert_eq!(rows[2].detail.formula, [("recharge".to_owned(), 7.2)]);
+    assert_eq!(rows[2].detail.kind_new, Some(Kind::Expression));
+    let images = store.images("r2").await.expect("images");
+    assert_eq!(images[1].before, "{\"a\": 1.50}");
+    assert_eq!(images[1].after.as_deref(), Some("{\"a\": 2}"));
+    assert_eq!(
+        store.price_holds(&site.id).await.expect("holds")[0].model,
+        "b"
+    );
+    let answers = store.price_answers(&site.id).await.expect("answers");
+    let kinds: Vec<&str> = answers.iter().map(|answer| answer.kind.code()).collect();
+    assert_eq!(kinds, ["lock", "keep_kind", "ignore", "keep", "allow"]);
+    let sources = store.sources(&site.id).await.expect("sources");
+    assert_eq!((sources.len(), sources[1].name.as_str()), (2, "mine"));
+    let copy = store.source_copy(&site.id, "key").await.expect("asked");
+    assert_eq!(copy.map(|copy| copy.models), Some(7));
+    let calls = store.source_calls("mine.example", 0).await.expect("asked");
+    assert_eq!(calls.len(), 1);
+    let seen = store.price_seen(&site.id, "official").await.expect("seen");
+    assert_eq!(seen["a"].first_seen, 1_790_000_000_010);
+    let accepted = store.accepted(&site.id).await.expect("accepted");
+    assert_eq!(accepted["a"].kind(), Some(Kind::Expression));
 }
