@@ -1,0 +1,7 @@
+//! Verbs about prices.
+
+pub(crate) mod answers;
+pub(crate) mod diff;
+pub(crate) mod plan;
+pub(crate) mod sources;
+pub(crate) mod unpriced;
