@@ -57,7 +57,7 @@ impl Client {
     ///
     /// [`FailureKind::Tls`] when the TLS library refuses its own defaults, which no setting causes.
     pub fn new() -> Result<Self, Failure> {
-        Self::build(|builder| Ok(builder))
+        Self::build(Ok)
     }
 
     /// A client that dials what `resolver` says, or the proxy that it says.

@@ -324,6 +324,7 @@ async fn no_spelling_of_this_machine_reaches_a_listener() {
     let open = GuardedClient::with_lookup(open, lookup).expect("a client");
     let once = Options {
         tries: 1,
+        time_limit: Duration::from_millis(500),
         ..Options::default()
     };
     let open = Fetcher::new(open, once, CallBudget::default());

@@ -31,7 +31,8 @@ pub struct SourceSpec {
     pub user_id: Option<String>,
     /// Further headers, whose values are in the environment.
     pub headers: Vec<Header>,
-    /// The HTTP proxy through which it is asked.
+    /// The HTTP proxy through which it is asked. The proxy's own address is judged like any other. It is the proxy that
+    /// resolves the source's name then, so that of the source only addresses and names of the inside are refused.
     pub proxy: Option<String>,
 }
 
