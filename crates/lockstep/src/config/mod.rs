@@ -16,6 +16,9 @@ pub(crate) struct File {
     pub(crate) key_file: Option<PathBuf>,
     /// The site that is meant when none is named: `--site`, `LOCKSTEP_SITE`.
     pub(crate) site: Option<String>,
+    /// Private networks that price sources may be in: `--allow-private`, `LOCKSTEP_ALLOW_PRIVATE`.
+    #[serde(default)]
+    pub(crate) allow_private: Vec<String>,
     /// Settings of model sync: the flags of `lockstep sync`.
     #[serde(default)]
     pub(crate) sync: toml::Table,
@@ -94,7 +97,8 @@ pub(crate) fn example() -> String {
          # Every key may be left out.\n\n\
          #database = \"/var/lib/lockstep/lockstep.db\"   # LOCKSTEP_DATABASE\n\
          #key-file = \"/var/lib/lockstep/lockstep.key\"  # LOCKSTEP_KEY_FILE\n\
-         #site = \"main\"                                # LOCKSTEP_SITE\n\n\
+         #site = \"main\"                                # LOCKSTEP_SITE\n\
+         #allow-private = []                           # LOCKSTEP_ALLOW_PRIVATE: networks of price sources, e.g. \"10.0.0.0/8\"\n\n\
          [sync]\n",
     );
     let settings = Settings::default();

@@ -4,6 +4,7 @@ use comfy_table::{Cell, Color};
 use lockstep_core::change::State;
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::usd::Usd;
+use lockstep_core::prices::values::{Kind, Values};
 use lockstep_store::prices::PriceRow;
 use lockstep_store::status::ItemStatus;
 use serde_json::{Map, Value, json};
@@ -173,6 +174,27 @@ fn story(screen: &Screen, model: &[PriceRow], unit: Unit) -> String {
         }
     }
     lines.join("\n")
+}
+
+/// A price in one line.
+pub(crate) fn sum(usd: &Usd, values: &Values) -> String {
+    let parts = [
+        ("in", usd.input),
+        ("out", usd.output),
+        ("cache", usd.cache_read),
+        ("write", usd.cache_write),
+        ("a call", usd.per_call),
+    ];
+    let said: Vec<String> = parts
+        .iter()
+        .filter_map(|(what, sum)| Some(format!("{} {what}", dollars((*sum)?))))
+        .collect();
+    match values.kind() {
+        None => "no price".to_owned(),
+        Some(Kind::Expression) if said.is_empty() => "by expression".to_owned(),
+        Some(Kind::Expression) => format!("{} (first tier)", said.join(", ")),
+        Some(_) => said.join(", "),
+    }
 }
 
 /// A price before and after, in dollars.

@@ -87,6 +87,9 @@ pub(crate) struct Target {
     /// The user id that the token belongs to [env: LOCKSTEP_USER_ID]
     #[arg(long, value_name = "ID", help_heading = "Which gateway")]
     pub(crate) user_id: Option<String>,
+    /// A private network that price sources may be in, for this command [env: LOCKSTEP_ALLOW_PRIVATE]
+    #[arg(long, value_name = "CIDR", help_heading = "Which gateway")]
+    pub(crate) allow_private: Vec<String>,
 }
 
 #[derive(Debug, Subcommand)]

@@ -41,7 +41,7 @@ pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> anyhow::Result<E
             Collecting {
                 wanted,
                 time_limit: Duration::from_secs(body.timeout()),
-                allow: allowed(context)?,
+                allow: allowed(context, &args.target)?,
                 max_retries: settings.max_retries,
             }
         }
@@ -56,7 +56,7 @@ pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> anyhow::Result<E
                 Some(text) => seconds(text)?,
                 None => settings.prices.timeout,
             };
-            collecting(context, &sources, limit, settings.max_retries)?
+            collecting(context, &args.target, &sources, limit, settings.max_retries)?
         }
     };
     let local = session.local_prices(settings.max_retries).await?;

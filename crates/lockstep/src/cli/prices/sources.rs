@@ -53,8 +53,9 @@ pub(crate) async fn typed_or_stored(
 }
 
 /// Networks that are allowed for this command, beside those of the site.
-pub(crate) fn allowed(context: &Context) -> anyhow::Result<Vec<Cidr>> {
-    let mut texts: Vec<String> = context.file.allow_private.clone();
+pub(crate) fn allowed(context: &Context, target: &Target) -> anyhow::Result<Vec<Cidr>> {
+    let mut texts = context.file.allow_private.clone();
+    texts.extend(target.allow_private.iter().cloned());
     if let Some(list) = variable("LOCKSTEP_ALLOW_PRIVATE") {
         texts.extend(list.split([',', ' ']).map(str::to_owned));
     }
@@ -188,13 +189,14 @@ async fn look(
     sources: &[String],
 ) -> anyhow::Result<Vec<RunSource>> {
     let (session, chosen) = paced_session(context, target, &PaceArgs::default()).await?;
-    let collecting = collecting(context, sources, chosen.settings.prices.timeout, chosen.settings.max_retries)?;
+    let collecting = collecting(context, target, sources, chosen.settings.prices.timeout, chosen.settings.max_retries)?;
     told(&session, &collecting).await
 }
 
 /// What is to be collected.
 pub(crate) fn collecting(
     context: &Context,
+    target: &Target,
     sources: &[String],
     time_limit: Duration,
     max_retries: u32,
@@ -205,7 +207,7 @@ pub(crate) fn collecting(
             .map(|text| wanted(text))
             .collect::<anyhow::Result<_>>()?,
         time_limit,
-        allow: allowed(context)?,
+        allow: allowed(context, target)?,
         max_retries,
     })
 }

@@ -4,6 +4,7 @@ mod failure;
 mod finding;
 mod price;
 mod reason;
+mod source;
 
 use std::time::Duration;
 
@@ -11,8 +12,9 @@ use lockstep_core::settings::Field;
 
 pub(crate) use failure::{failure, what_to_do};
 pub(crate) use finding::finding;
-pub(crate) use price::{field, kind};
+pub(crate) use price::{field, kind, price_answer};
 pub(crate) use reason::{dropped, kept, note, reason};
+pub(crate) use source::{doubt, skipped, source_error, source_state};
 
 /// Two variables of the environment that contradict each other.
 pub(crate) fn two_gateways(one: &str, other: &str) -> String {

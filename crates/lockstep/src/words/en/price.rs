@@ -3,8 +3,10 @@
 use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::values::Kind;
+use lockstep_store::prices::answers::AnswerKind;
 
-use super::names;
+use super::source::doubt;
+use super::{names};
 use crate::words::Said;
 
 const ANSWER: &str = "If it is right: `lockstep apply --held --only NAME`. Else `lockstep price lock NAME` or `lockstep price ignore NAME`.";
@@ -102,5 +104,17 @@ pub(crate) fn kind(kind: Kind) -> &'static str {
         Kind::PerToken => "per token",
         Kind::PerCall => "per call",
         Kind::Expression => "by expression",
+    }
+}
+
+/// What was decided about a price.
+pub(crate) fn price_answer(answer: &AnswerKind, field: Option<Field>) -> String {
+    let what = field.map_or("the price".to_owned(), |field| format!("the {}", self::field(field)));
+    match answer {
+        AnswerKind::Lock => format!("{what} stays as it is"),
+        AnswerKind::KeepKind(kind) => format!("stays billed {}", self::kind(*kind)),
+        AnswerKind::Ignore => "ignored: no proposal, and not among the unpriced".to_owned(),
+        AnswerKind::Keep(_) => format!("{what} is kept until what is held changes"),
+        AnswerKind::Allow(code) => format!("always allowed: {}", doubt(*code)),
     }
 }
