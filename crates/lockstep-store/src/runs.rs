@@ -40,7 +40,7 @@ pub struct Run {
     pub settings: Vec<(String, String)>,
     /// The policy that was asked for this run alone.
     pub policy_override: Option<String>,
-    /// The digest of settings and overrides that it was made under.
+    /// The digest of settings and overrides, or sources and answers, that it was made under.
     pub policy_hash: Digest,
     /// The digest of the plan, once planned.
     pub plan_hash: Option<Digest>,
@@ -64,7 +64,7 @@ pub struct Run {
     pub failure: Option<Failure>,
     /// The fence of its present holder; 0 before it was first taken.
     pub fence: i64,
-    /// Channels in the run, as soon as they are known.
+    /// Channels in the run, or models in one about prices, as soon as they are known.
     pub total: u64,
 }
 
@@ -91,7 +91,8 @@ pub struct NewRun {
     pub settings: Vec<(String, String)>,
     /// The policy that was asked for this run alone.
     pub policy_override: Option<String>,
-    /// The digest of settings and overrides, as [`Store::policy_hash`] tells it.
+    /// The digest of what plans rest on, as [`Store::policy_hash`] tells it, or [`Store::price_policy_hash`] for a run
+    /// about prices.
     pub policy_hash: Digest,
 }
 
@@ -213,7 +214,7 @@ impl Store {
         Ok(runs)
     }
 
-    /// How many changes of the run have which status.
+    /// How many channels of the run have which status, or models of a run about prices.
     pub async fn counts(&self, run_id: &str) -> Result<RunCounts, StoreError> {
         let mut db = self.readers().acquire().await?;
         tally::count(&mut db, run_id).await

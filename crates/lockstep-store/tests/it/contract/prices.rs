@@ -1,16 +1,19 @@
 use lockstep_core::change::State;
 use lockstep_core::failure::{Failure, FailureKind};
+use lockstep_core::hash::Digest;
 use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::usd::Usd;
 use lockstep_core::prices::values::Kind;
+use lockstep_store::prices::copies::SourceCopy;
 use lockstep_store::prices::{PriceDetail, PriceRow, counts};
 use lockstep_store::status::{ItemStatus, RunCounts};
 use lockstep_store::steps::Holds;
 use lockstep_store::{Store, StoreError};
 
 use crate::tester::{
-    NONE, NOW, held_price, new_site, planned_prices, price, price_run, priced, reading_prices, site,
+    NONE, NOW, approved_prices, held_price, new_site, plan_of, planned_prices, price, price_run,
+    priced, reading_prices, site,
 };
 
 pub(crate) async fn a_price_reads_back_as_it_was_recorded(store: &Store) {
@@ -161,8 +164,8 @@ pub(crate) async fn prices_are_counted_by_model(store: &Store) {
     assert_eq!(unchanged, 2);
     assert_eq!(store.counts(&run.id).await.expect("counts"), expected);
 
-    let hash = lockstep_core::hash::Digest::of(["plan"]);
-    let plan = crate::tester::plan_of(hash, models);
+    let hash = Digest::of(["plan"]);
+    let plan = plan_of(hash, models);
     store
         .mark_prices_planned(&run.id, 1, Vec::new(), plan, NOW)
         .await
@@ -255,10 +258,16 @@ pub(crate) async fn a_removed_site_takes_its_prices_with_it(store: &Store) {
         .add_site(new_site(Some("other")), NOW)
         .await
         .expect("a site");
-    let long = "a long text, ".repeat(40);
-    let row = |model: &str| PriceRow {
-        new: Some(long.clone()),
-        ..price(model, Field::BillingExpr, State::Ready)
+    // Each text is named in one place only.
+    let long = |what: &str| format!("{what}, ").repeat(60);
+    let row = PriceRow {
+        old: Some(long("old")),
+        new: Some(long("new")),
+        detail: PriceDetail {
+            others: vec![("another".to_owned(), long("other"))],
+            ..PriceDetail::default()
+        },
+        ..price("b", Field::BillingExpr, State::Ready)
     };
     let gone = planned_prices(
         store,
@@ -268,13 +277,14 @@ pub(crate) async fn a_removed_site_takes_its_prices_with_it(store: &Store) {
         NOW,
     )
     .await;
-    let kept = crate::tester::approved_prices(store, &other, vec![row("b")]).await;
+    let kept = approved_prices(store, &other, vec![row.clone()]).await;
+    let (before, after) = (long("before"), long("after"));
     store
-        .record_image(&kept.id, 1, "ModelRatio", &long, Some("after"))
+        .record_image(&kept.id, 1, "ModelRatio", &before, Some(&after))
         .await
         .expect("an image");
-    let copy = lockstep_store::prices::copies::SourceCopy {
-        body: long.clone(),
+    let copy = SourceCopy {
+        body: long("body"),
         etag: None,
         fetched_at: NOW,
         models: 1,
@@ -296,9 +306,16 @@ pub(crate) async fn a_removed_site_takes_its_prices_with_it(store: &Store) {
     assert_eq!(copied, None);
     // The texts of the other site are still there.
     let rows = store.price_rows(&kept.id).await.expect("rows");
-    assert_eq!(rows[0].new.as_ref(), Some(&long));
+    assert_eq!(
+        rows,
+        [PriceRow {
+            state: State::Approved,
+            ..priced(&kept, row)
+        }]
+    );
     let images = store.images(&kept.id).await.expect("images");
-    assert_eq!(images[0].before, long);
+    assert_eq!(images[0].before, before);
+    assert_eq!(images[0].after, Some(after));
     let copied = store.source_copy(&other.id, "key").await.expect("asked");
     assert_eq!(copied, Some(copy));
 }
