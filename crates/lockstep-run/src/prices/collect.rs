@@ -129,8 +129,8 @@ impl Session {
         }
         let asked_at = self.now();
         let budget = self.budget(&asks).await?;
-        let client = GuardedClient::new(self.policy(&collecting.allow))
-            .map_err(EngineError::Gateway)?;
+        let client =
+            GuardedClient::new(self.policy(&collecting.allow)).map_err(EngineError::Gateway)?;
         let options = Options {
             time_limit: collecting.time_limit,
             both: true,
@@ -217,10 +217,7 @@ impl Session {
         let mut copies = Vec::new();
         for url in addresses {
             let key = key(&url, spec);
-            let copy = self
-                .store()
-                .source_copy(&self.access.site.id, &key)
-                .await?;
+            let copy = self.store().source_copy(&self.access.site.id, &key).await?;
             copies.extend(copy.map(|copy| (url, copy)));
         }
         Ok(copies)
@@ -255,7 +252,11 @@ impl Session {
         Ok(budget)
     }
 
-    async fn keep_budget(&self, before: &CallBudget, after: &CallBudget) -> Result<(), EngineError> {
+    async fn keep_budget(
+        &self,
+        before: &CallBudget,
+        after: &CallBudget,
+    ) -> Result<(), EngineError> {
         for (host, calls) in &after.calls {
             let known = before.calls.get(host).map_or(0, Vec::len);
             for at in calls.iter().skip(known) {

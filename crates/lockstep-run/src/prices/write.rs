@@ -370,7 +370,13 @@ impl Writing<'_> {
         let rows = self.rows.values();
         let outcomes = rows
             .filter(|row| moved.contains(&row.model))
-            .map(|row| self.ended(row, State::Moved, Some(Failure::new(FailureKind::Moved, ""))))
+            .map(|row| {
+                self.ended(
+                    row,
+                    State::Moved,
+                    Some(Failure::new(FailureKind::Moved, "")),
+                )
+            })
             .collect();
         self.given_up.extend(moved);
         outcomes
@@ -481,7 +487,11 @@ impl Writing<'_> {
             let Some(row) = self.rows.get(&(model.clone(), *field)) else {
                 continue;
             };
-            if same(*field, now.value(model, *field).as_deref(), value.as_deref()) {
+            if same(
+                *field,
+                now.value(model, *field).as_deref(),
+                value.as_deref(),
+            ) {
                 outcomes.push(self.ended(row, State::Applied, None));
             } else {
                 let failure = Failure::status(FailureKind::NotStored, 200, "");
@@ -598,7 +608,11 @@ impl Writing<'_> {
             let key = field.option_key();
             let told = log.iter().filter(|write| write.key == key).count() as u64;
             if told > *ours {
-                tracing::warn!(key, others = told - ours, "somebody else wrote this map too");
+                tracing::warn!(
+                    key,
+                    others = told - ours,
+                    "somebody else wrote this map too"
+                );
                 self.session
                     .store()
                     .set_image_others(&self.run.id, self.fence, key, told - ours)

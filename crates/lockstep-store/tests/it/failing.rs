@@ -169,7 +169,7 @@ async fn a_step_about_prices_is_whole_or_not_at_all() {
     fails(
         "image after",
         store
-            .set_image_after(&writing.id, 1, "ModelRatio", "a third text")
+            .set_image_others(&writing.id, 1, "ModelRatio", 3)
             .await,
     );
     other.mend().await;

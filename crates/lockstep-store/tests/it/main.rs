@@ -66,6 +66,7 @@ on_sqlite! {
     price_steps::an_outcome_of_a_price_after_the_end_is_recorded,
     price_steps::moved_maps_replace_a_price_before_it_is_written,
     price_steps::images_are_kept_byte_for_byte,
+    price_steps::the_sources_of_a_run_are_kept_in_their_order,
     price_steps::events_of_prices_name_model_and_field,
     price_holds::a_price_hold_outlives_its_run_until_a_plan_finds_it_gone,
     price_holds::a_price_hold_keeps_its_age_while_the_same_is_held,

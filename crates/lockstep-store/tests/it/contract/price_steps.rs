@@ -7,6 +7,7 @@ use lockstep_core::prices::values::Values;
 use lockstep_store::events::EventKind;
 use lockstep_store::prices::PriceRow;
 use lockstep_store::prices::images::Image;
+use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::steps::{Holds, PriceOutcome, Requests};
 use lockstep_store::{Store, StoreError};
 
@@ -80,7 +81,7 @@ pub(crate) async fn another_fence_changes_no_price(store: &Store) {
                 .record_image(&writing.id, fence, "CacheRatio", "{}", None)
                 .await,
             store
-                .set_image_after(&writing.id, fence, "ModelRatio", "{ }")
+                .set_image_others(&writing.id, fence, "ModelRatio", 1)
                 .await,
             store
                 .end_run(&writing.id, fence, RunState::Failed, failure, ONE, NOW)
@@ -170,7 +171,7 @@ pub(crate) async fn a_price_step_out_of_turn_or_about_something_else_is_refused(
     assert_eq!(store.run(&writing.id).await.expect("the run").writes, 0);
     assert!(store.accepted(&site.id).await.expect("read").is_empty());
     let missing = store
-        .set_image_after(&writing.id, 1, "ModelRatio", "{}")
+        .set_image_others(&writing.id, 1, "ModelRatio", 1)
         .await;
     assert!(matches!(missing, Err(StoreError::NotFound(_))));
 }
@@ -378,6 +379,7 @@ pub(crate) async fn images_are_kept_byte_for_byte(store: &Store) {
         key: key.to_owned(),
         before: before.to_owned(),
         after: after.map(str::to_owned),
+        others: 0,
     };
     let images = async || store.images(&run.id).await.expect("images");
     let expected = [image(key, before, Some("second")), image(other, "", None)];
@@ -392,13 +394,40 @@ pub(crate) async fn images_are_kept_byte_for_byte(store: &Store) {
         .end_run(&run.id, 1, RunState::Failed, None, NONE, NOW)
         .await
         .expect("ended");
-    // What was read back after the end is the truth all the same.
-    let after = format!("{before}{before}");
+    // What the gateway's log tells after the end is the truth all the same.
     store
-        .set_image_after(&run.id, 1, other, &after)
+        .set_image_others(&run.id, 1, other, 2)
         .await
         .expect("set");
-    assert_eq!(images().await[1], image(other, "", Some(&after)));
+    assert_eq!(images().await[1].others, 2);
+}
+
+pub(crate) async fn the_sources_of_a_run_are_kept_in_their_order(store: &Store) {
+    let site = site(store).await;
+    let run = approved_prices(store, &site, vec![price("a", RATIO, State::Ready)]).await;
+    let source = |name: &str, state: &str| RunSource {
+        name: name.to_owned(),
+        url: "https://prices.example".to_owned(),
+        state: state.to_owned(),
+        models: 7,
+        fetched_at: Some(NOW),
+        skipped: vec![("duplicate".to_owned(), 2, vec!["x".to_owned()])],
+        ..RunSource::default()
+    };
+    let first = vec![source("b(2)", "ok"), source("a", "failed")];
+    store
+        .record_sources(&run.id, 1, first.clone())
+        .await
+        .expect("recorded");
+    assert_eq!(store.run_sources(&run.id).await.expect("sources"), first);
+    let again = vec![source("a", "ok")];
+    store
+        .record_sources(&run.id, 1, again.clone())
+        .await
+        .expect("recorded");
+    assert_eq!(store.run_sources(&run.id).await.expect("sources"), again);
+    let late = store.record_sources(&run.id, 0, first).await;
+    assert!(matches!(late, Err(StoreError::Fenced { .. })), "{late:?}");
 }
 
 pub(crate) async fn events_of_prices_name_model_and_field(store: &Store) {

@@ -11,7 +11,7 @@ INSERT INTO price_change VALUES ('r2', 'a', 'cache_ratio', 's1', '0.1', NULL, '0
 INSERT INTO price_change VALUES ('r2', 'b', 'billing_expr', 's1', NULL, NULL, NULL, 'p1', 'official', 'held',
     '{"code":"kind_change"}', '{"code":"locked"}', '{"kind":"rejected","detail":"no"}', NULL, '{"per_call":"0.04"}', 'p4',
     1790000000011, NULL);
-INSERT INTO image VALUES ('r2', 'ModelRatio', 'p2', 'p3'), ('r2', 'CacheRatio', 'p2', NULL);
+INSERT INTO image VALUES ('r2', 'ModelRatio', 'p2', 'p3', 0), ('r2', 'CacheRatio', 'p2', NULL, 1);
 INSERT INTO price_hold VALUES ('s1', 'b', 'r2', '{"code":"kind_change"}', 'digest', 1790000000011, 'official');
 INSERT INTO price_answer VALUES ('s1', 'a', '', 'lock', '', 'root', 1790000000010),
     ('s1', 'a', '', 'keep_kind', 'per_token', 'root', 1790000000010),

@@ -5,8 +5,8 @@ use lockstep_core::prices::field::Field;
 use lockstep_core::prices::values::Kind;
 use lockstep_store::prices::answers::AnswerKind;
 
+use super::names;
 use super::source::doubt;
-use super::{names};
 use crate::words::Said;
 
 const ANSWER: &str = "If it is right: `lockstep apply --held --only NAME`. Else `lockstep price lock NAME` or `lockstep price ignore NAME`.";
@@ -109,7 +109,9 @@ pub(crate) fn kind(kind: Kind) -> &'static str {
 
 /// What was decided about a price.
 pub(crate) fn price_answer(answer: &AnswerKind, field: Option<Field>) -> String {
-    let what = field.map_or("the price".to_owned(), |field| format!("the {}", self::field(field)));
+    let what = field.map_or("the price".to_owned(), |field| {
+        format!("the {}", self::field(field))
+    });
     match answer {
         AnswerKind::Lock => format!("{what} stays as it is"),
         AnswerKind::KeepKind(kind) => format!("stays billed {}", self::kind(*kind)),

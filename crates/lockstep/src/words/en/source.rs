@@ -17,7 +17,9 @@ pub(crate) fn source_state(source: &RunSource) -> String {
             "less than half of its last good list; nothing is planned from it".to_owned()
         }
         Some(SourceState::Stale) => {
-            format!("no list came ({detail}); its last good one is shown, and nothing is planned from it")
+            format!(
+                "no list came ({detail}); its last good one is shown, and nothing is planned from it"
+            )
         }
         Some(SourceState::NeedsSignIn) => format!(
             "wants a sign-in ({detail}); for a New API site give an access token of it: ,token-env=NAME,user-id=ID"
@@ -38,10 +40,9 @@ pub(crate) fn source_state(source: &RunSource) -> String {
 /// Why a source failed, in one line.
 pub(crate) fn source_error(source: &RunSource) -> String {
     match SourceState::from_code(&source.state) {
-        Some(SourceState::PrivateAddress) => format!(
-            "{}; allow it with --allow-private CIDR",
-            source.detail
-        ),
+        Some(SourceState::PrivateAddress) => {
+            format!("{}; allow it with --allow-private CIDR", source.detail)
+        }
         _ if source.detail.is_empty() => source.state.replace('_', " "),
         _ => source.detail.clone(),
     }
