@@ -18,7 +18,7 @@ impl Consent {
         self.yes || self.unattended
     }
 
-    fn by(self, actor: &str) -> String {
+    pub(crate) fn by(self, actor: &str) -> String {
         match (self.unattended, self.yes) {
             (true, _) => format!("{actor}, --unattended"),
             (_, true) => format!("{actor}, --yes"),

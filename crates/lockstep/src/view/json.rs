@@ -31,6 +31,13 @@ pub(crate) fn some_of_run(
     rows: &[ChangeRow],
     now: i64,
 ) -> Value {
+    let mut object = head(site, run, counts, now);
+    object["items"] = rows.iter().map(item).collect();
+    object
+}
+
+/// What is said of every run, whatever it is about.
+pub(crate) fn head(site: &Site, run: &Run, counts: &RunCounts, now: i64) -> Value {
     let end = run.ended_at.or(run.planned_at).unwrap_or(now);
     json!({
         "run": run.id,
@@ -49,7 +56,6 @@ pub(crate) fn some_of_run(
             "throttled": run.throttled,
         },
         "error": run.failure.as_ref().map(error),
-        "items": rows.iter().map(item).collect::<Vec<_>>(),
     })
 }
 

@@ -6,6 +6,7 @@ use lockstep_core::prices::field::Field;
 use lockstep_core::prices::usd::Usd;
 use lockstep_core::prices::values::{Kind, Values};
 use lockstep_store::prices::PriceRow;
+use lockstep_store::prices::images::Image;
 use lockstep_store::status::ItemStatus;
 use serde_json::{Map, Value, json};
 
@@ -55,6 +56,16 @@ pub(crate) fn item(row: &PriceRow) -> Value {
         "formula": formula,
         "others": others,
         "finished_at": row.finished_at.map(time),
+    })
+}
+
+/// A map that somebody else wrote too while we did, as JSON.
+pub(crate) fn conflict(image: &Image) -> Value {
+    json!({
+        "option": image.key,
+        "writes_by_others": image.others,
+        "before": image.before,
+        "after": image.after,
     })
 }
 

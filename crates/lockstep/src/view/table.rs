@@ -3,7 +3,7 @@
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets::NOTHING,
 };
-use lockstep_core::change::{RunState, State};
+use lockstep_core::change::{RunState, State, Subject};
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
 use lockstep_store::status::{ItemStatus, RunCounts};
@@ -136,7 +136,10 @@ pub(crate) fn summary(run: &Run, counts: &RunCounts, now: i64) -> String {
     let took = std::time::Duration::from_millis(
         u64::try_from(end.saturating_sub(run.started_at)).unwrap_or(0),
     );
-    let mut parts = vec![en::count(counts.total, "channel", "channels")];
+    let mut parts = vec![match run.subject {
+        Subject::Models => en::count(counts.total, "channel", "channels"),
+        Subject::Prices => en::count(counts.total, "model", "models"),
+    }];
     for (count, word) in [
         (counts.planned, "to write"),
         (counts.changed, "changed"),

@@ -14,7 +14,7 @@ pub(crate) use failure::{failure, what_to_do};
 pub(crate) use finding::finding;
 pub(crate) use price::{field, kind, price_answer};
 pub(crate) use reason::{dropped, kept, note, reason};
-pub(crate) use source::{doubt, skipped, source_error, source_state};
+pub(crate) use source::{conflict, doubt, skipped, source_error, source_state};
 
 /// Two variables of the environment that contradict each other.
 pub(crate) fn two_gateways(one: &str, other: &str) -> String {

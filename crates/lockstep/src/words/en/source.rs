@@ -2,6 +2,7 @@
 
 use lockstep_core::hold::ReasonCode;
 use lockstep_core::prices::source::SourceState;
+use lockstep_store::prices::images::Image;
 use lockstep_store::prices::run_sources::RunSource;
 
 use super::names;
@@ -46,6 +47,16 @@ pub(crate) fn source_error(source: &RunSource) -> String {
         _ if source.detail.is_empty() => source.state.replace('_', " "),
         _ => source.detail.clone(),
     }
+}
+
+/// A map that somebody else wrote too while we did.
+pub(crate) fn conflict(image: &Image) -> String {
+    format!(
+        "Possible conflict: somebody else wrote {} {} while this run did. What was written between our last look and our \
+         write is lost; `lockstep runs RUN --json` has the map before and after.",
+        image.key,
+        super::count(image.others, "time", "times")
+    )
 }
 
 /// Entries of a list that were not used.
