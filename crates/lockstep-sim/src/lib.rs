@@ -33,9 +33,11 @@ mod server;
 pub mod spec;
 
 pub use fault::{Edit, Fault, Rule};
-pub use gateway::{Channel, ChannelInfo, Gateway, PRICE_KEYS};
+pub use gateway::{
+    Billing, Channel, ChannelInfo, EffectivePrice, Gateway, PRICE_KEYS, Rates, Refusal,
+};
 pub use kill::When;
-pub use log::{Entry, Write};
+pub use log::{Entry, OptionWrite, Write};
 pub use matcher::Matcher;
 pub use provider::{Manner, Protocol, Provider, ProviderHandle};
 pub use spec::{Flavour, Limit, Limits, Spec};

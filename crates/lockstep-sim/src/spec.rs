@@ -108,6 +108,9 @@ pub struct Spec {
     pub inline_providers: bool,
     /// How long such an answer takes.
     pub inline_delay: Duration,
+    /// How long `/api/pricing` goes on showing what it was made of. A real gateway takes up to 60 s; here it is off
+    /// unless set. Writing a billing mode or expression makes the page anew, as on a real one.
+    pub pricing_cache: Duration,
     /// The version `/api/status` tells.
     pub version: String,
     /// The name `/api/status` tells.
@@ -132,6 +135,7 @@ impl Default for Spec {
             options: BTreeMap::new(),
             inline_providers: false,
             inline_delay: Duration::from_millis(5),
+            pricing_cache: Duration::ZERO,
             version: "v0.0.0".to_owned(),
             system_name: "New API".to_owned(),
             root_token: "simRootToken0123456789abcdefghij".to_owned(),
@@ -186,6 +190,13 @@ impl Spec {
     #[must_use]
     pub fn option(mut self, key: &str, text: &str) -> Self {
         self.options.insert(key.to_owned(), text.to_owned());
+        self
+    }
+
+    /// Showing prices that may be this old in `/api/pricing`.
+    #[must_use]
+    pub fn pricing_cache(mut self, age: Duration) -> Self {
+        self.pricing_cache = age;
         self
     }
 
