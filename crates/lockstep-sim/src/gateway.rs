@@ -205,6 +205,11 @@ impl Gateway {
         self.shared.providers.names()
     }
 
+    /// The most requests all providers together ever answered at the same time.
+    pub fn providers_max_concurrent(&self) -> usize {
+        self.shared.providers.max_concurrent()
+    }
+
     /// Starts another provider, or replaces the one of this name.
     pub fn add_provider(&self, provider: Provider) -> ProviderHandle {
         ProviderHandle(self.shared.providers.add(provider))

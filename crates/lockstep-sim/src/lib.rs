@@ -28,6 +28,7 @@ mod kill;
 pub mod limit;
 mod log;
 mod matcher;
+pub mod price;
 mod provider;
 mod server;
 pub mod spec;
@@ -39,5 +40,8 @@ pub use gateway::{
 pub use kill::When;
 pub use log::{Entry, OptionWrite, Write};
 pub use matcher::Matcher;
-pub use provider::{Manner, Protocol, Provider, ProviderHandle};
+pub use price::Price;
+pub use provider::{
+    Access, Asked, LITELLM_PATH, Manner, OFFICIAL_PATH, Page, Protocol, Provider, ProviderHandle,
+};
 pub use spec::{Flavour, Limit, Limits, Spec};

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::gateway::Channel;
 use crate::limit::{FixedWindow, Limiter, SlidingWindow};
+use crate::price::{self, Price};
 use crate::provider::Provider;
 
 mod generate;
@@ -190,6 +191,13 @@ impl Spec {
     #[must_use]
     pub fn option(mut self, key: &str, text: &str) -> Self {
         self.options.insert(key.to_owned(), text.to_owned());
+        self
+    }
+
+    /// Charging these prices: the ten price options have nothing else in them.
+    #[must_use]
+    pub fn prices(mut self, prices: &[Price]) -> Self {
+        self.options.extend(price::options(prices));
         self
     }
 

@@ -69,8 +69,8 @@ pub(crate) struct Call {
 impl Shared {
     pub(crate) async fn new(spec: Spec) -> std::io::Result<Self> {
         let client = fetch::client()?;
-        let providers = ProviderHost::start(&spec.providers).await?;
         let clock = Clock::start();
+        let providers = ProviderHost::start(&spec.providers, clock).await?;
         let state = State::new(&spec, |url| providers.resolve(url));
         Ok(Self {
             clock,
