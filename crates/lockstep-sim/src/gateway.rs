@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
@@ -349,6 +350,11 @@ impl Gateway {
     /// Ends it for good: its port is closed. The handle still shows its state.
     pub fn stop(&self) {
         let _ = self.commands.send(Command::Stop);
+    }
+
+    /// Counts another week of the demo's.
+    pub(crate) fn next_week(&self) -> usize {
+        self.shared.weeks.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     fn trigger(&self, matcher: Matcher, k: usize, when: When, deed: Deed) {

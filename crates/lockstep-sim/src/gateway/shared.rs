@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -42,6 +42,8 @@ pub(crate) struct Shared {
     pub(crate) pricing_page: Mutex<Option<(Duration, Reply)>>,
     /// How often it was restarted: a request that began before a restart dies with it.
     restarts: AtomicU64,
+    /// How many weeks the demo has let pass.
+    pub(crate) weeks: AtomicUsize,
     home: OnceLock<(SocketAddr, WeakUnboundedSender<Command>)>,
 }
 
@@ -83,6 +85,7 @@ impl Shared {
             limiters: Mutex::default(),
             pricing_page: Mutex::default(),
             restarts: AtomicU64::new(0),
+            weeks: AtomicUsize::new(0),
             home: OnceLock::new(),
             spec,
         })
