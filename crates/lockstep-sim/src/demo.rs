@@ -5,6 +5,10 @@ use crate::provider::{Manner, Protocol, Provider};
 use crate::spec::{Spec, SplitMix};
 
 mod cast;
+mod market;
+mod prices;
+
+pub use prices::{DemoSource, DemoSources, sources};
 
 use cast::{Role, cast};
 
@@ -24,7 +28,7 @@ pub fn spec(channels: usize) -> Spec {
     for index in CHANNELS..channels {
         spec = extra(spec, id(index), &mut random);
     }
-    spec
+    prices::priced(spec)
 }
 
 /// Lets a little time pass at the providers: the same changes for the same step.
@@ -60,6 +64,15 @@ pub fn advance(gateway: &Gateway, step: usize) {
     provider.set_models(models);
 }
 
+/// Lets a week pass: some makers change their prices, whoever publishes them follows in his way, and a list changes.
+/// Answers the number of the week that begins.
+pub fn next_week(gateway: &Gateway) -> usize {
+    let week = gateway.next_week();
+    advance(gateway, week);
+    prices::publish(gateway, week);
+    week
+}
+
 fn id(index: usize) -> i64 {
     i64::try_from(index + 1).unwrap_or(i64::MAX)
 }
@@ -78,7 +91,8 @@ fn place(mut spec: Spec, id: i64, role: &Role) -> Spec {
         };
         let provider = Provider::new(role.provider, offered)
             .protocol(Protocol::of_channel(role.kind))
-            .manner(role.manner.clone());
+            .manner(role.manner.clone())
+            .apart();
         spec = spec.provider(provider);
     }
     let mut channel = Channel::new(id, role.name)

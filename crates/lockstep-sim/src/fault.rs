@@ -1,7 +1,5 @@
 //! Scripted faults: what the gateway, or something in front of it, can do wrong.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,17 +8,11 @@ use crate::gateway::Channel;
 use crate::matcher::Matcher;
 
 mod body;
+mod edit;
 mod script;
 
-/// A change to a channel, made by the gateway on its own.
-#[derive(Clone)]
-pub struct Edit(pub(crate) Arc<dyn Fn(&mut Channel) + Send + Sync>);
-
-impl fmt::Debug for Edit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Edit")
-    }
-}
+pub use edit::Edit;
+pub(crate) use edit::Target;
 
 /// One thing that goes wrong. Unless said otherwise the request is not applied.
 #[derive(Debug, Clone)]
@@ -48,6 +40,8 @@ pub enum Fault {
     },
     /// 200 with `success: false` and this message.
     Refused(String),
+    /// Applied; answers 200 with `success: false` and this message all the same.
+    RefusedAfterApply(String),
     /// 200 with a web page.
     Html,
     /// 200 with nothing.
@@ -128,7 +122,12 @@ pub enum Fault {
 impl Fault {
     /// A write is stored, together with this change.
     pub fn also(change: impl Fn(&mut Channel) + Send + Sync + 'static) -> Self {
-        Self::AlsoChange(Edit(Arc::new(change)))
+        Self::AlsoChange(Edit::written(change))
+    }
+
+    /// A write is stored, and so is what the change makes of this option's text.
+    pub fn also_option(key: &str, change: impl Fn(&str) -> String + Send + Sync + 'static) -> Self {
+        Self::AlsoChange(Edit::option_with(key, change))
     }
 
     /// A redirect with this status to this address.
@@ -155,6 +154,7 @@ impl Fault {
             Self::TooMany { .. } => "too many",
             Self::Unavailable { .. } => "unavailable",
             Self::Refused(_) => "refused",
+            Self::RefusedAfterApply(_) => "refused after apply",
             Self::Html => "html",
             Self::Empty => "empty",
             Self::EmptyArray => "empty array",
@@ -202,6 +202,7 @@ impl Fault {
                 | Self::WrongCharset
                 | Self::DuplicateKeys
                 | Self::Delay(_)
+                | Self::RefusedAfterApply(_)
                 | Self::ResetMidReply
                 | Self::ResetAfterApply
                 | Self::Drip(_)

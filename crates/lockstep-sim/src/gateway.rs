@@ -3,14 +3,15 @@
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::net::TcpListener;
 
 use crate::connection::lock;
-use crate::fault::Rule;
+use crate::fault::{Edit, Rule};
 use crate::kill::{Deed, Trigger, When};
-use crate::log::Entry;
+use crate::log::{Entry, OptionWrite};
 use crate::matcher::Matcher;
 use crate::provider::{Provider, ProviderHandle};
 use crate::server::{Command, Commands, spawn};
@@ -18,6 +19,7 @@ use crate::spec::Spec;
 
 mod audit;
 mod auth;
+mod billing;
 mod channel;
 mod fetch;
 mod go;
@@ -32,6 +34,7 @@ mod shared;
 mod state;
 mod write;
 
+pub use billing::{Billing, EffectivePrice, Rates, Refusal};
 pub use channel::{Channel, ChannelInfo};
 pub use options::PRICE_KEYS;
 
@@ -113,24 +116,27 @@ impl Gateway {
 
     /// Changes a channel as a second admin would, and answers whether there is one. It is audited, as his would be.
     pub fn edit_channel(&self, id: i64, change: impl FnOnce(&mut Channel)) -> bool {
-        let mut state = lock(&self.shared.state);
-        let Some(channel) = state.channels.get_mut(&id) else {
-            return false;
-        };
-        let before = channel.clone();
-        change(channel);
-        if let Some(url) = &channel.base_url {
-            channel.base_url = Some(self.shared.providers.resolve(url));
-        }
-        let changed = channel.changed_since(&before);
-        let name = channel.name.clone();
-        if !changed.is_empty() {
-            let now = self.shared.clock.unix();
-            state
-                .audit
-                .channel_updated(now, auth::Role::Admin, id, &name, &changed);
-        }
-        true
+        let now = self.shared.clock.unix();
+        lock(&self.shared.state).edit_channel_audited(
+            id,
+            now,
+            |url| self.shared.providers.resolve(url),
+            change,
+        )
+    }
+
+    /// Makes a change as a second admin would, and answers whether there was what it changes and the gateway took it.
+    /// It is audited, as his would be.
+    pub fn edit(&self, edit: &Edit) -> bool {
+        let now = self.shared.clock.unix();
+        lock(&self.shared.state).edit_audited(edit, now, |url| self.shared.providers.resolve(url))
+    }
+
+    /// Lets a second admin make a change before or after the effect of the k-th request of a kind from now.
+    pub fn edit_at(&self, matcher: Matcher, k: usize, when: When, edit: Edit) {
+        self.on_match(matcher, k, when, move |gateway| {
+            gateway.edit(&edit);
+        });
     }
 
     /// Adds a channel and answers its id, a new one if it had none.
@@ -156,10 +162,26 @@ impl Gateway {
     /// Sets an option's text as a second admin would, with all the effects a bad text has. It is audited, as his would be.
     pub fn set_option(&self, key: &str, text: &str) {
         let now = self.shared.clock.unix();
-        let mut state = lock(&self.shared.state);
-        if state.options.set(key, text).is_ok() {
-            state.audit.option_updated(now, auth::Role::Root, key);
-        }
+        lock(&self.shared.state).set_option_audited(key, text, now);
+    }
+
+    /// The texts of the ten options that hold prices, by key. A key that is not set has an empty text.
+    pub fn price_texts(&self) -> BTreeMap<String, String> {
+        let state = lock(&self.shared.state);
+        PRICE_KEYS
+            .into_iter()
+            .map(|key| (key.to_owned(), state.options.text(key).unwrap_or_default()))
+            .collect()
+    }
+
+    /// What the gateway bills by at this moment: a copy that later writes do not change.
+    pub fn billing(&self) -> Billing {
+        Billing::over(lock(&self.shared.state).options.clone())
+    }
+
+    /// What a call of this model costs at this moment, before the caller's group ratio.
+    pub fn effective_price(&self, model: &str) -> EffectivePrice {
+        self.billing().price(model)
     }
 
     /// A price map as the gateway bills by it, which a bad text leaves empty or half filled.
@@ -182,6 +204,11 @@ impl Gateway {
     /// The names of all providers, in order.
     pub fn provider_names(&self) -> Vec<String> {
         self.shared.providers.names()
+    }
+
+    /// The most requests all providers together ever answered at the same time.
+    pub fn providers_max_concurrent(&self) -> usize {
+        self.shared.providers.max_concurrent()
     }
 
     /// Starts another provider, or replaces the one of this name.
@@ -265,6 +292,11 @@ impl Gateway {
         rows
     }
 
+    /// Every `PUT /api/option/` so far, in the order of arrival, applied or not, with full texts.
+    pub fn option_writes(&self) -> Vec<OptionWrite> {
+        self.log().into_iter().filter_map(OptionWrite::of).collect()
+    }
+
     /// How many requests of a method had a path with this beginning.
     pub fn count(&self, method: &str, path_prefix: &str) -> usize {
         self.shared
@@ -318,6 +350,11 @@ impl Gateway {
     /// Ends it for good: its port is closed. The handle still shows its state.
     pub fn stop(&self) {
         let _ = self.commands.send(Command::Stop);
+    }
+
+    /// Counts another week of the demo's.
+    pub(crate) fn next_week(&self) -> usize {
+        self.shared.weeks.fetch_add(1, Ordering::SeqCst) + 1
     }
 
     fn trigger(&self, matcher: Matcher, k: usize, when: When, deed: Deed) {

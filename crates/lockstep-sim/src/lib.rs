@@ -28,14 +28,20 @@ mod kill;
 pub mod limit;
 mod log;
 mod matcher;
+pub mod price;
 mod provider;
 mod server;
 pub mod spec;
 
 pub use fault::{Edit, Fault, Rule};
-pub use gateway::{Channel, ChannelInfo, Gateway, PRICE_KEYS};
+pub use gateway::{
+    Billing, Channel, ChannelInfo, EffectivePrice, Gateway, PRICE_KEYS, Rates, Refusal,
+};
 pub use kill::When;
-pub use log::{Entry, Write};
+pub use log::{Entry, OptionWrite, Write};
 pub use matcher::Matcher;
-pub use provider::{Manner, Protocol, Provider, ProviderHandle};
+pub use price::Price;
+pub use provider::{
+    Access, Asked, LITELLM_PATH, Manner, OFFICIAL_PATH, Page, Protocol, Provider, ProviderHandle,
+};
 pub use spec::{Flavour, Limit, Limits, Spec};

@@ -30,6 +30,8 @@ pub struct Entry {
     pub fault: Option<&'static str>,
     /// What it changed, when the gateway got as far as deciding that.
     pub write: Option<Write>,
+    /// The key and the text that a `PUT /api/option/` carried, whatever came of it.
+    pub sent: Option<(String, String)>,
 }
 
 impl Entry {
@@ -52,6 +54,40 @@ pub struct Write {
     pub after: String,
     /// Whether any stored value changed, including fields other than the models.
     pub effective: bool,
+}
+
+/// One `PUT /api/option/`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OptionWrite {
+    /// Position in the order of arrival, as in [`Entry::seq`].
+    pub seq: u64,
+    /// The option's key.
+    pub key: String,
+    /// The text that was sent.
+    pub sent: String,
+    /// The text that was stored before. `None` when the gateway did not get as far as looking.
+    pub before: Option<String>,
+    /// The text that was stored after.
+    pub after: Option<String>,
+    /// Whether the stored text changed.
+    pub effective: bool,
+}
+
+impl OptionWrite {
+    /// What a row of the log says of an option, or `None` for a row about something else.
+    pub(crate) fn of(entry: Entry) -> Option<Self> {
+        let (key, sent) = entry.sent?;
+        let effective = entry.write.as_ref().is_some_and(|write| write.effective);
+        let (before, after) = entry.write.map(|write| (write.before, write.after)).unzip();
+        Some(Self {
+            seq: entry.seq,
+            key,
+            sent,
+            before,
+            after,
+            effective,
+        })
+    }
 }
 
 /// The log and the count of requests in progress.

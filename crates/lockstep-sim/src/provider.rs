@@ -1,16 +1,33 @@
 //! The providers behind the gateway: what they offer and how they behave.
 
 use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::connection::{Gauge, lock};
+use crate::fault::{Rule, Rules};
+use crate::limit::Limiter;
+use crate::price::{self, Price};
 
 mod answer;
+mod asked;
+mod page;
 mod serve;
+
+pub use asked::Asked;
+pub use page::{Access, Page};
+
+use asked::AskedLog;
 
 pub(crate) use answer::{Listing, listing, pause};
 pub(crate) use serve::ProviderHost;
+
+/// Where the official preset is, below its address.
+pub const OFFICIAL_PATH: &str = "/llm-metadata/api/newapi/ratio_config-v1-base.json";
+
+/// Where LiteLLM's map is, below the address of a stand-in.
+pub const LITELLM_PATH: &str = "/model_prices_and_context_window.json";
 
 /// How a provider lists its models.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -108,8 +125,14 @@ pub struct Provider {
     pub manner: Manner,
     /// What it offers, in its own order.
     pub models: Vec<String>,
-    /// Other pages it serves as JSON, by path, such as `/api/pricing`.
-    pub pages: BTreeMap<String, String>,
+    /// Other pages it serves, by path, such as `/api/pricing`. One whose path has a query is for that query only.
+    pub pages: BTreeMap<String, Page>,
+    /// What it tells of prices in its list, if it speaks OpenRouter's protocol.
+    pub prices: Vec<Price>,
+    /// What goes wrong from the start, whatever it is asked for.
+    pub faults: Vec<Rule>,
+    /// Whether it has a loopback address of its own, where there are several, or at least a port of its own.
+    pub apart: bool,
 }
 
 impl Provider {
@@ -121,6 +144,9 @@ impl Provider {
             manner: Manner::Well,
             models: models.into_iter().map(Into::into).collect(),
             pages: BTreeMap::new(),
+            prices: Vec::new(),
+            faults: Vec::new(),
+            apart: false,
         }
     }
 
@@ -138,11 +164,70 @@ impl Provider {
         self
     }
 
-    /// With another page.
+    /// With another page. A text is served as JSON.
     #[must_use]
-    pub fn page(mut self, path: &str, json: &str) -> Self {
-        self.pages.insert(path.to_owned(), json.to_owned());
+    pub fn page(mut self, path: &str, page: impl Into<Page>) -> Self {
+        self.pages.insert(path.to_owned(), page.into());
         self
+    }
+
+    /// With a fault. Its matcher sees the path below the provider's address.
+    #[must_use]
+    pub fn fault(mut self, rule: Rule) -> Self {
+        self.faults.push(rule);
+        self
+    }
+
+    /// At a host of its own, so that a limit by host does not count it with the others.
+    #[must_use]
+    pub fn apart(mut self) -> Self {
+        self.apart = true;
+        self
+    }
+
+    /// Showing prices at `/api/pricing`, as a New API does, to one group at ratio 1.
+    #[must_use]
+    pub fn pricing_list(self, prices: &[Price]) -> Self {
+        let page = Page::json(price::pricing_list(prices, &[("default", 1.0)]));
+        self.page("/api/pricing", page)
+    }
+
+    /// Showing prices at `/api/ratio_config`, as a New API does whose owner has switched it on.
+    #[must_use]
+    pub fn ratio_config(self, prices: &[Price]) -> Self {
+        let page = Page::json(price::ratio_config(prices));
+        self.page("/api/ratio_config", page)
+    }
+
+    /// Showing prices in its list, as OpenRouter does. What is priced is offered.
+    #[must_use]
+    pub fn openrouter_prices(mut self, prices: &[Price]) -> Self {
+        self.protocol = Protocol::OpenRouter;
+        for price in prices {
+            if !self.models.contains(&price.model) {
+                self.models.push(price.model.clone());
+            }
+        }
+        self.prices = prices.to_vec();
+        self
+    }
+
+    /// Showing sellers with their prices at `/api.json`, as models.dev does.
+    #[must_use]
+    pub fn models_dev(self, sellers: &[(&str, Vec<Price>)]) -> Self {
+        self.page("/api.json", Page::json(price::models_dev(sellers)))
+    }
+
+    /// Showing LiteLLM's map at [`LITELLM_PATH`].
+    #[must_use]
+    pub fn litellm(self, sellers: &[(&str, Vec<Price>)]) -> Self {
+        self.page(LITELLM_PATH, Page::json(price::litellm(sellers)))
+    }
+
+    /// Showing the official preset at [`OFFICIAL_PATH`].
+    #[must_use]
+    pub fn official(self, prices: &[Price]) -> Self {
+        self.page(OFFICIAL_PATH, Page::json(price::official(prices)))
     }
 }
 
@@ -150,6 +235,9 @@ impl Provider {
 #[derive(Debug)]
 pub(crate) struct Running {
     pub(crate) state: Mutex<RunningState>,
+    pub(crate) asked: Mutex<AskedLog>,
+    pub(crate) rules: Mutex<Rules>,
+    pub(crate) limiters: Mutex<HashMap<(String, IpAddr), Limiter>>,
     pub(crate) in_progress: Gauge,
     pub(crate) base_url: String,
 }
@@ -201,12 +289,57 @@ impl ProviderHandle {
         state.asks_in_manner = 0;
     }
 
-    /// Serves another page as JSON, such as `/api/pricing`.
-    pub fn set_page(&self, path: &str, json: &str) {
+    /// Serves another page, such as `/api/pricing`. A text is served as JSON.
+    pub fn set_page(&self, path: &str, page: impl Into<Page>) {
         lock(&self.0.state)
             .provider
             .pages
-            .insert(path.to_owned(), json.to_owned());
+            .insert(path.to_owned(), page.into());
+    }
+
+    /// A page as it is served now.
+    pub fn page(&self, path: &str) -> Option<Page> {
+        lock(&self.0.state).provider.pages.get(path).cloned()
+    }
+
+    /// Serves a page no longer, and answers whether there was one.
+    pub fn remove_page(&self, path: &str) -> bool {
+        lock(&self.0.state).provider.pages.remove(path).is_some()
+    }
+
+    /// Tells other prices in its list from now on, if it speaks OpenRouter's protocol.
+    pub fn set_prices(&self, prices: &[Price]) {
+        lock(&self.0.state).provider.prices = prices.to_vec();
+    }
+
+    /// Adds a fault. Its matcher sees the path below the provider's address.
+    pub fn fault(&self, rule: Rule) {
+        lock(&self.0.rules).add(rule);
+    }
+
+    /// Takes back all faults.
+    pub fn clear_faults(&self) {
+        lock(&self.0.rules).clear();
+    }
+
+    /// How often a path was asked for, its list included: with a question mark in it that query only, else any.
+    pub fn requests(&self, path: &str) -> u32 {
+        lock(&self.0.asked).count(path)
+    }
+
+    /// The last request for a path, with its headers.
+    pub fn last_request(&self, path: &str) -> Option<Asked> {
+        lock(&self.0.asked).last(path)
+    }
+
+    /// Every request, in the order of arrival; of very many the last 10,000.
+    pub fn request_log(&self) -> Vec<Asked> {
+        lock(&self.0.asked).rows()
+    }
+
+    /// Forgets the requests and their counts.
+    pub fn clear_requests(&self) {
+        lock(&self.0.asked).clear();
     }
 
     /// How often its list was asked for.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::gateway::Channel;
 use crate::limit::{FixedWindow, Limiter, SlidingWindow};
+use crate::price::{self, Price};
 use crate::provider::Provider;
 
 mod generate;
@@ -108,6 +109,9 @@ pub struct Spec {
     pub inline_providers: bool,
     /// How long such an answer takes.
     pub inline_delay: Duration,
+    /// How long `/api/pricing` goes on showing what it was made of. A real gateway takes up to 60 s; here it is off
+    /// unless set. Writing a billing mode or expression makes the page anew, as on a real one.
+    pub pricing_cache: Duration,
     /// The version `/api/status` tells.
     pub version: String,
     /// The name `/api/status` tells.
@@ -132,6 +136,7 @@ impl Default for Spec {
             options: BTreeMap::new(),
             inline_providers: false,
             inline_delay: Duration::from_millis(5),
+            pricing_cache: Duration::ZERO,
             version: "v0.0.0".to_owned(),
             system_name: "New API".to_owned(),
             root_token: "simRootToken0123456789abcdefghij".to_owned(),
@@ -186,6 +191,20 @@ impl Spec {
     #[must_use]
     pub fn option(mut self, key: &str, text: &str) -> Self {
         self.options.insert(key.to_owned(), text.to_owned());
+        self
+    }
+
+    /// Charging these prices: the ten price options have nothing else in them.
+    #[must_use]
+    pub fn prices(mut self, prices: &[Price]) -> Self {
+        self.options.extend(price::options(prices));
+        self
+    }
+
+    /// Showing prices that may be this old in `/api/pricing`.
+    #[must_use]
+    pub fn pricing_cache(mut self, age: Duration) -> Self {
+        self.pricing_cache = age;
         self
     }
 

@@ -14,6 +14,11 @@ impl Fault {
     /// What the client gets instead of this answer.
     pub(crate) fn spoil(self, mut reply: Reply) -> Answer {
         match self {
+            Self::RefusedAfterApply(message) => {
+                reply.status = 200;
+                reply.body =
+                    Bytes::from(serde_json::json!({"message":message,"success":false}).to_string());
+            }
             Self::HalfJson => {
                 reply.body = reply.body.slice(..reply.body.len() / 2);
             }

@@ -5,6 +5,15 @@ use serde_json::{Value, json};
 use crate::gateway::auth::Role;
 use crate::gateway::routes::Query;
 
+/// How the author of a row was signed in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum By {
+    /// By an access token, as programs are.
+    Token,
+    /// In the console, as people are.
+    Session,
+}
+
 /// Rows in the order they were written.
 #[derive(Debug, Default)]
 pub(crate) struct Audit(Vec<Row>);
@@ -13,19 +22,21 @@ pub(crate) struct Audit(Vec<Row>);
 struct Row {
     at: i64,
     role: Role,
+    by: By,
     action: &'static str,
     params: Value,
 }
 
 impl Audit {
-    pub(crate) fn option_updated(&mut self, at: i64, role: Role, key: &str) {
-        self.write(at, role, "option.update", json!({"key":key}));
+    pub(crate) fn option_updated(&mut self, at: i64, role: Role, by: By, key: &str) {
+        self.write(at, role, by, "option.update", json!({"key":key}));
     }
 
     pub(crate) fn channel_updated(
         &mut self,
         at: i64,
         role: Role,
+        by: By,
         id: i64,
         name: &str,
         changed: &[String],
@@ -33,19 +44,27 @@ impl Audit {
         self.write(
             at,
             role,
+            by,
             "channel.update",
             json!({"id":id,"name":name,"changed_fields":changed}),
         );
     }
 
     pub(crate) fn channel_status(&mut self, at: i64, role: Role, id: i64, status: i64) {
-        self.write(at, role, "channel.status", json!({"id":id,"status":status}));
+        self.write(
+            at,
+            role,
+            By::Token,
+            "channel.status",
+            json!({"id":id,"status":status}),
+        );
     }
 
-    fn write(&mut self, at: i64, role: Role, action: &'static str, params: Value) {
+    fn write(&mut self, at: i64, role: Role, by: By, action: &'static str, params: Value) {
         self.0.push(Row {
             at,
             role,
+            by,
             action,
             params,
         });
@@ -81,7 +100,10 @@ impl Row {
                 "admin_id": self.role.user_id(),
                 "admin_username": self.role.username(),
                 "admin_role": self.role.number(),
-                "auth_method": "access_token",
+                "auth_method": match self.by {
+                    By::Token => "access_token",
+                    By::Session => "session",
+                },
             },
         });
         json!({

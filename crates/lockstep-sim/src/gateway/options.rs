@@ -31,14 +31,21 @@ const CHECKED: [(&str, &str); 4] = [
     ("AudioCompletionRatio", "音频补全倍率设置失败: "),
 ];
 
+/// Maps of texts. A text that cannot be read is stored, and the old map stays in memory.
+const OF_TEXTS: [&str; 2] = [
+    "billing_setting.billing_mode",
+    "billing_setting.billing_expr",
+];
+
 /// Endings of keys that are never shown.
 const HIDDEN: [&str; 5] = ["Token", "Secret", "Key", "secret", "api_key"];
 
 /// Stored texts beside the maps in memory, which need not agree.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(crate) struct Options {
     texts: BTreeMap<String, String>,
     live: BTreeMap<String, BTreeMap<String, f64>>,
+    live_texts: BTreeMap<String, BTreeMap<String, String>>,
 }
 
 impl Options {
@@ -73,7 +80,21 @@ impl Options {
         self.live.get(key)?.get(model).copied()
     }
 
-    /// A map of texts, such as the billing modes. Unreadable is empty.
+    /// A model's billing mode or expression, as billed by.
+    pub(crate) fn live_text(&self, key: &str, model: &str) -> Option<&str> {
+        self.live_texts.get(key)?.get(model).map(String::as_str)
+    }
+
+    /// Builds the maps in memory again from the stored texts, as a process does that starts.
+    pub(crate) fn read_again(&mut self) {
+        self.live_texts.clear();
+        for (key, text) in self.texts.clone() {
+            // A text that was complained of when it was written is complained of again, to nobody.
+            let _ = self.set(&key, &text);
+        }
+    }
+
+    /// A map of texts, such as the usable groups. Unreadable is empty.
     pub(crate) fn text_map(&self, key: &str) -> BTreeMap<String, String> {
         self.texts
             .get(key)
@@ -100,6 +121,11 @@ impl Options {
                 return Err(format!("group ratio must be not less than 0: {group}"));
             }
             self.live.insert(key.to_owned(), map);
+        }
+        if OF_TEXTS.contains(&key)
+            && let Ok(map) = serde_json::from_str(text)
+        {
+            self.live_texts.insert(key.to_owned(), map);
         }
         self.texts.insert(key.to_owned(), text.to_owned());
         Ok(())

@@ -12,7 +12,7 @@ use crate::gateway::{go, pages, ratio};
 use crate::spec::Flavour;
 
 /// What a model that nobody has priced is shown at.
-const UNSET: f64 = 37.5;
+pub(crate) const UNSET: f64 = 37.5;
 
 /// Vendors recognised by a model's name.
 const VENDORS: [(&str, &str, &str); 6] = [
@@ -24,8 +24,21 @@ const VENDORS: [(&str, &str, &str); 6] = [
     ("grok", "xAI", "XAI"),
 ];
 
-/// `GET /api/pricing`
+/// `GET /api/pricing`, made anew or as it was made a while ago.
 pub(crate) fn pricing(shared: &Shared) -> Reply {
+    let now = shared.clock.elapsed();
+    let mut kept = lock(&shared.pricing_page);
+    if let Some((made, page)) = kept.as_ref()
+        && now.saturating_sub(*made) < shared.spec.pricing_cache
+    {
+        return page.clone();
+    }
+    let page = made_anew(shared);
+    *kept = Some((now, page.clone()));
+    page
+}
+
+fn made_anew(shared: &Shared) -> Reply {
     let state = lock(&shared.state);
     let new = shared.spec.flavour == Flavour::NewApi;
     let served = served(&state);
@@ -130,24 +143,26 @@ fn served(state: &State) -> BTreeMap<String, (BTreeSet<String>, BTreeSet<i64>)> 
 }
 
 fn priced(state: &State, model: &str, new: bool) -> Map<String, Value> {
+    let matched = ratio::matched_name(model);
     let live = |key| state.options.live_value(key, model);
+    let by_matched = |key| state.options.live_value(key, matched);
     let mut item = Map::new();
     let mut put = |name: &str, value: Value| {
         item.insert(name.to_owned(), value);
     };
     put("model_name", json!(model));
     put("owner_by", json!(""));
-    if let Some(price) = live("ModelPrice") {
+    if let Some(price) = by_matched("ModelPrice") {
         put("quota_type", json!(1));
         put("model_ratio", json!(0));
         put("model_price", go::number(price));
         put("completion_ratio", json!(0));
     } else {
-        let (completion, _) = ratio::completion(model, live("CompletionRatio"));
+        let (completion, _) = ratio::completion(matched, by_matched("CompletionRatio"));
         put("quota_type", json!(0));
         put(
             "model_ratio",
-            go::number(live("ModelRatio").unwrap_or(UNSET)),
+            go::number(by_matched("ModelRatio").unwrap_or(UNSET)),
         );
         put("model_price", json!(0));
         put("completion_ratio", go::number(completion));
@@ -164,7 +179,7 @@ fn priced(state: &State, model: &str, new: bool) -> Map<String, Value> {
                 put(name, go::number(value));
             }
         }
-        let text = |key| state.options.text_map(key).remove(model);
+        let text = |key| state.options.live_text(key, model);
         if let Some(mode) = text("billing_setting.billing_mode") {
             put("billing_mode", json!(mode));
             if let Some(expression) = text("billing_setting.billing_expr") {

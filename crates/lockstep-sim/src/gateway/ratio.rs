@@ -63,6 +63,30 @@ pub(crate) fn completion(model: &str, configured: Option<f64>) -> (f64, bool) {
     }
 }
 
+/// The name under which a model's prices are looked up: some names share a wildcard.
+pub(crate) fn matched_name(model: &str) -> &str {
+    const THINKING: [(&str, &str); 3] = [
+        ("gemini-2.5-flash-lite", "gemini-2.5-flash-lite-thinking-*"),
+        ("gemini-2.5-flash", "gemini-2.5-flash-thinking-*"),
+        ("gemini-2.5-pro", "gemini-2.5-pro-thinking-*"),
+    ];
+    let family = THINKING
+        .iter()
+        .find(|(prefix, _)| model.starts_with(prefix));
+    if let Some((_, wildcard)) = family {
+        return if model.contains("-thinking-") {
+            wildcard
+        } else {
+            model
+        };
+    }
+    ["gpt-4-gizmo", "gpt-4o-gizmo"]
+        .into_iter()
+        .zip(["gpt-4-gizmo-*", "gpt-4o-gizmo-*"])
+        .find(|(prefix, _)| model.starts_with(prefix))
+        .map_or(model, |(_, wildcard)| wildcard)
+}
+
 /// What the program itself says about a name. The first prefix that fits decides.
 fn built_in_completion(model: &str) -> (f64, bool) {
     const BY_PREFIX: [(&str, f64, bool); 22] = [
@@ -109,5 +133,22 @@ mod tests {
         assert_eq!(completion("gpt-4o", Some(3.0)), (3.0, false));
         assert_eq!(completion("openai/gpt-5", Some(2.0)), (2.0, false));
         assert_eq!(completion("unknown", None), (1.0, false));
+    }
+
+    #[test]
+    fn some_names_are_looked_up_by_a_wildcard() {
+        for (model, name) in [
+            (
+                "gemini-2.5-flash-lite-thinking-128",
+                "gemini-2.5-flash-lite-thinking-*",
+            ),
+            ("gemini-2.5-flash-thinking-1", "gemini-2.5-flash-thinking-*"),
+            ("gemini-2.5-pro", "gemini-2.5-pro"),
+            ("gpt-4-gizmo-g-1", "gpt-4-gizmo-*"),
+            ("gpt-4o-gizmo-g-1", "gpt-4o-gizmo-*"),
+            ("claude-opus-4-thinking-1", "claude-opus-4-thinking-1"),
+        ] {
+            assert_eq!(matched_name(model), name);
+        }
     }
 }

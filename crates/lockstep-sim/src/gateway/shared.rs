@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ use crate::connection::{Answer, Handler, Reply, Script, lock};
 use crate::fault::{Fault, Rules};
 use crate::gateway::auth::{Role, caller};
 use crate::gateway::state::State;
-use crate::gateway::{Channel, Gateway, fetch, pages, routes};
+use crate::gateway::{Channel, Gateway, fetch, go, pages, routes};
 use crate::kill::{Aftermath, Deed, Trigger, When};
 use crate::limit::Limiter;
 use crate::log::{Entry, RequestLog};
@@ -38,8 +38,12 @@ pub(crate) struct Shared {
     pub(crate) providers: ProviderHost,
     pub(crate) client: reqwest::Client,
     limiters: Mutex<HashMap<(Bucket, IpAddr), Limiter>>,
+    /// The price page that is shown until it is old enough, with the time it was made.
+    pub(crate) pricing_page: Mutex<Option<(Duration, Reply)>>,
     /// How often it was restarted: a request that began before a restart dies with it.
     restarts: AtomicU64,
+    /// How many weeks the demo has let pass.
+    pub(crate) weeks: AtomicUsize,
     home: OnceLock<(SocketAddr, WeakUnboundedSender<Command>)>,
 }
 
@@ -67,8 +71,8 @@ pub(crate) struct Call {
 impl Shared {
     pub(crate) async fn new(spec: Spec) -> std::io::Result<Self> {
         let client = fetch::client()?;
-        let providers = ProviderHost::start(&spec.providers).await?;
         let clock = Clock::start();
+        let providers = ProviderHost::start(&spec.providers, clock).await?;
         let state = State::new(&spec, |url| providers.resolve(url));
         Ok(Self {
             clock,
@@ -79,7 +83,9 @@ impl Shared {
             providers,
             client,
             limiters: Mutex::default(),
+            pricing_page: Mutex::default(),
             restarts: AtomicU64::new(0),
+            weeks: AtomicUsize::new(0),
             home: OnceLock::new(),
             spec,
         })
@@ -103,6 +109,8 @@ impl Shared {
     pub(crate) fn die(&self) {
         self.restarts.fetch_add(1, Ordering::SeqCst);
         lock(&self.limiters).clear();
+        lock(&self.state).options.read_again();
+        lock(&self.pricing_page).take();
     }
 
     /// Counts a call in a bucket, or answers the refusal.
@@ -244,6 +252,7 @@ impl Handler for Shared {
             status: None,
             fault: None,
             write: None,
+            sent: sent_option(&method, &path, &body),
         });
         let fault = lock(&self.rules).next(&method, &path, channel);
         let call = Call {
@@ -267,6 +276,16 @@ impl Handler for Shared {
         });
         answer
     }
+}
+
+/// The key and the text of an option's write, as far as its body can be read.
+fn sent_option(method: &str, path: &str, body: &[u8]) -> Option<(String, String)> {
+    if method != "PUT" || path != "/api/option/" {
+        return None;
+    }
+    let body: Value = serde_json::from_slice(body).ok()?;
+    let key = body.get("key")?.as_str()?.to_owned();
+    Some((key, go::printed(body.get("value")?)))
 }
 
 fn channel_in_path(path: &str) -> Option<i64> {

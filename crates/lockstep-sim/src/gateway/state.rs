@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use crate::fault::{Edit, Target};
 use crate::gateway::Channel;
-use crate::gateway::audit::Audit;
+use crate::gateway::audit::{Audit, By};
+use crate::gateway::auth::Role;
 use crate::gateway::options::Options;
 use crate::spec::{Flavour, Spec};
 
@@ -50,6 +52,82 @@ impl State {
         id
     }
 
+    /// Makes a change that no request asked for, and answers whether there was what it changes. It is not audited.
+    pub(crate) fn edit(&mut self, edit: &Edit, resolve: impl Fn(&str) -> String) -> bool {
+        match &edit.0 {
+            Target::Written(_) => false,
+            Target::Channel(id, change) => self
+                .edit_channel(*id, resolve, |channel| change(channel))
+                .is_some(),
+            Target::Option(key, change) => {
+                let text = change(&self.options.text(key).unwrap_or_default());
+                self.options.set(key, &text).is_ok()
+            }
+        }
+    }
+
+    /// The same, done by a second admin in the console, and audited as his work.
+    pub(crate) fn edit_audited(
+        &mut self,
+        edit: &Edit,
+        now: i64,
+        resolve: impl Fn(&str) -> String,
+    ) -> bool {
+        match &edit.0 {
+            Target::Written(_) => false,
+            Target::Channel(id, change) => {
+                self.edit_channel_audited(*id, now, resolve, |channel| change(channel))
+            }
+            Target::Option(key, change) => {
+                let text = change(&self.options.text(key).unwrap_or_default());
+                self.set_option_audited(key, &text, now)
+            }
+        }
+    }
+
+    /// Changes a channel as a second admin would, and answers whether there is one.
+    pub(crate) fn edit_channel_audited(
+        &mut self,
+        id: i64,
+        now: i64,
+        resolve: impl Fn(&str) -> String,
+        change: impl FnOnce(&mut Channel),
+    ) -> bool {
+        let Some((name, changed)) = self.edit_channel(id, resolve, change) else {
+            return false;
+        };
+        if !changed.is_empty() {
+            self.audit
+                .channel_updated(now, Role::Admin, By::Session, id, &name, &changed);
+        }
+        true
+    }
+
+    /// Sets an option's text as a second root would, and answers whether the gateway took it without complaint.
+    pub(crate) fn set_option_audited(&mut self, key: &str, text: &str, now: i64) -> bool {
+        let taken = self.options.set(key, text).is_ok();
+        if taken {
+            self.audit.option_updated(now, Role::Root, By::Session, key);
+        }
+        taken
+    }
+
+    /// Changes a channel and answers its name with the fields that are different now.
+    fn edit_channel(
+        &mut self,
+        id: i64,
+        resolve: impl Fn(&str) -> String,
+        change: impl FnOnce(&mut Channel),
+    ) -> Option<(String, Vec<String>)> {
+        let channel = self.channels.get_mut(&id)?;
+        let before = channel.clone();
+        change(channel);
+        if let Some(url) = &channel.base_url {
+            channel.base_url = Some(resolve(url));
+        }
+        Some((channel.name.clone(), channel.changed_since(&before)))
+    }
+
     /// A channel as reads see it.
     pub(crate) fn visible(&self, id: i64, now: Duration) -> Option<&Channel> {
         match self.stale_channels.get(&id) {
@@ -81,8 +159,18 @@ impl State {
         self.stale_channels.insert(old.id, (old, until));
     }
 
-    /// Lets reads see an old option text until a time.
-    pub(crate) fn keep_option_visible(&mut self, key: &str, old: String, until: Duration) {
+    /// Lets reads see an old option text until a time. What they saw already stays.
+    pub(crate) fn keep_option_visible(
+        &mut self,
+        key: &str,
+        old: String,
+        now: Duration,
+        until: Duration,
+    ) {
+        let old = match self.stale_options.remove(key) {
+            Some((older, still)) if now < still => older,
+            _ => old,
+        };
         self.stale_options.insert(key.to_owned(), (old, until));
     }
 

@@ -4,7 +4,8 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use crate::connection::{Reply, lock};
-use crate::fault::Fault;
+use crate::fault::{Fault, Target};
+use crate::gateway::audit::By;
 use crate::gateway::auth::{Role, insufficient};
 use crate::gateway::channel::{Patched, patch};
 use crate::gateway::list::NOT_FOUND;
@@ -57,8 +58,10 @@ pub(crate) fn put_channel(shared: &Shared, call: &Call, role: Role) -> Reply {
             answered = stored.clone();
         }
         Some(Fault::AlsoChange(edit)) => {
-            (edit.0)(&mut channel);
-            answered = channel.clone();
+            if let Target::Written(change) = &edit.0 {
+                change(&mut channel);
+                answered = channel.clone();
+            }
         }
         Some(Fault::StaleReads(time)) => state.keep_visible(stored.clone(), now, now + *time),
         _ => {}
@@ -75,7 +78,10 @@ pub(crate) fn put_channel(shared: &Shared, call: &Call, role: Role) -> Reply {
         let at = shared.clock.unix();
         state
             .audit
-            .channel_updated(at, role, id, &answered.name, &changed);
+            .channel_updated(at, role, By::Token, id, &answered.name, &changed);
+    }
+    if let Some(Fault::AlsoChange(edit)) = &call.behaviour {
+        state.edit(edit, |url| shared.providers.resolve(url));
     }
     drop(state);
     shared
@@ -140,15 +146,21 @@ pub(crate) fn put_option(shared: &Shared, call: &Call, role: Role) -> Reply {
     if !matches!(call.behaviour, Some(Fault::Lie | Fault::Ignore)) {
         outcome = state.options.set(key, &text);
         if let Some(Fault::StaleReads(time)) = call.behaviour {
-            state.keep_option_visible(key, before.clone(), now + time);
+            state.keep_option_visible(key, before.clone(), now, now + time);
         }
         if outcome.is_ok() {
             let at = shared.clock.unix();
-            state.audit.option_updated(at, role, key);
+            state.audit.option_updated(at, role, By::Token, key);
         }
+    }
+    if let Some(Fault::AlsoChange(edit)) = &call.behaviour {
+        state.edit(edit, |url| shared.providers.resolve(url));
     }
     let after = state.options.text(key).unwrap_or_default();
     drop(state);
+    if key.starts_with("billing_setting.") {
+        lock(&shared.pricing_page).take();
+    }
     shared.log.update(call.seq, |entry| {
         entry.write = Some(Write {
             channel: None,

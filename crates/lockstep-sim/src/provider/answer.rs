@@ -1,13 +1,17 @@
 //! What a provider answers when it is asked.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::HeaderMap;
+use hyper::http::request::Parts;
 use serde_json::{Value, json};
 
 use crate::connection::{Answer, End, Reply, Script, Step, lock};
-use crate::provider::{Manner, Protocol, Running, RunningState};
+use crate::fault::Fault;
+use crate::price::{Price, openrouter_pricing};
+use crate::provider::{Manner, Page, Protocol, Running, RunningState};
 
 /// What came of asking, before it is put into a protocol's words.
 pub(crate) enum Listing {
@@ -56,37 +60,103 @@ pub(crate) fn pause(state: &RunningState) -> Duration {
     }
 }
 
-/// Answers one request below the provider's address.
-pub(crate) async fn answer(running: &Running, path: &str, headers: &HeaderMap) -> Answer {
-    let (protocol, pause, page, listing) = {
+/// Answers one request below the provider's address, at a time since the start.
+pub(crate) async fn answer(
+    running: &Running,
+    at: Duration,
+    head: &Parts,
+    path: &str,
+    peer: IpAddr,
+) -> Answer {
+    let _busy = running.in_progress.enter();
+    let query = head.uri.query().unwrap_or_default();
+    let number = lock(&running.asked).arrived(at, path, query, &head.headers);
+    let fault = lock(&running.rules).next(head.method.as_str(), path, None);
+    let answer = match fault {
+        Some(fault) if !fault.needs_reply() => fault.answer_alone(),
+        Some(fault) => {
+            if let Fault::Delay(time) = fault {
+                tokio::time::sleep(time).await;
+            }
+            match well(running, at, head, path, peer).await {
+                Answer::Reply(reply) => fault.spoil(reply),
+                script @ Answer::Script(_) => script,
+            }
+        }
+        None => well(running, at, head, path, peer).await,
+    };
+    if let Answer::Reply(reply) = &answer {
+        lock(&running.asked).answered(number, reply.status);
+    }
+    answer
+}
+
+/// What is answered when nothing is scripted to go wrong.
+async fn well(running: &Running, at: Duration, head: &Parts, path: &str, peer: IpAddr) -> Answer {
+    let page = {
+        let state = lock(&running.state);
+        let pages = &state.provider.pages;
+        let exact = head.uri.query().map(|query| format!("{path}?{query}"));
+        exact
+            .and_then(|exact| pages.get(&exact))
+            .or_else(|| pages.get(path))
+            .cloned()
+    };
+    match page {
+        Some(page) => Answer::Reply(shown(running, &page, at, head, path, peer).await),
+        None => list(running, path, &head.headers).await,
+    }
+}
+
+async fn shown(
+    running: &Running,
+    page: &Page,
+    at: Duration,
+    head: &Parts,
+    path: &str,
+    peer: IpAddr,
+) -> Reply {
+    if let Some(limit) = page.limit {
+        let mut limiters = lock(&running.limiters);
+        let limiter = limiters
+            .entry((path.to_owned(), peer))
+            .or_insert_with(|| limit.limiter());
+        if let Err(wait) = limiter.try_acquire(at) {
+            let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
+            return Reply {
+                status: 429,
+                headers: vec![("Retry-After".to_owned(), seconds.to_string())],
+                body: Bytes::new(),
+            };
+        }
+    }
+    tokio::time::sleep(page.delay).await;
+    page.reply(&head.headers)
+}
+
+/// The list of models, or nothing at all.
+async fn list(running: &Running, path: &str, headers: &HeaderMap) -> Answer {
+    let (protocol, prices, pause, listing) = {
         let mut state = lock(&running.state);
         let protocol = state.provider.protocol;
-        let page = state.provider.pages.get(path).cloned();
-        if page.is_some() || path != protocol.path() {
-            (protocol, Duration::ZERO, page, None)
-        } else {
-            state.last_key = key(headers);
-            let pause = pause(&state);
-            (protocol, pause, None, Some(listing(&mut state)))
+        if path != protocol.path() {
+            return Answer::Reply(reply(
+                404,
+                "application/json",
+                json!({"error":{"message":"Not Found"}}).to_string(),
+            ));
         }
+        state.last_key = key(headers);
+        let pause = pause(&state);
+        let prices = state.provider.prices.clone();
+        (protocol, prices, pause, listing(&mut state))
     };
-    if let Some(page) = page {
-        return Answer::Reply(reply(200, "application/json", page));
-    }
-    let Some(listing) = listing else {
-        return Answer::Reply(reply(
-            404,
-            "application/json",
-            json!({"error":{"message":"Not Found"}}).to_string(),
-        ));
-    };
-    let _busy = running.in_progress.enter();
     tokio::time::sleep(pause).await;
     match listing {
         Listing::Models(models) => Answer::Reply(reply(
             200,
             "application/json",
-            body(protocol, &models).to_string(),
+            body(protocol, &models, &prices).to_string(),
         )),
         Listing::ErrorIn200 => Answer::Reply(reply(
             200,
@@ -104,7 +174,7 @@ pub(crate) async fn answer(running: &Running, path: &str, headers: &HeaderMap) -
             json!({"error":{"message":"refused","code":status}}).to_string(),
         )),
         Listing::Truncated(models) => {
-            Answer::Script(truncated(&body(protocol, &models).to_string()))
+            Answer::Script(truncated(&body(protocol, &models, &prices).to_string()))
         }
         Listing::Silent => Answer::Script(Script {
             steps: vec![Step::Sleep(Duration::from_secs(24 * 3600))],
@@ -114,7 +184,7 @@ pub(crate) async fn answer(running: &Running, path: &str, headers: &HeaderMap) -
 }
 
 /// A list in the words of a protocol.
-fn body(protocol: Protocol, models: &[String]) -> Value {
+fn body(protocol: Protocol, models: &[String], prices: &[Price]) -> Value {
     let items = |make: &dyn Fn(&String) -> Value| models.iter().map(make).collect::<Vec<_>>();
     match protocol {
         Protocol::OpenAi | Protocol::Ali | Protocol::Zhipu => json!({
@@ -130,7 +200,7 @@ fn body(protocol: Protocol, models: &[String]) -> Value {
         Protocol::OpenRouter => json!({
             "data": items(&|id| json!({
                 "id": id, "name": id, "context_length": 200_000,
-                "pricing": {"prompt":"0.0000025","completion":"0.00001","request":"0","image":"0"},
+                "pricing": pricing(prices, id),
             })),
         }),
         Protocol::Gemini => json!({
@@ -142,6 +212,15 @@ fn body(protocol: Protocol, models: &[String]) -> Value {
         Protocol::Ollama => json!({
             "models": items(&|id| json!({"name":id,"model":id,"size":4_000_000_000_u64})),
         }),
+    }
+}
+
+/// What OpenRouter tells of a model's price. Who is not told any prices takes the same for all.
+fn pricing(prices: &[Price], model: &str) -> Value {
+    match prices.iter().find(|price| price.model == model) {
+        Some(price) => openrouter_pricing(price),
+        None if prices.is_empty() => openrouter_pricing(&Price::tokens(model, 2.5, 10.0)),
+        None => json!({}),
     }
 }
 

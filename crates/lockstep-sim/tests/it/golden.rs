@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use lockstep_sim::{Channel, Gateway, Manner, PRICE_KEYS, Provider, Spec};
+use lockstep_sim::{Channel, Gateway, Manner, PRICE_KEYS, Price, Provider, Spec, price};
 use serde_json::Value;
 
 use crate::client::{Seen, send};
@@ -241,4 +241,38 @@ fn only_shape_of_meta(row: &mut Value) {
         );
     }
     row["value"] = Value::Null;
+}
+
+#[test]
+fn a_providers_price_list_has_the_fields_of_a_recorded_one() {
+    let Some(files) = recordings() else { return };
+    let (_, file) = files
+        .iter()
+        .find(|(name, _)| *name == "ratio_sync")
+        .expect("it is one of them");
+    let steps = file["steps"].as_array().expect("steps");
+    let step = steps
+        .iter()
+        .find(|step| step["what"] == "price list")
+        .expect("recorded");
+    let fields = |value: &Value| -> Vec<String> {
+        let mut fields: Vec<String> = value
+            .as_object()
+            .expect("an object")
+            .keys()
+            .cloned()
+            .collect();
+        fields.sort();
+        fields
+    };
+    let prices = [Price::tokens("m", 2.0, 2.0), Price::tokens("n", 2.0, 2.0)];
+    let ours: Value = serde_json::from_str(&price::pricing_list(&prices, &[("default", 1.0)]))
+        .expect("it is JSON");
+    assert_eq!(fields(&ours), fields(&step["body"]));
+    for item in 0..2 {
+        assert_eq!(
+            fields(&ours["data"][item]),
+            fields(&step["body"]["data"][item])
+        );
+    }
 }

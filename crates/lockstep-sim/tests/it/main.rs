@@ -2,8 +2,11 @@
 
 mod behaviour;
 mod client;
+mod demo;
 mod faults;
 mod flavours;
 mod golden;
 mod kills;
+mod options;
+mod prices;
 mod providers;
