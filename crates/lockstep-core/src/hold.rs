@@ -95,6 +95,8 @@ codes! {
         NameMatch = "name_match",
         /// Skipped price: the gateway bills this model's output by a ratio of its own.
         LockedCompletion = "locked_completion",
+        /// Skipped price: no source that answered has a usable one.
+        NoSource = "no_source",
         /// Skipped price: locked by a person.
         Locked = "locked",
         /// Skipped price: ignored by a person.
@@ -121,7 +123,22 @@ impl ReasonCode {
     /// Whether "always allow here" can be answered to it. An empty list is never a reason to remove, and the brake of
     /// a whole run is about the run, not about one channel.
     pub fn can_be_allowed(self) -> bool {
-        !matches!(self, Self::EmptyList | Self::WouldBeEmpty | Self::RunBrake)
+        !matches!(
+            self,
+            Self::EmptyList
+                | Self::WouldBeEmpty
+                | Self::RunBrake
+                | Self::PriceBrake
+                | Self::NoMajority
+        ) && !self.never_passes()
+    }
+
+    /// Whether nobody's yes makes it pass: what would be written is no price.
+    pub fn never_passes(self) -> bool {
+        matches!(
+            self,
+            Self::NotANumber | Self::Negative | Self::UnwritableMap | Self::UnknownExpression
+        )
     }
 }
 

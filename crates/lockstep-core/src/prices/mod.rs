@@ -1,12 +1,21 @@
 //! Prices: the ten values of a model, how they read as money, and what is to become of them.
 
+pub mod alike;
+pub mod answers;
+pub mod choose;
+pub mod cost;
 pub mod diff;
 pub mod expr;
 pub mod field;
 pub mod map_text;
+pub mod mode;
 pub mod names;
 pub mod number;
+pub mod passes;
+pub mod plan;
 pub mod source;
+pub mod suspicious;
 pub mod table;
+pub mod unpriced;
 pub mod usd;
 pub mod values;

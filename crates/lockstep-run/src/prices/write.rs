@@ -13,6 +13,7 @@ use lockstep_core::prices::field::Field;
 use lockstep_core::prices::map_text::{MapText, Raw};
 use lockstep_core::prices::passes::{Change, Write, passes};
 use lockstep_core::prices::suspicious::same;
+use lockstep_core::prices::values::Values;
 use lockstep_core::retry::backoff;
 use lockstep_remote::gateway::{OptionText, Sent};
 use lockstep_store::prices::PriceRow;
@@ -202,7 +203,16 @@ impl Writing<'_> {
         if resumed == Resumed::OnlyLooks {
             return Ok(None);
         }
-        let writes = passes(&self.changes());
+        let models = self.models(&local);
+        let changes: Vec<Change<'_>> = models
+            .iter()
+            .map(|(model, (before, after))| Change {
+                model,
+                before,
+                after,
+            })
+            .collect();
+        let writes = passes(&changes);
         let total = writes.len();
         let estimate = |left: usize| self.session.estimate(left * 2);
         watch.progress.phase(Phase::Writing, total, estimate(total));
@@ -263,17 +273,17 @@ impl Writing<'_> {
         self.record(outcomes, Vec::new()).await
     }
 
-    /// What is left to be written.
-    fn changes(&self) -> Vec<Change> {
-        self.rows
-            .values()
-            .map(|row| Change {
-                model: row.model.clone(),
-                field: row.field,
-                old: row.old.clone(),
-                new: row.new.clone(),
-            })
-            .collect()
+    /// The models of which something is left to be written, as they are and as they are to become.
+    fn models(&self, local: &LocalPrices) -> BTreeMap<String, (Values, Values)> {
+        let mut models: BTreeMap<String, (Values, Values)> = BTreeMap::new();
+        for row in self.rows.values() {
+            let (_, after) = models.entry(row.model.clone()).or_insert_with(|| {
+                let before = local.values(&row.model);
+                (before.clone(), before)
+            });
+            after.set(row.field, row.new.as_deref());
+        }
+        models
     }
 
     /// Writes one map: read (by the write before it), edited, sent, read back. Gives the maps as they were read back, or
@@ -553,7 +563,7 @@ impl Writing<'_> {
     async fn record(
         &mut self,
         outcomes: Vec<PriceOutcome>,
-        accepted: Vec<(String, lockstep_core::prices::values::Values)>,
+        accepted: Vec<(String, Values)>,
     ) -> Result<(), EngineError> {
         if outcomes.is_empty() {
             return Ok(());
