@@ -69,6 +69,8 @@ pub struct Request {
     pub own_settings: bool,
     /// Whether the run goes on to write what is ready, should it be interrupted before.
     pub go_on: bool,
+    /// The price run that went before, so that new models have their prices when they go live.
+    pub after: Option<String>,
 }
 
 /// How a run is watched and ended early.
@@ -132,6 +134,11 @@ impl Engine {
     /// Now, in Unix milliseconds.
     pub fn now(&self) -> i64 {
         self.clock.now()
+    }
+
+    /// Who the journal says did it.
+    pub fn actor(&self) -> &str {
+        &self.actor
     }
 
     /// Opens a session with a gateway. Nothing is sent yet.

@@ -10,6 +10,7 @@ pub mod effective;
 pub mod engine;
 pub mod error;
 mod fenced;
+mod gate;
 mod input;
 mod journal;
 mod plan;

@@ -10,6 +10,7 @@ use crate::effective::Scope;
 use crate::engine::{Request, Session, Source, Watch};
 use crate::error::EngineError;
 use crate::read::{Given, ROW_AGE, read};
+use crate::review::{HELD, RETRY_FAILED};
 
 /// A plan, and held parts, live a day; in milliseconds.
 pub(crate) const PLAN_AGE: i64 = 24 * 3_600_000;
@@ -25,7 +26,7 @@ impl Session {
         let held = self.hold().await?;
         let (selection, parent, mut given) = self.select(&request.source).await?;
         let wanted = NewRun {
-            parent,
+            parent: parent.or_else(|| request.after.clone()),
             site_id: site.clone(),
             subject: Subject::Models,
             trigger: trigger(&request.source, request.go_on).to_owned(),
@@ -81,7 +82,9 @@ impl Session {
                 // What a retry that was cut off has read already no longer counts as failed, and is continued too.
                 let unfinished = store.unfinished_runs(site).await?;
                 if let Some(run) = unfinished.into_iter().find(|run| {
-                    run.state != RunState::Writing && run.trigger == trigger(source, false)
+                    run.state != RunState::Writing
+                        && run.subject == Subject::Models
+                        && run.trigger == trigger(source, false)
                 }) {
                     return Ok((run.selection, run.parent, Given::default()));
                 }
@@ -139,7 +142,7 @@ impl Session {
     ) -> Result<Option<Run>, EngineError> {
         let mut same = None;
         for run in self.store().unfinished_runs(&wanted.site_id).await? {
-            if run.state == RunState::Writing {
+            if run.state == RunState::Writing || run.subject != Subject::Models {
                 continue;
             }
             let continues = run.selection == wanted.selection
@@ -177,12 +180,12 @@ fn trigger(source: &Source, go_on: bool) -> &'static str {
         Source::All if go_on => "sync",
         Source::All => "plan",
         Source::Selected(_) => "selected",
-        Source::RetryFailed => "retry-failed",
-        Source::Held(_) => "apply-held",
+        Source::RetryFailed => RETRY_FAILED,
+        Source::Held(_) => HELD,
     }
 }
 
-fn texts(settings: &Settings) -> Vec<(String, String)> {
+pub(crate) fn texts(settings: &Settings) -> Vec<(String, String)> {
     settings
         .to_texts()
         .into_iter()

@@ -19,6 +19,7 @@ use crate::error::EngineError;
 use crate::journal::{Entry, Journal};
 use crate::progress::Phase;
 use crate::reading::{Planned, Reading};
+use crate::review::{HELD, RETRY_FAILED};
 use crate::row::{digest, gone_row, plan_digest};
 
 /// Rows of an interrupted reading are good for an hour, in milliseconds.
@@ -85,18 +86,20 @@ pub(crate) async fn read(
             }
         }
     }
+    // The channels of such a run are those of earlier ones, whether they still exist or not.
+    let derived = matches!(run.trigger.as_str(), HELD | RETRY_FAILED);
     let found: BTreeSet<i64> = chosen.iter().map(|(_, channel)| channel.id).collect();
     if let Some(wanted) = &wanted {
         let missing: Vec<i64> = wanted.difference(&found).copied().collect();
-        if !missing.is_empty() && run.parent.is_none() {
+        if !missing.is_empty() && !derived {
             let failure = Failure::new(FailureKind::Gone, format!("channels {missing:?}"));
             end(session, run, fence, RunState::Failed, Some(failure)).await?;
             return Err(EngineError::NoSuchChannel(missing));
         }
     }
 
-    let gone = match (&wanted, &run.parent) {
-        (Some(wanted), Some(_)) => gone(session, run, wanted.difference(&found)).await?,
+    let gone = match &wanted {
+        Some(wanted) if derived => gone(session, run, wanted.difference(&found)).await?,
         _ => Vec::new(),
     };
     let total = chosen.len() + gone.len();

@@ -21,6 +21,7 @@ use tokio::sync::Semaphore;
 
 use crate::effective::Scope;
 use crate::engine::{Session, Watch};
+use crate::gate::Priced;
 use crate::input::Input;
 use crate::read::Given;
 use crate::row::{Seen, digest, row};
@@ -38,6 +39,8 @@ pub(crate) struct Reading<'a> {
     /// Once the gateway refuses us altogether, no further channel is asked.
     refused: OnceLock<Failure>,
     left_to_ask: AtomicUsize,
+    /// Which added names have a price.
+    priced: Priced,
 }
 
 /// One channel with what came of asking its provider; `None` where nobody was asked.
@@ -75,6 +78,7 @@ impl<'a> Reading<'a> {
             hosts: Mutex::default(),
             refused: OnceLock::new(),
             left_to_ask: AtomicUsize::new(total),
+            priced: Priced::default(),
         }
     }
 
@@ -87,6 +91,18 @@ impl<'a> Reading<'a> {
                 (came, attempts, self.session.now())
             }
         };
+        let upstream = match (&came, self.given.rows.get(&channel.id)) {
+            (Some(Ok(list)), _) => Some(&list.names),
+            (_, Some(known)) => known.upstream.as_ref(),
+            _ => None,
+        };
+        if let Some(upstream) = upstream {
+            let settings = &self.scope.settings;
+            let (mode, retries) = (settings.price_gate, settings.max_retries);
+            self.priced
+                .look(self.session, mode, retries, &channel, upstream)
+                .await;
+        }
         Answer {
             channel,
             page,
@@ -183,7 +199,7 @@ impl<'a> Reading<'a> {
             run: self.run,
             approved: self.given.approved,
             memory: self.memories.get(&channel.id).unwrap_or(&none),
-            gate: None,
+            gate: Some(&self.priced),
             now: self.session.now(),
         };
         input.plan(channel, answer)

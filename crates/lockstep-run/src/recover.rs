@@ -1,6 +1,6 @@
 //! After a kill: what was approved is carried on under its own id, or only looked at when a day has passed.
 
-use lockstep_core::change::RunState;
+use lockstep_core::change::{RunState, Subject};
 use lockstep_store::runs::Run;
 
 use crate::engine::{Session, Watch};
@@ -22,7 +22,10 @@ impl Session {
                 Resumed::Writes
             };
             let held = self.hold().await?;
-            ended.push(self.carry_on_run(&run.id, &held, resumed, watch).await?);
+            ended.push(match run.subject {
+                Subject::Models => self.carry_on_run(&run.id, &held, resumed, watch).await?,
+                Subject::Prices => self.carry_on_prices(&run.id, &held, resumed, watch).await?,
+            });
         }
         Ok(ended)
     }

@@ -25,6 +25,8 @@ pub struct Approval {
 
 /// The trigger of a run that takes another one back.
 pub(crate) const UNDO: &str = "undo";
+/// The trigger of a run over the channels that failed.
+pub(crate) const RETRY_FAILED: &str = "retry-failed";
 /// The trigger of a run that writes what was held.
 pub(crate) const HELD: &str = "apply-held";
 

@@ -149,6 +149,7 @@ impl Bench {
             unattended: false,
             own_settings: true,
             go_on: true,
+            after: None,
         };
         let session = self.engine.session(access, &self.settings);
         let watch = Watch::default();

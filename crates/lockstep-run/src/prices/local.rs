@@ -93,11 +93,6 @@ impl LocalPrices {
         unwritable
     }
 
-    /// What the gateway's groups pay as a multiple of the price.
-    pub(crate) fn group_ratios(&self) -> BTreeMap<String, f64> {
-        self.options.group_ratios.clone().unwrap_or_default()
-    }
-
     /// Whether models without a price are served all the same.
     pub(crate) fn self_use(&self) -> bool {
         self.options.self_use_mode

@@ -2,7 +2,11 @@
 
 pub mod collect;
 pub mod compare;
+mod expressions;
+mod held;
 pub mod local;
+mod offers;
+pub mod plan;
 pub mod review;
 mod undo;
 mod write;

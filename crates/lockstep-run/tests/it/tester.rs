@@ -189,6 +189,7 @@ impl Tester {
             unattended: self.unattended,
             own_settings: true,
             go_on,
+            after: None,
         }
     }
 

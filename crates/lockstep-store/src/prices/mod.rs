@@ -12,8 +12,6 @@ pub mod run_sources;
 pub mod seen;
 pub mod sources;
 
-use std::collections::BTreeMap;
-
 use lockstep_core::change::State;
 use lockstep_core::failure::Failure;
 use lockstep_core::hash::Digest;
@@ -72,6 +70,8 @@ pub struct PriceDetail {
     pub kind_old: Option<Kind>,
     /// How it would be billed, or is.
     pub kind_new: Option<Kind>,
+    /// The digest of what was held of the model when it was planned, by which the plan knows it again.
+    pub held: Option<Digest>,
 }
 
 impl PriceRow {
@@ -79,28 +79,18 @@ impl PriceRow {
     pub fn status(&self) -> ItemStatus {
         ItemStatus::of(self.state, self.hold.is_some())
     }
-
-    /// Whether it would change something, now or once somebody says yes.
-    fn proposes(&self) -> bool {
-        self.hold.is_some() || matches!(self.state, State::Held | State::Ready | State::Approved)
-    }
 }
 
-/// The digest of what is held of one model, to which "keep until it changes" can be answered: all that is proposed for
-/// it, for one held field holds the model. `None` when nothing of it is held. The order of the rows is of no matter.
+/// The digest of what is held of one model, to which "keep until it changes" can be answered: as its plan made it, and
+/// of rows that no plan made, of their values. `None` when nothing of it is held.
 pub fn held_digest<'a>(rows: impl IntoIterator<Item = &'a PriceRow>) -> Option<Digest> {
-    let rows: Vec<&PriceRow> = rows.into_iter().collect();
-    rows.iter().find(|row| row.hold.is_some())?;
-    let proposed: BTreeMap<Field, Option<&str>> = rows
+    let held: Vec<&PriceRow> = rows.into_iter().filter(|row| row.hold.is_some()).collect();
+    held.first()?;
+    let planned = held.iter().find_map(|row| row.detail.held.clone());
+    let values = held
         .iter()
-        .filter(|row| row.proposes())
-        .map(|row| (row.field, row.new.as_deref()))
-        .collect();
-    let parts = proposed.into_iter().flat_map(|(field, new)| match new {
-        Some(new) => ["+", field.code(), new],
-        None => ["-", field.code(), ""],
-    });
-    Some(Digest::of(parts))
+        .flat_map(|row| [row.field.code(), row.new.as_deref().unwrap_or("\u{0}")]);
+    Some(planned.unwrap_or_else(|| Digest::of(values)))
 }
 
 /// The counts of a run with these rows, as [`Store::counts`] tells them. They are in the order of their models.

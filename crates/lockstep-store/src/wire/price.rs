@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lockstep_core::hash::Digest;
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::usd::Usd;
 use lockstep_core::prices::values::{Kind, Values};
@@ -66,6 +67,8 @@ struct DetailText {
     kind_old: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     kind_new: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    held: Option<String>,
 }
 
 /// A detail as JSON.
@@ -75,6 +78,7 @@ pub(crate) fn price_detail_to_text(detail: &PriceDetail) -> String {
         others,
         kind_old,
         kind_new,
+        held,
     } = detail.clone();
     let formula = formula
         .into_iter()
@@ -84,6 +88,7 @@ pub(crate) fn price_detail_to_text(detail: &PriceDetail) -> String {
         others,
         kind_old: kind_old.map(|kind| kind.code().to_owned()),
         kind_new: kind_new.map(|kind| kind.code().to_owned()),
+        held: held.map(|digest| digest.to_string()),
     })
 }
 
@@ -99,6 +104,7 @@ pub(crate) fn price_detail_from_text(text: &str) -> Option<PriceDetail> {
         others: text.others,
         kind_old: maybe(text.kind_old, |code| kind_from_code(&code))?,
         kind_new: maybe(text.kind_new, |code| kind_from_code(&code))?,
+        held: text.held.map(Digest::stored),
     })
 }
 

@@ -104,7 +104,7 @@ pub(crate) fn example() -> String {
     let settings = Settings::default();
     for (key, value) in settings.to_texts() {
         let value = match key {
-            "keep" | "allow" | "include" | "exclude" => "[]".to_owned(),
+            "keep" | "allow" | "include" | "exclude" | "price-markup" => "[]".to_owned(),
             _ if value.parse::<u64>().is_ok() || value.parse::<bool>().is_ok() => value,
             _ => format!("\"{value}\""),
         };

@@ -9,6 +9,13 @@ use crate::models::limits::Limits;
 use crate::models::policy::Policy;
 use crate::models::rule::{Pattern, Rules};
 use crate::pace::{Bucket, Pace, Window};
+use crate::prices::cost::{MarkupRule, Rounding};
+use crate::prices::mode::Scope;
+use crate::prices::plan::PriceLimits;
+
+mod fields;
+
+pub use fields::FIELDS;
 
 /// How requests are paced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +37,33 @@ pub enum Gate {
     List,
     /// Nobody looks at prices.
     Off,
+}
+
+/// The settings of price runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PriceSettings {
+    /// Which models a run touches. Default: those without a price that an enabled channel serves.
+    pub scope: Scope,
+    /// The brakes.
+    pub limits: PriceLimits,
+    /// What is put on top by a model's name; the first that matches counts.
+    pub markup: Vec<MarkupRule>,
+    /// How numbers that were reckoned are written.
+    pub rounding: Rounding,
+    /// Time limit of one source over all its tries. Default 10 s, 1 to 120.
+    pub timeout: Duration,
+}
+
+impl Default for PriceSettings {
+    fn default() -> Self {
+        Self {
+            scope: Scope::default(),
+            limits: PriceLimits::default(),
+            markup: Vec::new(),
+            rounding: Rounding::default(),
+            timeout: Duration::from_secs(10),
+        }
+    }
 }
 
 /// The settings of a site, with the defaults of the seed.
@@ -59,6 +93,8 @@ pub struct Settings {
     pub limits: Limits,
     /// What becomes of an added name without a price.
     pub price_gate: Gate,
+    /// What price runs do.
+    pub prices: PriceSettings,
 }
 
 impl Default for Settings {
@@ -76,6 +112,7 @@ impl Default for Settings {
             enabled_only: false,
             limits: Limits::default(),
             price_gate: Gate::Hold,
+            prices: PriceSettings::default(),
         }
     }
 }
@@ -177,208 +214,6 @@ impl std::fmt::Debug for Field {
         write!(f, "Field({})", self.key)
     }
 }
-
-macro_rules! number {
-    ($key:literal, $low:literal ..= $high:literal, $recommended:expr, $($path:ident).+ as $type:ty) => {
-        Field {
-            key: $key,
-            hard: Some(($low, $high)),
-            recommended: $recommended,
-            get: |settings| settings.$($path).+.to_string(),
-            set: |settings, text| {
-                settings.$($path).+ = in_range($key, text, $low, $high)? as $type;
-                Ok(())
-            },
-        }
-    };
-}
-
-macro_rules! list {
-    ($key:literal, $($path:ident).+) => {
-        Field {
-            key: $key,
-            hard: None,
-            recommended: None,
-            get: |settings| settings.$($path).+.join("\n"),
-            set: |settings, text| {
-                settings.$($path).+ = lines(text).map(str::to_owned).collect();
-                Ok(())
-            },
-        }
-    };
-}
-
-macro_rules! patterns {
-    ($key:literal, $($path:ident).+) => {
-        Field {
-            key: $key,
-            hard: None,
-            recommended: None,
-            get: |settings| {
-                let texts: Vec<&str> = settings.$($path).+.iter().map(Pattern::as_str).collect();
-                texts.join("\n")
-            },
-            set: |settings, text| {
-                settings.$($path).+ = parse_patterns($key, text)?;
-                Ok(())
-            },
-        }
-    };
-}
-
-/// Every field, in the order in which people are shown them.
-pub const FIELDS: &[Field] = &[
-    Field {
-        key: "pace",
-        hard: None,
-        recommended: None,
-        get: |settings| {
-            match settings.pace {
-                PaceMode::Fixed => "fixed",
-                PaceMode::Auto => "auto",
-                PaceMode::Unlimited => "unlimited",
-            }
-            .to_owned()
-        },
-        set: |settings, text| {
-            settings.pace = match text {
-                "fixed" => PaceMode::Fixed,
-                "auto" => PaceMode::Auto,
-                "unlimited" => PaceMode::Unlimited,
-                _ => return Err(not_one_of("pace", text, "it can be fixed or auto")),
-            };
-            Ok(())
-        },
-    },
-    number!(
-        "requests-per-minute",
-        1..=120,
-        Some((10, 30)),
-        requests_per_minute as u32
-    ),
-    number!("burst", 1..=60, Some((3, 10)), burst as u32),
-    number!("concurrency", 1..=8, Some((1, 3)), concurrency as u32),
-    number!("max-retries", 0..=5, Some((2, 5)), max_retries as u32),
-    Field {
-        key: "channel-timeout",
-        hard: Some((1, 600)),
-        recommended: None,
-        get: |settings| settings.channel_timeout.as_secs().to_string(),
-        set: |settings, text| {
-            let seconds = text.strip_suffix('s').unwrap_or(text);
-            settings.channel_timeout =
-                Duration::from_secs(in_range("channel-timeout", seconds, 1, 600)?);
-            Ok(())
-        },
-    },
-    Field {
-        key: "policy",
-        hard: None,
-        recommended: None,
-        get: |settings| settings.policy.code().to_owned(),
-        set: |settings, text| {
-            settings.policy = parse_policy(text)?;
-            Ok(())
-        },
-    },
-    list!("keep", keep),
-    list!("allow", rules.allow),
-    patterns!("include", rules.include),
-    patterns!("exclude", rules.exclude),
-    Field {
-        key: "enabled-only",
-        hard: None,
-        recommended: None,
-        get: |settings| settings.enabled_only.to_string(),
-        set: |settings, text| {
-            settings.enabled_only = text
-                .parse()
-                .map_err(|_| not_one_of("enabled-only", text, "it can be true or false"))?;
-            Ok(())
-        },
-    },
-    Field {
-        key: "limit-removal",
-        hard: Some((0, 100)),
-        recommended: None,
-        get: |settings| settings.limits.removal_percent.to_string(),
-        set: |settings, text| {
-            let percent = text.strip_suffix('%').unwrap_or(text).trim();
-            settings.limits.removal_percent = in_range("limit-removal", percent, 0, 100)? as usize;
-            Ok(())
-        },
-    },
-    number!(
-        "limit-removal-names",
-        0..=9,
-        None,
-        limits.removal_names as usize
-    ),
-    number!(
-        "limit-addition",
-        0..=1000,
-        None,
-        limits.addition_percent as usize
-    ),
-    number!(
-        "limit-addition-names",
-        0..=100_000,
-        None,
-        limits.addition_names as usize
-    ),
-    number!(
-        "limit-shrink",
-        0..=100,
-        None,
-        limits.shrink_percent as usize
-    ),
-    number!("limit-run", 0..=100, None, limits.run_percent as usize),
-    number!(
-        "limit-run-providers",
-        1..=1000,
-        None,
-        limits.run_providers as usize
-    ),
-    Field {
-        key: "second-read",
-        hard: Some((0, 1440)),
-        recommended: None,
-        get: |settings| (settings.limits.second_read_ms / 60_000).to_string(),
-        set: |settings, text| {
-            let minutes = in_range("second-read", text, 0, 1440)?;
-            settings.limits.second_read_ms = i64::try_from(minutes).unwrap_or(0) * 60_000;
-            Ok(())
-        },
-    },
-    Field {
-        key: "price-gate",
-        hard: None,
-        recommended: None,
-        get: |settings| {
-            match settings.price_gate {
-                Gate::Hold => "hold",
-                Gate::List => "list",
-                Gate::Off => "off",
-            }
-            .to_owned()
-        },
-        set: |settings, text| {
-            settings.price_gate = match text {
-                "hold" => Gate::Hold,
-                "list" => Gate::List,
-                "off" => Gate::Off,
-                _ => {
-                    return Err(not_one_of(
-                        "price-gate",
-                        text,
-                        "it can be hold, list or off",
-                    ));
-                }
-            };
-            Ok(())
-        },
-    },
-];
 
 /// Reads a policy's name.
 pub fn parse_policy(text: &str) -> Result<Policy, BadSetting> {

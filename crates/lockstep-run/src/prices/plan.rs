@@ -1,0 +1,453 @@
+//! A price run from its start to its plan: the gateway's own prices, what its channels serve, what the sources say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockstep_core::change::{RunState, State, Subject, Verdict};
+use lockstep_core::failure::Failure;
+use lockstep_core::hold::{Reason, ReasonCode};
+use lockstep_core::prices::answers::Answers;
+use lockstep_core::prices::choose::Offer;
+use lockstep_core::prices::field::Field;
+use lockstep_core::prices::mode::Strength;
+use lockstep_core::prices::plan::{
+    Accepted, FieldChange, ModelInput, ModelPlan, plan_model, price_brake,
+};
+use lockstep_core::prices::source::SourceState;
+use lockstep_core::prices::table::Table;
+use lockstep_core::prices::unpriced::{billed, lookup_key};
+use lockstep_core::prices::values::Kind;
+use lockstep_core::settings::Settings;
+use lockstep_store::prices::answers::{AnswerKind, PriceAnswer};
+use lockstep_store::prices::seen::Seen;
+use lockstep_store::prices::{PriceDetail, PriceRow};
+use lockstep_store::runs::{NewRun, Run};
+use lockstep_store::steps::{Holds, Planned};
+
+use super::collect::Collecting;
+use super::compare::{Compared, compare};
+use super::expressions::Grammar;
+use super::local::LocalPrices;
+use super::offers::{Offers, digest as values_digest};
+use super::review::digest;
+use crate::engine::{Session, Watch};
+use crate::error::EngineError;
+use crate::plan::texts;
+use crate::progress::Phase;
+
+/// What a price run is to do.
+#[derive(Clone, Debug)]
+pub struct PriceRequest {
+    /// Where prices come from.
+    pub collecting: Collecting,
+    /// The settings, overrides of this run included.
+    pub settings: Settings,
+    /// Whether nobody looks: the stricter holds of a schedule.
+    pub unattended: bool,
+    /// Whether the run goes on to write what is ready.
+    pub go_on: bool,
+    /// Whether the sources and settings are just those that the site remembers: what waits is then what such a plan
+    /// finds.
+    pub whole: bool,
+    /// Which models it looks at.
+    pub what: What,
+    /// What started it, for the history.
+    pub trigger: &'static str,
+}
+
+/// Which models a price run looks at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum What {
+    /// All that the settings' scope takes.
+    Sources,
+    /// Only these.
+    Models(Vec<String>),
+}
+
+/// What a plan was made of, for whoever tells of it.
+#[derive(Debug)]
+struct Made {
+    rows: Vec<PriceRow>,
+    models: u64,
+    /// Whether every source gave a list that can be believed.
+    all_answered: bool,
+}
+
+impl Session {
+    /// Reads the gateway's prices, for looking and comparing.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Gateway`] when they cannot be read; only root may.
+    pub async fn local_prices(&self, max_retries: u32) -> Result<LocalPrices, EngineError> {
+        self.local(max_retries).await.map_err(EngineError::Gateway)
+    }
+
+    /// Reads and plans prices; writes nothing to the gateway. The run comes back as it is stored then: planned, failed
+    /// or cancelled.
+    pub async fn plan_prices(
+        &self,
+        request: &PriceRequest,
+        watch: &Watch,
+    ) -> Result<Run, EngineError> {
+        if request.collecting.wanted.is_empty() {
+            return Err(EngineError::NoSource);
+        }
+        let store = self.store();
+        let site = &self.access.site.id;
+        let held = self.hold().await?;
+        self.end_interrupted(held.fence).await?;
+        let run = store
+            .create_run(
+                NewRun {
+                    parent: None,
+                    site_id: site.clone(),
+                    subject: Subject::Prices,
+                    trigger: request.trigger.to_owned(),
+                    actor: self.engine.actor.clone(),
+                    go_on: request.go_on,
+                    unattended: request.unattended,
+                    selection: None,
+                    settings: texts(&request.settings),
+                    policy_override: None,
+                    policy_hash: store.price_policy_hash(site).await?,
+                },
+                self.now(),
+            )
+            .await?;
+        store.start_reading(&run.id, held.fence, self.now()).await?;
+        let steps = 2 + request.collecting.wanted.len();
+        watch
+            .progress
+            .phase(Phase::Reading, steps, self.estimate(steps));
+        let reading = self.read_prices(&run, held.fence, request);
+        let made = tokio::select! {
+            made = reading => made?,
+            () = watch.cancel.cancelled() => {
+                self.end(&run, held.fence, RunState::Cancelled, None).await?;
+                return Ok(store.run(&run.id).await?);
+            }
+        };
+        let made = match made {
+            Ok(made) => made,
+            Err(failure) => {
+                let state = RunState::Failed;
+                self.end(&run, held.fence, state, Some(failure)).await?;
+                return Ok(store.run(&run.id).await?);
+            }
+        };
+        let whole = request.whole && made.all_answered && request.what == What::Sources;
+        let planned = Planned {
+            hash: digest(&made.rows),
+            total: made.models,
+            holds: if whole { Holds::Renew } else { Holds::Add },
+        };
+        store
+            .record_prices(&run.id, held.fence, made.rows, self.requests())
+            .await?;
+        store
+            .mark_prices_planned(&run.id, held.fence, Vec::new(), planned, self.now())
+            .await?;
+        watch
+            .progress
+            .phase(Phase::Ended, steps, std::time::Duration::ZERO);
+        Ok(store.run(&run.id).await?)
+    }
+
+    /// Readings that a kill cut off changed nothing, and are not worth carrying on: sources answer in seconds.
+    async fn end_interrupted(&self, fence: i64) -> Result<(), EngineError> {
+        let store = self.store();
+        for run in store.unfinished_runs(&self.access.site.id).await? {
+            if run.state != RunState::Writing && run.subject == Subject::Prices {
+                store.start_reading(&run.id, fence, self.now()).await?;
+                self.end(&run, fence, RunState::Cancelled, None).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that is read for a plan, and the plan. The inner failure is the gateway's, and ends the run.
+    async fn read_prices(
+        &self,
+        run: &Run,
+        fence: i64,
+        request: &PriceRequest,
+    ) -> Result<Result<Made, Failure>, EngineError> {
+        let retries = request.settings.max_retries;
+        let local = match self.local(retries).await {
+            Ok(local) => local,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let served = match self.served(retries).await {
+            Ok(served) => served,
+            Err(failure) => return Ok(Err(failure)),
+        };
+        let collected = match self.collect(&request.collecting).await {
+            Err(EngineError::Gateway(failure)) => return Ok(Err(failure)),
+            collected => collected?,
+        };
+        let compared = compare(&local, &collected);
+        let store = self.store();
+        let told = compared.sources.iter().map(|source| source.told());
+        store.record_sources(&run.id, fence, told.collect()).await?;
+        self.keep_copies(&compared).await?;
+        let models = models(request, &local, &served, &compared);
+        let seen = self.note_seen(&compared, request, &models).await?;
+        let offers = Offers::new(&compared, &request.settings.prices, seen);
+        let answers = answers(store.price_answers(&self.access.site.id).await?);
+        let accepted = store.accepted(&self.access.site.id).await?;
+        let unwritable = local.unwritable();
+        let mut plans: Vec<(ModelPlan, Vec<Offer>)> = Vec::new();
+        for model in &models {
+            let offered = offers.of(model);
+            let values = local.values(model);
+            let accepted = accepted.get(model).map(|values| Accepted {
+                values: values.clone(),
+                at: 0,
+            });
+            let plan = plan_model(ModelInput {
+                model,
+                local: &values,
+                locked: local.locked(model),
+                served: served.contains_key(model),
+                offers: &offered,
+                answers: answers.of(model),
+                accepted: accepted.as_ref(),
+                limits: &request.settings.prices.limits,
+                scope: request.settings.prices.scope,
+                strength: if request.unattended {
+                    Strength::Unattended
+                } else {
+                    Strength::Looking
+                },
+                approved: false,
+                unwritable: &unwritable,
+                expressions: &Grammar,
+                now: self.now(),
+            });
+            plans.extend(plan.map(|plan| (plan, offered)));
+        }
+        if request.unattended {
+            let own = |name: &str| local.values(name);
+            let priced = local.models();
+            let priced = priced
+                .iter()
+                .filter(|model| billed(model, &own, local.self_use()).priced())
+                .count();
+            let (mut only, offers): (Vec<ModelPlan>, Vec<Vec<Offer>>) = plans.into_iter().unzip();
+            price_brake(&mut only, priced, &request.settings.prices.limits);
+            plans = only.into_iter().zip(offers).collect();
+        }
+        let names: Vec<&str> = compared
+            .sources
+            .iter()
+            .map(|source| source.collected.name.as_str())
+            .collect();
+        let now = self.now();
+        let models = plans.len() as u64;
+        let rows = plans
+            .into_iter()
+            .flat_map(|(plan, offers)| rows(&run.id, plan, &offers, &names, now))
+            .collect();
+        Ok(Ok(Made {
+            rows,
+            models,
+            all_answered: compared
+                .sources
+                .iter()
+                .all(|source| source.state.is_believed()),
+        }))
+    }
+
+    /// Keeps the lists that can be believed, to stand in for those that will not come.
+    async fn keep_copies(&self, compared: &Compared<'_>) -> Result<(), EngineError> {
+        for source in &compared.sources {
+            let good = matches!(source.state, SourceState::Ok | SourceState::Partial);
+            if good && !source.stale {
+                let models = source.table.as_ref().map_or(0, Table::len);
+                self.keep_copy(source.collected, models).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes what each source says of the models now, and tells since when it does.
+    async fn note_seen(
+        &self,
+        compared: &Compared<'_>,
+        request: &PriceRequest,
+        models: &BTreeSet<String>,
+    ) -> Result<Vec<BTreeMap<String, Seen>>, EngineError> {
+        let site = &self.access.site.id;
+        let offers = Offers::new(compared, &request.settings.prices, Vec::new());
+        let mut said: Vec<Vec<_>> = vec![Vec::new(); compared.sources.len()];
+        for model in models {
+            for offer in offers.of(model) {
+                if let Some(said) = said.get_mut(offer.source)
+                    && !offer.stale
+                {
+                    said.push((model.clone(), values_digest(&offer.values)));
+                }
+            }
+        }
+        let mut seen = Vec::new();
+        for (source, said) in compared.sources.iter().zip(said) {
+            let name = &source.collected.name;
+            self.store().note_seen(site, name, said, self.now()).await?;
+            seen.push(self.store().price_seen(site, name).await?);
+        }
+        Ok(seen)
+    }
+}
+
+/// The models that a plan looks at: those that are named; else the served ones, and where all are asked for, those that
+/// the gateway or a source has a price of.
+fn models(
+    request: &PriceRequest,
+    local: &LocalPrices,
+    served: &BTreeMap<String, Vec<i64>>,
+    compared: &Compared<'_>,
+) -> BTreeSet<String> {
+    if let What::Models(models) = &request.what {
+        return models.iter().cloned().collect();
+    }
+    let mut models: BTreeSet<String> = served
+        .keys()
+        .map(|model| lookup_key(model).to_owned())
+        .collect();
+    if request.settings.prices.scope.all_models {
+        models.extend(local.models());
+        models.extend(
+            compared
+                .names
+                .ids()
+                .map(|id| compared.names.text(id).to_owned()),
+        );
+    }
+    models
+}
+
+/// The answers by model.
+pub(crate) fn answers(stored: Vec<PriceAnswer>) -> Answers {
+    let mut answers = Answers::default();
+    for answer in stored {
+        let model = answers.entry(&answer.model);
+        match (answer.kind, answer.field) {
+            (AnswerKind::Lock, None) => model.locked = true,
+            (AnswerKind::Lock, Some(field)) => {
+                model.locked_fields.insert(field);
+            }
+            (AnswerKind::KeepKind(kind), _) => model.kind = Some(kind),
+            (AnswerKind::Ignore, _) => model.ignored = true,
+            (AnswerKind::Keep(digest), _) => model.kept = Some(digest),
+            (AnswerKind::Allow(code), _) => {
+                model.allowed.insert(code);
+            }
+        }
+    }
+    answers
+}
+
+/// The rows of one model's plan: one a value that would change; one that says so where nothing does.
+fn rows(run: &str, plan: ModelPlan, offers: &[Offer], names: &[&str], now: i64) -> Vec<PriceRow> {
+    let held = plan.held_digest();
+    let source_name = |offer: &Offer| names.get(offer.source).map(|name| (*name).to_owned());
+    let chosen = plan.chosen.and_then(|place| offers.get(place));
+    let formula = plan.formula.map_or_else(Vec::new, |formula| {
+        vec![
+            ("price".to_owned(), formula.price),
+            ("recharge".to_owned(), formula.recharge),
+            ("group".to_owned(), formula.group),
+            ("markup".to_owned(), formula.markup * formula.rule),
+            ("result".to_owned(), formula.result),
+        ]
+    });
+    let others = |field: Field| -> Vec<(String, String)> {
+        let losers = plan.losers.iter().filter_map(|place| offers.get(*place));
+        losers
+            .filter_map(|offer| {
+                let value = offer.values.get(field)?;
+                Some((source_name(offer)?, value.to_owned()))
+            })
+            .chain(chosen.into_iter().flat_map(|offer| {
+                let sellers = offer.sellers.iter();
+                sellers.filter_map(move |one| {
+                    Some((one.seller.clone(), one.values.get(field)?.to_owned()))
+                })
+            }))
+            .collect()
+    };
+    let row = |change: &FieldChange| {
+        let state = match (&plan.verdict, &change.skip) {
+            (_, Some(_)) | (Verdict::Skip(_), None) => State::Skipped,
+            (Verdict::Hold(_), None) => State::Held,
+            (Verdict::Same, None) => State::Same,
+            (Verdict::Apply, None) => State::Ready,
+        };
+        // The model's own reason stands where no field has one of its own.
+        let first = plan.changes.iter().find(|other| other.skip.is_none());
+        let is_first = first.is_none_or(|first| first.field == change.field);
+        let nobody = plan.changes.iter().all(|other| other.hold.is_none());
+        let hold = match (&change.hold, plan.verdict.held()) {
+            _ if state != State::Held => None,
+            (Some(reason), Some(_)) => Some(reason.clone()),
+            (None, Some(reason)) if nobody && is_first => Some(reason.clone()),
+            _ => None,
+        };
+        PriceRow {
+            run_id: run.to_owned(),
+            model: plan.model.clone(),
+            field: change.field,
+            old: change.old.clone(),
+            new: change.new.clone(),
+            source: chosen.and_then(source_name),
+            state,
+            hold,
+            skip: change.skip.clone(),
+            failure: None,
+            usd_old: Some(plan.usd_old),
+            usd_new: Some(plan.usd_new),
+            detail: PriceDetail {
+                formula: formula.clone(),
+                others: others(change.field),
+                kind_old: plan.kind_old,
+                kind_new: plan.kind_new,
+                held: held.clone(),
+            },
+            read_at: now,
+            finished_at: Some(now),
+        }
+    };
+    if !plan.changes.is_empty() {
+        return plan.changes.iter().map(row).collect();
+    }
+    let field = match plan.kind_old {
+        Some(Kind::PerCall) => Field::ModelPrice,
+        Some(Kind::Expression) => Field::BillingExpr,
+        Some(Kind::PerToken) | None => Field::ModelRatio,
+    };
+    let reason = match &plan.verdict {
+        Verdict::Hold(reason) | Verdict::Skip(reason) => Some(reason.clone()),
+        // Without a price, and nobody to learn one from.
+        Verdict::Same if plan.kind_old.is_none() && !plan.answered => {
+            Some(Reason::plain(ReasonCode::NoSource))
+        }
+        Verdict::Same | Verdict::Apply => None,
+    };
+    let holds = plan.verdict.held().is_some();
+    let bare = FieldChange {
+        field,
+        old: None,
+        new: None,
+        hold: None,
+        skip: None,
+    };
+    let mut only = row(&bare);
+    only.state = match (&reason, holds) {
+        (None, _) => State::Same,
+        (Some(_), true) => State::Held,
+        (Some(_), false) => State::Skipped,
+    };
+    only.hold = reason.clone().filter(|_| holds);
+    only.skip = reason.filter(|_| !holds);
+    vec![only]
+}
