@@ -48,7 +48,7 @@ use crate::formats::json::{IfMap, MAX_DEPTH, TOO_DEEP, TOO_MANY};
 use crate::formats::sellers::Offers;
 use crate::hold::codes;
 use crate::prices::field::Field;
-use crate::prices::names::{NameId, Names};
+use crate::prices::names::Names;
 use crate::prices::table::{Put, Table};
 
 /// The longest body that is read, in bytes.
@@ -236,10 +236,4 @@ fn usable_name(name: &str) -> Result<(), SkipReason> {
 /// The last part of a name with slashes: `gpt-4o` of `azure/eu/gpt-4o`.
 fn bare(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
-}
-
-/// The row of a model that is new to the table.
-fn new_row(reader: &mut Reader<'_, '_>, name: &str) -> Result<usize, usize> {
-    let model: NameId = reader.names.id(name);
-    reader.table.new_row(model)
 }

@@ -166,12 +166,16 @@ impl<'a> Table<'a> {
 
     /// Sets a value where none was; a second one leaves none. `value` is part of the column's text, or is copied.
     pub(crate) fn put(&mut self, row: usize, field: Field, value: &str) -> Put {
-        if *self.cell(row, field) != NONE {
-            *self.cell(row, field) = SPENT;
+        let span = match self.place(field, value) {
+            Some(span) => span,
+            None => self.keep(value),
+        };
+        let cell = self.cell(row, field);
+        if *cell != NONE {
+            *cell = SPENT;
             return Put::Twice;
         }
-        let span = self.place(field, value).unwrap_or_else(|| self.keep(value));
-        *self.cell(row, field) = span;
+        *cell = span;
         Put::Set
     }
 
