@@ -120,7 +120,7 @@ fn list(source: usize, models: usize) -> Vec<u8> {
         if place > 0 {
             body.push(',');
         }
-        let moved = (model + source) % 10 == 0;
+        let moved = (model + source).is_multiple_of(10);
         let _ = write!(
             body,
             r#"{{"model_name":"{}","vendor_id":{},"quota_type":0,"#,

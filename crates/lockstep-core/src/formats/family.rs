@@ -124,7 +124,7 @@ pub(super) fn makers(name: &str) -> &'static [&'static str] {
         rest.is_some_and(|rest| !rest.starts_with(|letter: char| letter.is_ascii_lowercase()))
     };
     (FAMILIES.iter())
-        .find(|(families, _)| families.iter().any(|family| begins(&family)))
+        .find(|(families, _)| families.iter().any(begins))
         .map_or(&[], |(_, makers)| makers)
 }
 

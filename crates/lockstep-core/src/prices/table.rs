@@ -246,8 +246,8 @@ impl<'a> Table<'a> {
         &mut spans[row]
     }
 
-    /// Where a text is in the column's own, told by its address. An address only ever yields a place that is looked at
-    /// again: what is not there byte for byte is copied.
+    /// Where a text is in the column's own, if it is a part of it: told by its address, as two texts that are there at the
+    /// same time share bytes only where one is a part of the other.
     fn place(&self, field: Field, value: &str) -> Option<Span> {
         let text = self.columns[field.index()].text;
         let start = (value.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
