@@ -78,6 +78,17 @@ impl Names {
         }
     }
 
+    /// The same, for a name that probably is the one after `before`: a gateway's maps have their models in one order, so
+    /// that the second map needs no hashes.
+    pub(crate) fn id_after(&mut self, before: Option<NameId>, name: &str) -> NameId {
+        let next = NameId::of_index(before.map_or(0, |before| before.index() + 1));
+        let start = self.starts.get(next.index());
+        if start.is_some_and(|start| record(&self.records, *start).1 == name.as_bytes()) {
+            return next;
+        }
+        self.id(name)
+    }
+
     /// The id of a name that is known.
     pub fn find(&self, name: &str) -> Option<NameId> {
         let known = |start: &u32| record(&self.records, *start).1 == name.as_bytes();
@@ -154,5 +165,11 @@ mod tests {
             assert_eq!(names.text(id), format!("model-{n}"));
             assert_eq!(names.find(names.text(id)), Some(id));
         }
+        let third = names.id("model-2");
+        for (name, n) in [("model-3", 3), ("model-9", 9), ("model-2", 2)] {
+            assert_eq!(names.id_after(Some(third), name).index(), n);
+        }
+        assert_eq!(names.id_after(None, "model-0").index(), 0);
+        assert_eq!(names.id_after(None, "new").index(), 5_000);
     }
 }
