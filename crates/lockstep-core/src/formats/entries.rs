@@ -5,6 +5,7 @@ use serde::de::MapAccess;
 use crate::formats::json::{IfMap, OfMap, Skip, Text, drain};
 use crate::formats::litellm::{Prices, add};
 use crate::formats::models_dev::Models;
+use crate::formats::sellers::Ratios;
 use crate::formats::skipped::SkipReason;
 use crate::formats::{Format, Reader};
 
@@ -68,5 +69,19 @@ impl Reader<'_, '_> {
     /// Whether an entry of this layout may be in the list: the first entry tells which.
     pub(super) fn is_of(&mut self, format: Format) -> bool {
         *self.entries.get_or_insert(format) == format
+    }
+
+    /// The price of an entry, with what is left out of it, or why there is none, named.
+    pub(super) fn price(
+        &mut self,
+        read: Result<(Ratios, bool), SkipReason>,
+        name: &str,
+    ) -> Result<Ratios, SkipReason> {
+        match read {
+            Ok((_, true)) => self.strays.add(SkipReason::PartLeftOut, name),
+            Ok((_, false)) => {}
+            Err(reason) => self.strays.add(reason, name),
+        }
+        read.map(|(ratios, _)| ratios)
     }
 }

@@ -11,7 +11,7 @@ use crate::formats::openrouter::set_offer;
 use crate::formats::pricing::{Item, set_item};
 use crate::formats::ratio_config::Maps;
 use crate::formats::skipped::SkipReason;
-use crate::formats::{Format, Reader};
+use crate::formats::{Format, Reader, usable_name};
 
 /// What `data` was.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -114,6 +114,44 @@ impl<'a> OfMap<'a> for Groups<'_, 'a, '_> {
     }
 }
 
+/// How many items are read before their names are looked up.
+const BATCH: usize = 16;
+
+impl Reader<'_, '_> {
+    /// Sets what some items say, the first of them at a place in the list. Their names are looked up one right after the
+    /// other, so that the waits for memory overlap.
+    fn set_items(&mut self, items: &[Item<'_>], first: usize, format: &mut Option<Format>) {
+        let mut models = [None; BATCH];
+        for (model, item) in models.iter_mut().zip(items) {
+            let name = item.name().filter(|name| usable_name(name).is_ok());
+            *model = name.map(|name| self.names.id(name));
+        }
+        for (place, (item, model)) in items.iter().zip(models).enumerate() {
+            let layout = item
+                .layout()
+                .filter(|layout| *format.get_or_insert(*layout) == *layout);
+            let (Some(layout), Some(name)) = (layout, item.name()) else {
+                let place = format!("[{}]", first + place);
+                self.skipped.add(SkipReason::UnknownShape, &place);
+                continue;
+            };
+            let Some(model) = model else {
+                let reason = usable_name(name).err().unwrap_or(SkipReason::EmptyName);
+                self.skipped.add(reason, name);
+                continue;
+            };
+            match self.table.new_row(model) {
+                Ok(row) if layout == Format::Pricing => set_item(self, item, name, row),
+                Ok(row) => set_offer(self, item, name, row),
+                Err(row) => {
+                    self.table.spend_row(row);
+                    self.skipped.add(SkipReason::Duplicate, name);
+                }
+            }
+        }
+    }
+}
+
 /// Reads `data`.
 struct Prices<'r, 'a, 'n>(&'r mut Reader<'a, 'n>);
 
@@ -140,24 +178,23 @@ impl<'a> Visitor<'a> for Prices<'_, 'a, '_> {
         let reader = self.0;
         let mut format = None;
         let mut place = 0_usize;
-        while let Some(item) = list.next_element_seed(IfMap(Item::default()))? {
-            reader.count()?;
-            let layout = item.as_ref().and_then(Item::layout);
-            match item {
-                Some(item) if layout.is_some() && *format.get_or_insert(layout) == layout => {
-                    if layout == Some(Format::Pricing) {
-                        set_item(reader, &item);
-                    } else {
-                        set_offer(reader, &item);
-                    }
+        loop {
+            let mut items: [Item<'a>; BATCH] = Default::default();
+            let mut filled = 0;
+            for item in &mut items {
+                if list.next_element_seed(IfMap(&mut *item))?.is_none() {
+                    break;
                 }
-                _ => reader
-                    .skipped
-                    .add(SkipReason::UnknownShape, &format!("[{place}]")),
+                reader.count()?;
+                filled += 1;
             }
-            place += 1;
+            reader.set_items(&items[..filled], place, &mut format);
+            place += filled;
+            if filled < BATCH {
+                break;
+            }
         }
-        Ok(match format.flatten() {
+        Ok(match format {
             Some(format) => Data::List(format),
             None if place == 0 => Data::List(Format::Pricing),
             None => Data::Unknown,

@@ -46,6 +46,63 @@ impl<'de> Deserialize<'de> for Text<'de> {
     }
 }
 
+/// A text, borrowed where it has no escapes; nothing for any other value.
+pub(super) struct IfText;
+
+impl<'de> DeserializeSeed<'de> for IfText {
+    type Value = Option<Cow<'de, str>>;
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
+        deserializer.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for IfText {
+    type Value = Option<Cow<'de, str>>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Borrowed(text)))
+    }
+
+    fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+        Ok(Some(Cow::Owned(text.to_owned())))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
+        while list.next_element_seed(Skip)?.is_some() {}
+        Ok(None)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        drain(&mut map)?;
+        Ok(None)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+
+    fn visit_unit<E>(self) -> Result<Self::Value, E> {
+        Ok(None)
+    }
+}
+
 /// A text's value; `None` for anything else.
 pub(super) fn text_of(raw: &RawValue) -> Option<Cow<'_, str>> {
     let inner = raw.get().strip_prefix('"')?.strip_suffix('"')?;
@@ -79,7 +136,8 @@ pub(super) trait OfMap<'de> {
 
 /// Reads a map, and says nothing of any other value.
 ///
-/// One thing stops it: a number that no `f64` holds in place of the map, which is no JSON to the parser.
+/// One thing stops it, and [`IfText`]: a number that no `f64` holds in place of a map or a name, which is no JSON to the
+/// parser.
 pub(super) struct IfMap<T>(pub(super) T);
 
 impl<'de, T: OfMap<'de>> DeserializeSeed<'de> for IfMap<T> {

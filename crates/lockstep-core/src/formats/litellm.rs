@@ -282,20 +282,9 @@ pub(super) fn add(reader: &mut Reader<'_, '_>, key: &str, prices: &Prices) {
         reader.strays.add(reason, key);
         return;
     }
-    let ratios = match prices.ratios() {
-        Ok((ratios, left_out)) => {
-            if left_out {
-                reader.strays.add(SkipReason::PartLeftOut, key);
-            }
-            Some(ratios)
-        }
-        Err(reason) => {
-            reader.strays.add(reason, key);
-            None
-        }
-    };
+    let price = reader.price(prices.ratios(), key);
     let seller = prices.provider.as_deref().unwrap_or_default();
-    (reader.offers).keyed(reader.names, seller, key, ratios);
+    (reader.offers).keyed(reader.names, seller, key, price);
 }
 
 fn text(raw: &RawValue) -> String {

@@ -14,10 +14,11 @@
 //! # Memory
 //!
 //! For a body of 16 MiB, the longest that is read, at most 128 MiB beside it. Names and copied texts are parts of the
-//! body, each at most once: 32 MiB with the room that a growing string has (and half of that again while it moves). Of at
-//! most 200,000 models a table takes 84 bytes each (17 MiB) and [`Names`] 20 bytes; a list with sellers takes 88 bytes an
-//! offer, doubled while the list of them grows (35 MiB), before its table is made of them. A model's price takes more
-//! bytes in a body than the numbers reckoned from it. `tests/formats.rs` measures it on the worst bodies known.
+//! body, each at most once: 32 MiB with the room that a growing text has, and half of that again while it moves. Of at
+//! most 200,000 models a table takes 84 bytes each (17 MiB) and [`Names`] about 24 beside the text; a list with sellers
+//! takes 88 bytes an offer, and half as much again while the list of them grows (27 MiB), before its table is made of
+//! them. Numbers reckoned from dollars take fewer bytes than the prices that they come from. `tests/formats.rs` measures
+//! the worst bodies known: 44 MiB.
 
 mod entries;
 mod envelope;
@@ -48,7 +49,7 @@ use crate::formats::json::{IfMap, MAX_DEPTH, TOO_DEEP, TOO_MANY};
 use crate::formats::sellers::Offers;
 use crate::hold::codes;
 use crate::prices::field::Field;
-use crate::prices::names::{NameId, Names};
+use crate::prices::names::Names;
 use crate::prices::table::{Put, Table};
 
 /// The longest body that is read, in bytes.
@@ -236,10 +237,4 @@ fn usable_name(name: &str) -> Result<(), SkipReason> {
 /// The last part of a name with slashes: `gpt-4o` of `azure/eu/gpt-4o`.
 fn bare(name: &str) -> &str {
     name.rsplit('/').next().unwrap_or(name)
-}
-
-/// The row of a model that is new to the table.
-fn new_row(reader: &mut Reader<'_, '_>, name: &str) -> Result<usize, usize> {
-    let model: NameId = reader.names.id(name);
-    reader.table.new_row(model)
 }

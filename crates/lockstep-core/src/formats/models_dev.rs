@@ -38,21 +38,10 @@ impl<'a> OfMap<'a> for Models<'_, 'a, '_, '_> {
                 Some(None) if is_of => Err(SkipReason::NoPrice),
                 _ => Err(SkipReason::UnknownShape),
             };
-            let ratios = match ratios {
-                Ok((ratios, left_out)) => {
-                    if left_out {
-                        reader.strays.add(SkipReason::PartLeftOut, &full);
-                    }
-                    Some(ratios)
-                }
-                Err(reason) => {
-                    reader.strays.add(reason, &full);
-                    None
-                }
-            };
+            let price = reader.price(ratios, &full);
             if is_of {
                 let model = reader.names.id(&name);
-                reader.offers.sold_by(provider, model, ratios);
+                reader.offers.sold_by(provider, model, price);
             }
         }
         Ok(())

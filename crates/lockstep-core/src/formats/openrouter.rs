@@ -6,11 +6,11 @@
 use serde::de::MapAccess;
 use serde_json::value::RawValue;
 
+use crate::formats::Reader;
 use crate::formats::json::{OfMap, Raw, Text, text_of};
 use crate::formats::pricing::Item;
 use crate::formats::sellers::Ratios;
 use crate::formats::skipped::SkipReason;
-use crate::formats::{Reader, new_row, usable_name};
 use crate::prices::field::Field;
 use crate::prices::number::parse;
 
@@ -54,23 +54,7 @@ fn price(raw: Option<&RawValue>) -> Option<f64> {
 }
 
 /// Sets what an item of OpenRouter's list says.
-pub(super) fn set_offer(reader: &mut Reader<'_, '_>, item: &Item<'_>) {
-    let Some(name) = item.id.and_then(text_of) else {
-        reader.skipped.add(SkipReason::NotAText, "");
-        return;
-    };
-    if let Err(reason) = usable_name(&name) {
-        reader.skipped.add(reason, &name);
-        return;
-    }
-    let row = match new_row(reader, &name) {
-        Ok(row) => row,
-        Err(row) => {
-            reader.table.spend_row(row);
-            reader.skipped.add(SkipReason::Duplicate, &name);
-            return;
-        }
-    };
+pub(super) fn set_offer(reader: &mut Reader<'_, '_>, item: &Item<'_>, name: &str, row: usize) {
     let ratios = match &item.dollars {
         _ if item.twice => Err(SkipReason::Duplicate),
         Some(Some(dollars)) if dollars.twice => Err(SkipReason::Duplicate),
@@ -80,14 +64,14 @@ pub(super) fn set_offer(reader: &mut Reader<'_, '_>, item: &Item<'_>) {
     match ratios {
         Ok((ratios, left_out)) => {
             for (field, text) in ratios.texts() {
-                reader.put(row, field, &text, &name);
+                reader.put(row, field, &text, name);
                 reader.table.give(field);
             }
             if let Some(reason) = left_out {
-                reader.skipped.add(reason, &name);
+                reader.skipped.add(reason, name);
             }
         }
-        Err(reason) => reader.skipped.add(reason, &name),
+        Err(reason) => reader.skipped.add(reason, name),
     }
 }
 

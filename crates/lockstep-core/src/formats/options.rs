@@ -63,9 +63,12 @@ impl<'a> OfMap<'a> for Own<'_, 'a> {
             names,
             field,
         } = self;
+        let mut before = None;
         while let Some(Text(name)) = map.next_key()? {
             let raw = map.next_value_seed(Raw)?;
-            let row = local.table.row(names.id(&name));
+            let model = names.id_after(before, &name);
+            before = Some(model);
+            let row = local.table.row(model);
             if local.table.at(row, field).is_some() {
                 local.odd.add(SkipReason::Duplicate, &name);
             }

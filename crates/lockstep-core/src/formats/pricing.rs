@@ -1,15 +1,16 @@
 //! A gateway's list of models: `{"data": [{"model_name": "gpt-4o", "quota_type": 0, "model_ratio": 1.25, …}]}`.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use crate::formats::json::{IfMap, OfMap, Raw, Skip, number_of, text_of};
+use crate::formats::json::{IfMap, IfText, OfMap, Raw, Skip, number_of, text_of};
 use crate::formats::openrouter::{Dollars, DollarsOf};
 use crate::formats::skipped::SkipReason;
-use crate::formats::{Format, Reader, new_row, usable_name};
+use crate::formats::{Format, Reader};
 use crate::prices::field::{Field, TIERED};
 use crate::prices::number::same;
 
@@ -25,10 +26,10 @@ const OPTIONAL: [Field; 5] = [
 /// One item of a `data` list: the parts that either of its two layouts knows, as they stand in the body.
 #[derive(Default)]
 pub(super) struct Item<'a> {
-    pub(super) name: Option<&'a RawValue>,
+    name: Option<Option<Cow<'a, str>>>,
     quota_type: Option<&'a RawValue>,
     fields: [Option<&'a RawValue>; Field::COUNT],
-    pub(super) id: Option<&'a RawValue>,
+    id: Option<Option<Cow<'a, str>>>,
     pub(super) dollars: Option<Option<Dollars<'a>>>,
     /// Some part is there twice.
     pub(super) twice: bool,
@@ -67,16 +68,25 @@ impl<'de> Deserialize<'de> for Key {
     }
 }
 
-impl<'a> OfMap<'a> for Item<'a> {
-    type Out = Self;
+/// Reads an item into one that is there, so that none is moved about.
+impl<'a> OfMap<'a> for &mut Item<'a> {
+    type Out = ();
 
-    fn read<A: MapAccess<'a>>(mut self, mut map: A) -> Result<Self, A::Error> {
+    fn read<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         while let Some(key) = map.next_key()? {
             let place = match key {
-                Key::Name => &mut self.name,
                 Key::QuotaType => &mut self.quota_type,
-                Key::Id => &mut self.id,
                 Key::Of(field) => &mut self.fields[field.index()],
+                Key::Name => {
+                    let name = map.next_value_seed(IfText)?;
+                    self.twice |= self.name.replace(name).is_some();
+                    continue;
+                }
+                Key::Id => {
+                    let id = map.next_value_seed(IfText)?;
+                    self.twice |= self.id.replace(id).is_some();
+                    continue;
+                }
                 Key::Pricing => {
                     let dollars = map.next_value_seed(IfMap(DollarsOf))?;
                     self.twice |= self.dollars.replace(dollars).is_some();
@@ -89,7 +99,7 @@ impl<'a> OfMap<'a> for Item<'a> {
             };
             self.twice |= place.replace(map.next_value_seed(Raw)?).is_some();
         }
-        Ok(self)
+        Ok(())
     }
 }
 
@@ -103,6 +113,11 @@ impl<'a> Item<'a> {
         } else {
             None
         }
+    }
+
+    /// The model's name, if it is a text.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.name.as_ref().or(self.id.as_ref())?.as_deref()
     }
 
     fn field(&self, field: Field) -> Option<&'a RawValue> {
@@ -124,29 +139,13 @@ impl<'a> Item<'a> {
 ///
 /// An item whose price cannot be read is left out whole: a completion ratio without the ratio that it multiplies would
 /// be half a price.
-pub(super) fn set_item(reader: &mut Reader<'_, '_>, item: &Item<'_>) {
-    let Some(name) = item.name.and_then(text_of) else {
-        reader.skipped.add(SkipReason::NotAText, "");
-        return;
-    };
-    if let Err(reason) = usable_name(&name) {
-        reader.skipped.add(reason, &name);
-        return;
-    }
-    let row = match new_row(reader, &name) {
-        Ok(row) => row,
-        Err(row) => {
-            reader.table.spend_row(row);
-            reader.skipped.add(SkipReason::Duplicate, &name);
-            return;
-        }
-    };
+pub(super) fn set_item(reader: &mut Reader<'_, '_>, item: &Item<'_>, name: &str, row: usize) {
     let Some(is_per_call) = item.is_per_call() else {
-        reader.skipped.add(SkipReason::UnknownShape, &name);
+        reader.skipped.add(SkipReason::UnknownShape, name);
         return;
     };
     if item.twice {
-        reader.skipped.add(SkipReason::Duplicate, &name);
+        reader.skipped.add(SkipReason::Duplicate, name);
         return;
     }
     let prices: &[Field] = if is_per_call {
@@ -154,14 +153,9 @@ pub(super) fn set_item(reader: &mut Reader<'_, '_>, item: &Item<'_>) {
     } else {
         &[Field::ModelRatio, Field::CompletionRatio]
     };
-    let unusable = |field: &Field| item.field(*field).and_then(|raw| number_of(raw).err());
-    if let Some(reason) = prices.iter().find_map(unusable) {
-        reader.skipped.add(reason, &name);
-        return;
-    }
     let tiered = tiered(item);
     if item.field(prices[0]).is_none() && tiered.is_none() {
-        reader.skipped.add(SkipReason::NoPrice, &name);
+        reader.skipped.add(SkipReason::NoPrice, name);
         return;
     }
     for field in prices.iter().chain(&OPTIONAL) {
@@ -170,12 +164,17 @@ pub(super) fn set_item(reader: &mut Reader<'_, '_>, item: &Item<'_>) {
         };
         match number_of(raw) {
             Ok(number) => {
-                reader.put(row, *field, number, &name);
+                reader.put(row, *field, number, name);
                 reader.table.give(*field);
+            }
+            Err(reason) if prices.contains(field) => {
+                reader.table.spend_row(row);
+                reader.skipped.add(reason, name);
+                return;
             }
             // Some forks write `null` where others leave the field out.
             Err(SkipReason::Null) => {}
-            Err(reason) => reader.skipped.add(reason, &name),
+            Err(reason) => reader.skipped.add(reason, name),
         }
     }
     if let Some(expression) = tiered {
@@ -183,14 +182,14 @@ pub(super) fn set_item(reader: &mut Reader<'_, '_>, item: &Item<'_>) {
             (Field::BillingMode, TIERED),
             (Field::BillingExpr, &*expression),
         ] {
-            reader.put(row, field, value, &name);
+            reader.put(row, field, value, name);
             reader.table.give(field);
         }
     }
 }
 
 /// The expression by which an item is billed: a mode without one, or the other way round, says nothing.
-fn tiered<'a>(item: &Item<'a>) -> Option<std::borrow::Cow<'a, str>> {
+fn tiered<'a>(item: &Item<'a>) -> Option<Cow<'a, str>> {
     let mode = item.field(Field::BillingMode).and_then(text_of)?;
     let expression = item.field(Field::BillingExpr).and_then(text_of)?;
     (mode == TIERED && !expression.trim().is_empty()).then_some(expression)

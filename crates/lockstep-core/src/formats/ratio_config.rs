@@ -57,13 +57,15 @@ impl<'a> OfMap<'a> for Map<'_, 'a, '_> {
 
     fn read<A: MapAccess<'a>>(self, mut map: A) -> Result<(), A::Error> {
         let Self { reader, field } = self;
+        let mut before = None;
         while let Some(Text(name)) = map.next_key()? {
             let raw = map.next_value_seed(Raw)?;
             if let Err(reason) = usable_name(&name) {
                 reader.skipped.add(reason, &name);
                 continue;
             }
-            let model = reader.names.id(&name);
+            let model = reader.names.id_after(before, &name);
+            before = Some(model);
             let row = match reader.table.row_of(model) {
                 Some(row) => row,
                 None => {

@@ -4,6 +4,7 @@
 //! `family.rs`); without one, the price that more than half of the sellers ask; otherwise none, and all offers are kept, so
 //! that a person chooses. Never just the cheapest, which is what a reseller asks for something else under the same name.
 //!
+//! Where the maker's own price is one that ratios cannot say, what others ask does not stand in for it.
 //! Sellers that ask nothing have no say where others ask something: they sell by subscription.
 
 use crate::formats::family::makers;
@@ -73,9 +74,30 @@ struct Asked {
     seller: NameId,
     /// How many prefixes the entry's key has before the model's name.
     prefixes: u8,
-    /// Whether the entry can be used.
-    usable: bool,
+    state: State,
     ratios: Ratios,
+}
+
+/// What an entry is good for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum State {
+    /// It has a price.
+    Usable,
+    /// It has one that cannot be used.
+    Unusable,
+    /// It has none.
+    Silent,
+}
+
+/// What an entry asks, as it is kept.
+type Price = Result<Ratios, SkipReason>;
+
+fn state(price: &Price) -> State {
+    match price {
+        Ok(_) => State::Usable,
+        Err(SkipReason::NoPrice) => State::Silent,
+        Err(_) => State::Unusable,
+    }
 }
 
 /// All offers of a list.
@@ -87,26 +109,20 @@ pub(super) struct Offers {
 
 impl Offers {
     /// An offer of models.dev: by a seller, under the model's own name.
-    pub(super) fn sold_by(&mut self, seller: &str, model: NameId, ratios: Option<Ratios>) {
+    pub(super) fn sold_by(&mut self, seller: &str, model: NameId, price: Price) {
         let seller = self.sellers.id(seller);
         self.list.push(Asked {
             model,
             key: seller,
             seller,
             prefixes: 0,
-            usable: ratios.is_some(),
-            ratios: ratios.unwrap_or_default(),
+            state: state(&price),
+            ratios: price.unwrap_or_default(),
         });
     }
 
     /// An entry of LiteLLM's map: under a key of its own, which may be the model's name behind prefixes.
-    pub(super) fn keyed(
-        &mut self,
-        names: &mut Names,
-        seller: &str,
-        key: &str,
-        ratios: Option<Ratios>,
-    ) {
+    pub(super) fn keyed(&mut self, names: &mut Names, seller: &str, key: &str, price: Price) {
         let model = model_of(key, seller);
         let prefixes = if model.len() == key.len() {
             0
@@ -118,8 +134,8 @@ impl Offers {
             key: names.id(key),
             seller: self.sellers.id(seller),
             prefixes: prefixes.min(usize::from(u8::MAX)) as u8,
-            usable: ratios.is_some(),
-            ratios: ratios.unwrap_or_default(),
+            state: state(&price),
+            ratios: price.unwrap_or_default(),
         });
     }
 
@@ -141,11 +157,16 @@ impl Offers {
             let to = from + group.take_while(|asked| asked.model == model).count();
             let start = kept;
             let mut at = from;
+            let makers = makers(names.text(model));
+            let mut makers_own_unusable = false;
             while at < to {
                 let asked = self.list[at];
                 let same = self.list[at..to].iter();
                 let times = same.take_while(|other| other.key == asked.key).count();
                 at += times;
+                let is_unusable = times > 1 || asked.state == State::Unusable;
+                makers_own_unusable |=
+                    is_unusable && makers.contains(&self.sellers.text(asked.seller));
                 if times > 1 {
                     let name = if format == Format::LiteLlm {
                         asked.key
@@ -153,7 +174,7 @@ impl Offers {
                         model
                     };
                     skipped.add(SkipReason::Duplicate, names.text(name));
-                } else if asked.usable {
+                } else if asked.state == State::Usable {
                     if asked.prefixes > 0 {
                         set(table, asked.key, &asked.ratios);
                     }
@@ -163,7 +184,7 @@ impl Offers {
             }
             kept = start + one_each(&mut self.list[start..kept]);
             let asked = &self.list[start..kept];
-            let (choice, chosen) = choose(names.text(model), &self.sellers, asked);
+            let (choice, chosen) = choose(makers, makers_own_unusable, &self.sellers, asked);
             if let Some(chosen) = chosen {
                 set(table, model, &asked[chosen].ratios);
             }
@@ -218,14 +239,22 @@ fn one_each(asked: &mut [Asked]) -> usize {
 }
 
 /// Which offer counts, if any.
-fn choose(model: &str, sellers: &Names, asked: &[Asked]) -> (Choice, Option<usize>) {
+fn choose(
+    makers: &[&str],
+    makers_own_unusable: bool,
+    sellers: &Names,
+    asked: &[Asked],
+) -> (Choice, Option<usize>) {
     let own_name = asked.iter().any(|asked| asked.prefixes == 0);
-    for maker in makers(model) {
+    for maker in makers {
         let maker = sellers.find(maker);
         let by_maker = |asked: &Asked| Some(asked.seller) == maker;
         if let Some(place) = asked.iter().position(by_maker) {
             return (Choice::Maker, Some(place));
         }
+    }
+    if makers_own_unusable {
+        return (Choice::Undecided, None);
     }
     let any_priced = asked.iter().any(|asked| !asked.ratios.is_free());
     let has_say = |asked: &&Asked| !any_priced || !asked.ratios.is_free();
@@ -268,7 +297,7 @@ pub enum Choice {
     Maker,
     /// The one that more than half of the sellers ask.
     Majority,
-    /// None: the sellers disagree, and none is the maker.
+    /// None: the sellers disagree and none is the maker, or the maker's own price is one that ratios cannot say.
     Undecided,
     /// None: one seller that is not the maker has it, under a longer name that ends with this one.
     OnlyPrefixed,

@@ -81,17 +81,23 @@ pub fn diff<'t>(
     sources: &[SourceTable<'t>],
 ) -> Differences<'t> {
     let mut marks = vec![0_u16; names.len()];
+    let beside = Beside::of(local);
     let kept = (sources.iter().enumerate())
-        .filter(|(_, source)| mark(local, source.table, &mut marks))
+        .filter(|(_, source)| mark(&beside, source.table, &mut marks))
         .map(|(place, _)| place)
         .collect();
-    let mut models: Vec<(NameId, u16)> = marks
+    let mut models: Vec<(&str, NameId, u16)> = marks
         .iter()
         .enumerate()
         .filter(|(_, fields)| **fields != 0)
         .map(|(place, fields)| (NameId::of_index(place), *fields))
+        .map(|(model, fields)| (names.text(model), model, fields))
         .collect();
-    models.sort_unstable_by_key(|(model, _)| names.text(*model));
+    models.sort_unstable();
+    let models = models
+        .into_iter()
+        .map(|(_, model, fields)| (model, fields))
+        .collect();
     Differences {
         names,
         local,
@@ -101,22 +107,93 @@ pub fn diff<'t>(
     }
 }
 
-/// Marks the fields in which a source has another value than the gateway, and says whether there is one.
-fn mark(local: &Table<'_>, source: &Table<'_>, marks: &mut [u16]) -> bool {
-    let fields: Vec<Field> = source.fields().collect();
-    let mut any = false;
-    for (row, model) in source.ids().iter().enumerate() {
-        let here = local.row_of(*model);
+/// The gateway's values with those of one model side by side, so that comparing a model looks at one place in memory
+/// instead of at one for each field: lists come in any order.
+struct Beside<'t> {
+    local: &'t Table<'t>,
+    /// Where a model's values begin, by its id; [`u32::MAX`] if they are not here.
+    starts: Vec<u32>,
+    /// For each model the length of each value, then the values.
+    bytes: Vec<u8>,
+}
+
+/// There is no value.
+const NONE: u8 = 0;
+/// There is one that is empty or long, and not here.
+const ELSEWHERE: u8 = u8::MAX;
+
+impl<'t> Beside<'t> {
+    fn of(local: &'t Table<'t>) -> Self {
+        let mut starts = Vec::new();
+        let mut bytes = Vec::new();
+        for (row, model) in local.ids().iter().enumerate() {
+            if starts.len() <= model.index() {
+                starts.resize(model.index() + 1, u32::MAX);
+            }
+            // What is not here is looked up in the table.
+            let Ok(start) = u32::try_from(bytes.len()) else {
+                break;
+            };
+            starts[model.index()] = start;
+            let value = |field: &Field| local.at(row, *field);
+            let length = |field| match value(field).map(str::len) {
+                None => NONE,
+                Some(len @ 1..=254) => len as u8,
+                Some(_) => ELSEWHERE,
+            };
+            bytes.extend(Field::ALL.iter().map(length));
+            for value in Field::ALL.iter().filter_map(value) {
+                if matches!(value.len(), 1..=254) {
+                    bytes.extend_from_slice(value.as_bytes());
+                }
+            }
+        }
+        Self {
+            local,
+            starts,
+            bytes,
+        }
+    }
+
+    /// The fields, as bits, in which a row of a source has another value.
+    fn differing(&self, source: &Table<'_>, row: usize, model: NameId, fields: &[Field]) -> u16 {
         let mut differs = 0;
-        for field in &fields {
+        let start = self.starts.get(model.index()).copied();
+        let here = start
+            .filter(|start| *start != u32::MAX)
+            .and_then(|start| self.bytes.get(start as usize..))
+            .and_then(|bytes| bytes.split_at_checked(Field::COUNT));
+        let (mut at, mut before) = (0, 0);
+        for field in fields {
             let Some(value) = source.at(row, *field) else {
                 continue;
             };
-            let current = here.and_then(|here| local.at(here, *field));
-            if !current.is_some_and(|current| equal(*field, current, value)) {
+            let is_here = here.is_some_and(|(lengths, texts)| {
+                let length = lengths[field.index()];
+                for length in &lengths[before..field.index()] {
+                    at += usize::from(if *length == ELSEWHERE { NONE } else { *length });
+                }
+                before = field.index();
+                let text = texts.get(at..at + usize::from(length));
+                !matches!(length, NONE | ELSEWHERE) && text == Some(value.as_bytes())
+            });
+            let is_same = is_here
+                || (self.local.get(model, *field))
+                    .is_some_and(|current| equal(*field, current, value));
+            if !is_same {
                 differs |= 1 << field.index();
             }
         }
+        differs
+    }
+}
+
+/// Marks the fields in which a source has another value than the gateway, and says whether there is one.
+fn mark(local: &Beside<'_>, source: &Table<'_>, marks: &mut [u16]) -> bool {
+    let fields: Vec<Field> = source.fields().collect();
+    let mut any = false;
+    for (row, model) in source.ids().iter().enumerate() {
+        let differs = local.differing(source, row, *model, &fields);
         if differs != 0 {
             any = true;
             if let Some(mark) = marks.get_mut(model.index()) {

@@ -28,13 +28,22 @@ impl NameId {
 /// A public list is hostile input: with a known hash it could name 200,000 models that fall into one slot. So the hash
 /// is seeded per process, by foldhash, which takes its seed from addresses. Nothing that is seen depends on the seed:
 /// ids are given in the order of the names, and nothing walks the slots.
+///
+/// Lists come in any order, so that a look-up is mostly a wait for memory. It waits twice: for the slot, and for the
+/// record that it points at, in which a name stands beside its id.
 #[derive(Clone, Debug, Default)]
 pub struct Names {
-    text: String,
-    ends: Vec<usize>,
+    /// Records: the id and the text's length, four bytes each, then the text, filled up to a multiple of [`UNIT`].
+    records: Vec<u8>,
+    /// Where each name's record begins, in units.
+    starts: Vec<u32>,
+    /// The same, by the hash of the name.
     slots: HashTable<u32>,
     hasher: RandomState,
 }
+
+/// Records begin at multiples of it, so that four bytes can point at 32 GiB of them: more than all lists together.
+const UNIT: usize = 8;
 
 impl Names {
     /// No names.
@@ -45,62 +54,83 @@ impl Names {
     /// The id of a name, which is kept if it is new. One hash, whether it is known or not.
     pub fn id(&mut self, name: &str) -> NameId {
         let Self {
-            text,
-            ends,
+            records,
+            starts,
             slots,
             hasher,
         } = self;
-        let hash = hasher.hash_one(name);
-        let known = |id: &u32| text_at(text, ends, *id) == name;
-        let rehash = |id: &u32| hasher.hash_one(text_at(text, ends, *id));
+        let hash = hasher.hash_one(name.as_bytes());
+        let known = |start: &u32| record(records, *start).1 == name.as_bytes();
+        let rehash = |start: &u32| hasher.hash_one(record(records, *start).1);
         match slots.entry(hash, known, rehash) {
-            Entry::Occupied(slot) => NameId(*slot.get()),
+            Entry::Occupied(slot) => NameId(record(records, *slot.get()).0),
             Entry::Vacant(slot) => {
-                let id = NameId::of_index(ends.len());
-                slot.insert(id.0);
-                text.push_str(name);
-                ends.push(text.len());
-                id
+                let id = starts.len() as u32;
+                let start = (records.len() / UNIT) as u32;
+                slot.insert(start);
+                starts.push(start);
+                records.extend_from_slice(&id.to_le_bytes());
+                records.extend_from_slice(&(name.len() as u32).to_le_bytes());
+                records.extend_from_slice(name.as_bytes());
+                records.resize(records.len().next_multiple_of(UNIT), 0);
+                NameId(id)
             }
         }
     }
 
+    /// The same, for a name that probably is the one after `before`: a gateway's maps have their models in one order, so
+    /// that the second map needs no hashes.
+    pub(crate) fn id_after(&mut self, before: Option<NameId>, name: &str) -> NameId {
+        let next = NameId::of_index(before.map_or(0, |before| before.index() + 1));
+        let start = self.starts.get(next.index());
+        if start.is_some_and(|start| record(&self.records, *start).1 == name.as_bytes()) {
+            return next;
+        }
+        self.id(name)
+    }
+
     /// The id of a name that is known.
     pub fn find(&self, name: &str) -> Option<NameId> {
-        let known = |id: &u32| text_at(&self.text, &self.ends, *id) == name;
+        let known = |start: &u32| record(&self.records, *start).1 == name.as_bytes();
         self.slots
-            .find(self.hasher.hash_one(name), known)
-            .map(|id| NameId(*id))
+            .find(self.hasher.hash_one(name.as_bytes()), known)
+            .map(|start| NameId(record(&self.records, *start).0))
     }
 
     /// The name. Empty for an id of other `Names` that is not known here.
     pub fn text(&self, id: NameId) -> &str {
-        text_at(&self.text, &self.ends, id.0)
+        let start = self.starts.get(id.index());
+        let text = start.map_or(&[][..], |start| record(&self.records, *start).1);
+        // It came as a text, so that it is one.
+        std::str::from_utf8(text).unwrap_or_default()
     }
 
     /// How many names are known.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        self.starts.len()
     }
 
     /// Whether no name is known.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.starts.is_empty()
     }
 
     /// Every id, in the order in which the names were first seen.
     pub fn ids(&self) -> impl Iterator<Item = NameId> + use<> {
-        (0..self.ends.len()).map(NameId::of_index)
+        (0..self.starts.len()).map(NameId::of_index)
     }
 }
 
-fn text_at<'n>(text: &'n str, ends: &[usize], id: u32) -> &'n str {
-    let at = id as usize;
-    let Some(end) = ends.get(at) else {
-        return "";
-    };
-    let start = at.checked_sub(1).map_or(0, |before| ends[before]);
-    &text[start..*end]
+/// The id and the name of a record.
+fn record(records: &[u8], start: u32) -> (u32, &[u8]) {
+    let records = &records[start as usize * UNIT..];
+    match records {
+        [a, b, c, d, e, f, g, h, rest @ ..] => {
+            let length = u32::from_le_bytes([*e, *f, *g, *h]) as usize;
+            (u32::from_le_bytes([*a, *b, *c, *d]), &rest[..length])
+        }
+        _ => (u32::MAX, &[]),
+    }
 }
 
 #[cfg(test)]
@@ -135,5 +165,11 @@ mod tests {
             assert_eq!(names.text(id), format!("model-{n}"));
             assert_eq!(names.find(names.text(id)), Some(id));
         }
+        let third = names.id("model-2");
+        for (name, n) in [("model-3", 3), ("model-9", 9), ("model-2", 2)] {
+            assert_eq!(names.id_after(Some(third), name).index(), n);
+        }
+        assert_eq!(names.id_after(None, "model-0").index(), 0);
+        assert_eq!(names.id_after(None, "new").index(), 5_000);
     }
 }

@@ -44,7 +44,7 @@ pub enum Unusable {
 
 /// Whether a number of JSON can be reckoned with. Only odd ones are parsed for that.
 pub fn check(text: &str) -> Result<(), Unusable> {
-    let exponent = text.bytes().position(|byte| byte == b'e' || byte == b'E');
+    let exponent = text.bytes().position(|byte| byte | 0x20 == b'e');
     if exponent.is_none() && text.len() < SURELY_FINITE {
         return Ok(());
     }

@@ -166,12 +166,16 @@ impl<'a> Table<'a> {
 
     /// Sets a value where none was; a second one leaves none. `value` is part of the column's text, or is copied.
     pub(crate) fn put(&mut self, row: usize, field: Field, value: &str) -> Put {
-        if *self.cell(row, field) != NONE {
-            *self.cell(row, field) = SPENT;
+        let span = match self.place(field, value) {
+            Some(span) => span,
+            None => self.keep(value),
+        };
+        let cell = self.cell(row, field);
+        if *cell != NONE {
+            *cell = SPENT;
             return Put::Twice;
         }
-        let span = self.place(field, value).unwrap_or_else(|| self.keep(value));
-        *self.cell(row, field) = span;
+        *cell = span;
         Put::Set
     }
 
@@ -242,8 +246,8 @@ impl<'a> Table<'a> {
         &mut spans[row]
     }
 
-    /// Where a text is in the column's own, told by its address. An address only ever yields a place that is looked at
-    /// again: what is not there byte for byte is copied.
+    /// Where a text is in the column's own, if it is a part of it: told by its address, as two texts that are there at the
+    /// same time share bytes only where one is a part of the other.
     fn place(&self, field: Field, value: &str) -> Option<Span> {
         let text = self.columns[field.index()].text;
         let start = (value.as_ptr() as usize).wrapping_sub(text.as_ptr() as usize);
