@@ -82,14 +82,21 @@ impl PriceRow {
 }
 
 /// The digest of what is held of one model, to which "keep until it changes" can be answered: as its plan made it, and
-/// of rows that no plan made, of their values. `None` when nothing of it is held.
+/// of rows that no plan made, of all that is proposed, for one held field holds the model. `None` when nothing is held.
 pub fn held_digest<'a>(rows: impl IntoIterator<Item = &'a PriceRow>) -> Option<Digest> {
-    let held: Vec<&PriceRow> = rows.into_iter().filter(|row| row.hold.is_some()).collect();
-    held.first()?;
-    let planned = held.iter().find_map(|row| row.detail.held.clone());
-    let values = held
+    let rows: Vec<&PriceRow> = rows.into_iter().collect();
+    rows.iter().find(|row| row.hold.is_some())?;
+    let planned = rows.iter().find_map(|row| row.detail.held.clone());
+    let waits = |row: &&&PriceRow| {
+        row.hold.is_some() || matches!(row.state, State::Held | State::Ready | State::Approved)
+    };
+    let mut proposed: Vec<(Field, &str)> = rows
         .iter()
-        .flat_map(|row| [row.field.code(), row.new.as_deref().unwrap_or("\u{0}")]);
+        .filter(waits)
+        .map(|row| (row.field, row.new.as_deref().unwrap_or("\u{0}")))
+        .collect();
+    proposed.sort_unstable();
+    let values = proposed.iter().flat_map(|(field, new)| [field.code(), new]);
     Some(planned.unwrap_or_else(|| Digest::of(values)))
 }
 

@@ -40,12 +40,7 @@ pub(crate) async fn a_price_reads_back_as_it_was_recorded(store: &Store) {
         detail: PriceDetail {
             formula: vec![("recharge".to_owned(), 7.2), ("group".to_owned(), f64::MAX)],
             others: (0..50)
-                .map(|at| {
-                    (
-                        format!("source({at})"),
-                        format!("{at}.50"),
-                    )
-                })
+                .map(|at| (format!("source({at})"), format!("{at}.50")))
                 .collect(),
             held: Some(lockstep_core::hash::Digest::of(["held"])),
             kind_old: Some(Kind::PerToken),
