@@ -8,11 +8,10 @@ use lockstep_core::prices::answers::ModelAnswers;
 use lockstep_core::prices::choose::{Candidate, Offer};
 use lockstep_core::prices::cost::{Cost, Expressions};
 use lockstep_core::prices::field::{Field, TIERED};
+use lockstep_core::prices::limits::PriceLimits;
 use lockstep_core::prices::mode::{Mode, Scope, Strength};
 use lockstep_core::prices::passes::{Change, billing, multiplier, passes};
-use lockstep_core::prices::plan::{
-    Accepted, ModelInput, ModelPlan, PriceLimits, plan_model, price_brake,
-};
+use lockstep_core::prices::plan::{Accepted, ModelInput, ModelPlan, plan_model, price_brake};
 use lockstep_core::prices::suspicious::{EQUAL, reckon};
 use lockstep_core::prices::unpriced::billed_by;
 use lockstep_core::prices::usd::Usd;

@@ -5,6 +5,8 @@ pub mod answers;
 pub mod choose;
 pub mod cost;
 pub mod field;
+mod judge;
+pub mod limits;
 pub mod mode;
 pub mod passes;
 pub mod plan;

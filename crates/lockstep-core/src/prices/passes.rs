@@ -240,7 +240,7 @@ mod tests {
             ["model_price", "billing_mode", "billing_expr"]
         );
         // A price that the expression hid goes while it is still hidden.
-        let hidden = tiered.clone().with(Field::ModelPrice, "0.1");
+        let hidden = tiered.with(Field::ModelPrice, "0.1");
         assert_eq!(
             order(&hidden, &token("1", "4")),
             [

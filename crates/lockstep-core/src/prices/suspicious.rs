@@ -2,7 +2,7 @@
 
 use crate::hold::{Reason, ReasonCode};
 use crate::prices::field::Field;
-use crate::prices::plan::PriceLimits;
+use crate::prices::limits::PriceLimits;
 use crate::prices::unpriced::billed_by;
 use crate::prices::usd::{PER_RATIO, Usd};
 use crate::prices::values::{Kind, Values};
