@@ -4,6 +4,7 @@ use crate::hold::Reason;
 use crate::prices::cost::{Cost, Expressions, Formula, MarkupRule};
 use crate::prices::field::Field;
 use crate::prices::suspicious::is_placeholder;
+use crate::prices::unpriced::billed_by;
 use crate::prices::values::{Kind, Values};
 
 /// What one of several sellers of a name asks.
@@ -81,15 +82,14 @@ impl Offer {
         self
     }
 
-    /// What the source says, and nothing where that is only a copy of an earlier answer.
-    pub(super) fn fresh(&self) -> &Values {
-        static NOTHING: std::sync::LazyLock<Values> = std::sync::LazyLock::new(Values::default);
-        if self.stale { &NOTHING } else { &self.raw }
+    /// Whether it may be chosen and counts beside others.
+    pub(super) fn is_fresh(&self) -> bool {
+        !self.stale
     }
 
-    /// Whether it says a price at all.
+    /// Whether it says a price at all. A source that bills by an expression which it does not give says none.
     pub fn says_a_price(&self) -> bool {
-        self.sellers.is_empty() && self.raw.kind().is_some()
+        self.sellers.is_empty() && billed_by(&self.raw).priced()
     }
 }
 
@@ -110,7 +110,12 @@ pub enum Choice {
 /// name that is only alike comes after all that have the very name, and the placeholder for "not priced" after all
 /// prices. Sellers who disagree decide nothing: they hold the model only when no other source decides.
 pub fn choose(offers: &[Offer], keep: Option<Kind>) -> Choice {
-    let fresh = || offers.iter().enumerate().filter(|(_, offer)| !offer.stale);
+    let fresh = || {
+        offers
+            .iter()
+            .enumerate()
+            .filter(|(_, offer)| offer.is_fresh())
+    };
     let usable = |offer: &Offer| -> Option<Values> {
         if !offer.says_a_price() {
             return None;

@@ -8,20 +8,22 @@
 //!    its old price or exactly its new one;
 //! 2. so is one that stays billed per call or by an expression;
 //! 3. one that stays billed by ratios pays for input exactly the old or the new price. Every other price (output,
-//!    cache, image, audio) is exactly the old or the new one where its multiplier or the ratio stays; where both
-//!    change it is at least the old one until the ratio is written and at least the new one from then on. So nothing
-//!    is ever sold below both: what makes a price dearer is written before the ratio, what makes it cheaper after it,
-//!    in the second pass.
+//!    cache, image, audio) is exactly the old or the new one where only one of its factors changes. Where several do,
+//!    no two prices that are both true can be had in between; then all its prices are at least the old ones until the
+//!    first pass is past the ratios, and at least the new ones from then on. So nothing is ever sold below both: what
+//!    makes a price dearer is written before the ratio, what makes it cheaper after it, in the second pass.
 //!
 //! A multiplier that is not set counts as the gateway's default: 1, and 1.25 for writes to the cache. For a name whose
 //! output the gateway bills by an unlocked ratio of its own that default is wrong, and the third promise does not
 //! cover its output.
 //!
+//! The third promise is about prices that are not negative; a negative one is only ever written by an undo.
+//!
 //! The promises hold for prefixes: whoever writes must stop at the first write that surely failed.
 
 use crate::prices::field::{Field, TIERED};
 use crate::prices::suspicious::reckon;
-use crate::prices::unpriced::billed_by;
+use crate::prices::unpriced::{Billed, billed_by};
 use crate::prices::values::{Kind, Values};
 
 /// The maps in the order of the first pass. The mode comes after what it switches to.
@@ -162,7 +164,6 @@ pub fn multiplier(values: &Values, field: Field) -> f64 {
 /// What bills a model with these values: the way, and the values that count in it. Two models with the same are billed
 /// the same.
 pub fn billing(values: &Values) -> (Option<Kind>, Values) {
-    use crate::prices::unpriced::Billed;
     let mut counts = Values::default();
     let Billed::By(kind) = billed_by(values) else {
         return (None, counts);
@@ -239,7 +240,7 @@ mod tests {
             ["model_price", "billing_mode", "billing_expr"]
         );
         // A price that the expression hid goes while it is still hidden.
-        let hidden = tiered.clone().with(Field::ModelPrice, "0.1");
+        let hidden = tiered.with(Field::ModelPrice, "0.1");
         assert_eq!(
             order(&hidden, &token("1", "4")),
             [

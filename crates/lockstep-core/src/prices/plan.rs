@@ -6,44 +6,15 @@ use crate::change::Verdict;
 use crate::hash::Digest;
 use crate::hold::{Reason, ReasonCode};
 use crate::prices::answers::ModelAnswers;
-use crate::prices::choose::{Choice, Offer, billed_by_placeholder, choose};
+use crate::prices::choose::{Choice, Offer, choose};
 use crate::prices::cost::{Expressions, Formula};
 use crate::prices::field::{Field, TIERED};
+use crate::prices::limits::PriceLimits;
 use crate::prices::mode::{Scope, Strength};
-use crate::prices::suspicious::{Prices, among, doubts, is_negative, reckon, same};
-use crate::prices::unpriced::{Billed, billed_by};
+use crate::prices::suspicious::{Prices, same};
+use crate::prices::unpriced::billed_by;
 use crate::prices::usd::{Usd, usd};
 use crate::prices::values::{Kind, Values};
-
-/// How far a price may move before it waits. Shares are in percent; exactly the limit still passes.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PriceLimits {
-    /// No price moves by more than this many times. Default 10.
-    pub tenfold: usize,
-    /// Unattended: a price may fall by this. Default 30.
-    pub fall_percent: usize,
-    /// Unattended: a price may rise by this. Default 100.
-    pub rise_percent: usize,
-    /// Unattended: a source says the value for so long, in milliseconds. Default one hour.
-    pub first_seen_ms: i64,
-    /// Whole run, unattended: this share of the priced models may change. Default 10.
-    pub run_percent: usize,
-    /// Whole run, unattended: fewer models than this may always change. Default 20.
-    pub run_models: usize,
-}
-
-impl Default for PriceLimits {
-    fn default() -> Self {
-        Self {
-            tenfold: 10,
-            fall_percent: 30,
-            rise_percent: 100,
-            first_seen_ms: 3_600_000,
-            run_percent: 10,
-            run_models: 20,
-        }
-    }
-}
 
 /// The price that was last accepted for a model, by a write of ours or by an answer.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +105,7 @@ pub struct ModelPlan {
 
 /// Plans one model; `None` when the run does not touch it. Total: whatever the sources say, there is a plan.
 pub fn plan_model(input: ModelInput<'_>) -> Option<ModelPlan> {
-    let kind_old = kind_of(input.local);
+    let kind_old = billed_by(input.local).kind();
     if !input.scope.takes(kind_old.is_some(), input.served) {
         return None;
     }
@@ -178,7 +149,7 @@ pub fn plan_model(input: ModelInput<'_>) -> Option<ModelPlan> {
 pub fn price_brake(plans: &mut [ModelPlan], priced: usize, limits: &PriceLimits) -> bool {
     let applies = |plan: &ModelPlan| plan.verdict == Verdict::Apply;
     let changing = plans.iter().filter(|plan| applies(plan)).count();
-    if changing < limits.run_models || changing * 100 <= limits.run_percent * priced {
+    if !limits.run_beyond(changing, priced) {
         return false;
     }
     let reason = Reason::counted(ReasonCode::PriceBrake, changing, priced, limits.run_percent);
@@ -269,155 +240,24 @@ impl ModelPlan {
         }
         self.judge(input, offer, place, kind);
     }
-
-    /// Puts the guards on every field that changes. The gravest is the model's.
-    fn judge(&mut self, input: &ModelInput<'_>, offer: &Offer, place: usize, kind: Kind) {
-        let mut holds = self.broken(input);
-        if !input.approved {
-            let mut doubts = self.doubts(input, offer, place, kind);
-            doubts.retain(|(_, reason)| !input.answers.allowed.contains(&reason.code));
-            holds.extend(doubts);
-        }
-        let grave = |code: &ReasonCode| GRAVITY.iter().position(|other| other == code);
-        holds.sort_by_key(|(_, reason)| grave(&reason.code).unwrap_or(GRAVITY.len()));
-        for (field, reason) in &holds {
-            let held = self.changes.iter_mut().find(|held| held.field == *field);
-            if let Some(held) = held.filter(|held| held.hold.is_none()) {
-                held.hold = Some(reason.clone());
-            }
-        }
-        self.verdict = match holds.into_iter().next() {
-            Some((_, reason)) => Verdict::Hold(reason),
-            None => Verdict::Apply,
-        };
-    }
-
-    /// What holds whatever was approved, or is allowed for this model.
-    fn broken(&self, input: &ModelInput<'_>) -> Vec<(Field, Reason)> {
-        let mut holds = Vec::new();
-        for change in self.changes.iter().filter(|change| change.skip.is_none()) {
-            let field = change.field;
-            let mut hold = |reason| holds.push((field, reason));
-            if let Some(new) = &change.new {
-                match reckon(new) {
-                    _ if field == Field::BillingExpr && !input.expressions.known(new) => {
-                        hold(Reason::plain(ReasonCode::UnknownExpression));
-                    }
-                    _ if !field.is_number() => {}
-                    None => hold(Reason::plain(ReasonCode::NotANumber)),
-                    Some(number) if is_negative(number) => {
-                        hold(Reason::plain(ReasonCode::Negative));
-                    }
-                    Some(_) => {}
-                }
-            }
-            // The model's own broken entry is mended by the write; those of others would become free by it.
-            let others = input.unwritable.get(&field).into_iter().flatten();
-            let others: Vec<String> = others
-                .filter(|name| *name != input.model)
-                .cloned()
-                .collect();
-            if !others.is_empty() {
-                hold(Reason::named(ReasonCode::UnwritableMap, others));
-            }
-        }
-        holds
-    }
-
-    /// What waits for a person.
-    fn doubts(
-        &self,
-        input: &ModelInput<'_>,
-        offer: &Offer,
-        place: usize,
-        kind: Kind,
-    ) -> Vec<(Field, Reason)> {
-        let unattended = input.strength == Strength::Unattended;
-        let changing = |field: Field| {
-            let mut changes = self.changes.iter();
-            changes.any(|change| change.field == field && change.skip.is_none())
-        };
-        let first = self.changes.iter().find(|change| change.skip.is_none());
-        let main = match (main_field(kind), first) {
-            (main, Some(first)) if !changing(main) => first.field,
-            (main, _) => main,
-        };
-        let at = |field: Field| if changing(field) { field } else { main };
-        let mut holds = Vec::new();
-        if changing(Field::ModelRatio) && billed_by_placeholder(offer, Some(kind)) {
-            holds.push((main, Reason::plain(ReasonCode::Placeholder)));
-        }
-        if self.kind_old.is_some_and(|old| old != kind) && input.answers.kind != Some(kind) {
-            holds.push((main, Reason::plain(ReasonCode::KindChange)));
-        }
-        if let Some(name) = &offer.alike {
-            let reason = Reason::named(ReasonCode::NameMatch, vec![name.clone()]);
-            holds.push((main, reason));
-        }
-
-        let after = with(input.local, self.changes.iter());
-        let new = input.prices_of(&after);
-        let old = self.compared_with(input, &new);
-        for (tier, prices) in new.iter().enumerate() {
-            // Where there were fewer tiers, the last of them billed what the further ones bill now.
-            let old = old.get(tier).or(old.last()).copied().unwrap_or_default();
-            for (field, price) in prices.iter() {
-                let told = doubts(field, old.get(field), price, input.limits, unattended);
-                holds.extend(told.into_iter().map(|reason| (at(field), reason)));
-            }
-        }
-        let raws: Vec<&Values> = input.offers.iter().map(Offer::fresh).collect();
-        let among = among(place, &raws, input.locked);
-        let slips = among.slipped.into_iter().filter(|field| changing(*field));
-        holds.extend(slips.map(|field| (field, Reason::plain(ReasonCode::UnitSlip))));
-
-        if unattended {
-            if among.lone {
-                holds.push((main, Reason::plain(ReasonCode::LoneSource)));
-            }
-            let wait = input.limits.first_seen_ms;
-            let since = offer.first_seen;
-            if since.is_none_or(|since| input.now.saturating_sub(since) < wait) {
-                holds.push((main, Reason::plain(ReasonCode::FirstSeen)));
-            }
-            if kind == Kind::Expression && new.is_empty() {
-                // It can be billed by, but nobody can say what it costs.
-                holds.push((main, Reason::plain(ReasonCode::UnknownExpression)));
-            }
-        }
-        holds
-    }
-
-    /// The prices with which a change is compared: the last accepted ones, ours where those say nothing comparable.
-    fn compared_with(&self, input: &ModelInput<'_>, new: &[Prices]) -> Vec<Prices> {
-        let comparable = |old: &Vec<Prices>| match (old.first(), new.first()) {
-            (Some(old), Some(new)) => old.comparable(new),
-            _ => false,
-        };
-        let accepted = input.accepted.map(|one| input.prices_of(&one.values));
-        let mut candidates = accepted
-            .into_iter()
-            .chain(std::iter::once(input.prices_of(input.local)));
-        candidates.find(comparable).unwrap_or_default()
-    }
 }
 
 impl ModelInput<'_> {
     fn usd_of(&self, values: &Values) -> Usd {
-        match billed_by(values) {
-            Billed::By(Kind::Expression) => {
+        match billed_by(values).kind() {
+            None => Usd::default(),
+            Some(Kind::Expression) => {
                 let expression = values.get(Field::BillingExpr).unwrap_or_default();
                 let tiers = self.expressions.tiers(expression);
                 tiers.into_iter().next().unwrap_or_default()
             }
-            Billed::By(_) => usd(values, self.locked),
-            Billed::Refused | Billed::NoExpression | Billed::Placeholder => Usd::default(),
+            Some(_) => usd(values, self.locked),
         }
     }
 
     /// The prices that bill, one for each tier.
-    fn prices_of(&self, values: &Values) -> Vec<Prices> {
-        match kind_of(values) {
+    pub(super) fn prices_of(&self, values: &Values) -> Vec<Prices> {
+        match billed_by(values).kind() {
             None => Vec::new(),
             Some(Kind::Expression) => {
                 let expression = values.get(Field::BillingExpr).unwrap_or_default();
@@ -429,41 +269,7 @@ impl ModelInput<'_> {
     }
 }
 
-/// The reasons from the gravest on.
-const GRAVITY: [ReasonCode; 15] = [
-    ReasonCode::NotANumber,
-    ReasonCode::Negative,
-    ReasonCode::UnknownExpression,
-    ReasonCode::UnwritableMap,
-    ReasonCode::Placeholder,
-    ReasonCode::ZeroCrossing,
-    ReasonCode::UnitSlip,
-    ReasonCode::Tenfold,
-    ReasonCode::KindChange,
-    ReasonCode::NameMatch,
-    ReasonCode::LargeFall,
-    ReasonCode::LargeRise,
-    ReasonCode::LoneSource,
-    ReasonCode::FirstSeen,
-    ReasonCode::PriceBrake,
-];
-
-fn kind_of(values: &Values) -> Option<Kind> {
-    match billed_by(values) {
-        Billed::By(kind) => Some(kind),
-        Billed::Refused | Billed::NoExpression | Billed::Placeholder => None,
-    }
-}
-
-fn main_field(kind: Kind) -> Field {
-    match kind {
-        Kind::PerToken => Field::ModelRatio,
-        Kind::PerCall => Field::ModelPrice,
-        Kind::Expression => Field::BillingExpr,
-    }
-}
-
-fn with<'a>(local: &Values, changes: impl Iterator<Item = &'a FieldChange>) -> Values {
+pub(super) fn with<'a>(local: &Values, changes: impl Iterator<Item = &'a FieldChange>) -> Values {
     let mut values = local.clone();
     for change in changes.filter(|change| change.skip.is_none()) {
         values.set(change.field, change.new.as_deref());

@@ -2,7 +2,8 @@
 
 use crate::hold::{Reason, ReasonCode};
 use crate::prices::field::Field;
-use crate::prices::plan::PriceLimits;
+use crate::prices::limits::PriceLimits;
+use crate::prices::unpriced::billed_by;
 use crate::prices::usd::{PER_RATIO, Usd};
 use crate::prices::values::{Kind, Values};
 
@@ -187,9 +188,9 @@ pub(super) fn doubts(
     }
     let (less, more) = (old.min(new), old.max(new));
     if more > less * limits.tenfold as f64 * (1.0 + EQUAL) {
-        let limit = Some(limits.tenfold);
         doubts.push(Reason {
-            limit,
+            count: Some((more / less).round() as usize),
+            limit: Some(limits.tenfold),
             ..Reason::plain(ReasonCode::Tenfold)
         });
     }
@@ -238,7 +239,7 @@ struct Said<'a> {
 impl<'a> Said<'a> {
     /// `None` when the source says no price, or one that counts as none: the placeholder, or what cannot be reckoned.
     fn of(values: &'a Values, locked: Option<f64>) -> Option<Self> {
-        let kind = values.kind()?;
+        let kind = billed_by(values).kind()?;
         let unset = kind == Kind::PerToken && is_placeholder(values.get(Field::ModelRatio));
         if unset || broken(values).is_some() {
             return None;
@@ -328,7 +329,7 @@ pub fn suspicions(local: &Values, locked: Option<f64>, offers: &[&Values]) -> Ve
                     codes.push(code);
                 }
             };
-            if let Some(kind) = offer.kind() {
+            if let Some(kind) = billed_by(offer).kind() {
                 alone(local, locked, offer, kind)
                     .into_iter()
                     .for_each(&mut add);
@@ -362,7 +363,7 @@ fn alone(local: &Values, locked: Option<f64>, offer: &Values, kind: Kind) -> Vec
     if kind == Kind::PerToken && is_placeholder(offer.get(Field::ModelRatio)) {
         codes.push(ReasonCode::Placeholder);
     }
-    let ours = local.kind();
+    let ours = billed_by(local).kind();
     if ours.is_some_and(|ours| ours != kind) {
         codes.push(ReasonCode::KindChange);
     }

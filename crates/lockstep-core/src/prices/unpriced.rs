@@ -46,9 +46,17 @@ impl Billed {
         }
     }
 
+    /// The way, where there is a price.
+    pub fn kind(self) -> Option<Kind> {
+        match self {
+            Self::By(kind) => Some(kind),
+            Self::Placeholder | Self::Refused | Self::NoExpression => None,
+        }
+    }
+
     /// Whether there is a price.
     pub fn priced(self) -> bool {
-        matches!(self, Self::By(_))
+        self.kind().is_some()
     }
 }
 
