@@ -11,7 +11,7 @@ use crate::models::rule::{Pattern, Rules};
 use crate::pace::{Bucket, Pace, Window};
 use crate::prices::cost::{MarkupRule, Rounding};
 use crate::prices::mode::Scope;
-use crate::prices::plan::PriceLimits;
+use crate::prices::limits::PriceLimits;
 
 mod fields;
 

@@ -26,6 +26,7 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result
             policy: None,
             unattended: args.consent.unattended,
             own_settings: false,
+            after: None,
             go_on: false,
         };
         let run = planned(context, &session, &request).await?;

@@ -102,6 +102,7 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
         policy: None,
         unattended: false,
         own_settings: true,
+        after: None,
         go_on: true,
     };
 
