@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod seed;
 mod view;
 mod words;
 

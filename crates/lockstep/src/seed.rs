@@ -42,12 +42,17 @@ pub(crate) struct Upstream {
 impl FetchBody {
     /// Reads a body.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
-        serde_json::from_str(text).context("the request is not the JSON that /api/ratio_sync/fetch takes")
+        serde_json::from_str(text)
+            .context("the request is not the JSON that /api/ratio_sync/fetch takes")
     }
 
     /// How long each source may take, in seconds.
     pub(crate) fn timeout(&self) -> u64 {
-        let seconds = if self.timeout <= 0 { TIMEOUT } else { self.timeout.min(LONGEST) };
+        let seconds = if self.timeout <= 0 {
+            TIMEOUT
+        } else {
+            self.timeout.min(LONGEST)
+        };
         seconds.unsigned_abs()
     }
 }
@@ -68,7 +73,10 @@ mod tests {
     #[test]
     fn the_documented_bodies_are_read() {
         let by_id = FetchBody::parse(r#"{"channel_ids":[1,2,-100],"timeout":10}"#).expect("reads");
-        assert_eq!((by_id.channel_ids.as_slice(), by_id.timeout()), (&[1, 2, -100][..], 10));
+        assert_eq!(
+            (by_id.channel_ids.as_slice(), by_id.timeout()),
+            (&[1, 2, -100][..], 10)
+        );
         let own = r#"{"upstreams":[{"name":"自定义源","base_url":"https://example.com","endpoint":"/api/ratio_config"}],"timeout":15}"#;
         let own = FetchBody::parse(own).expect("reads");
         assert_eq!(own.upstreams[0].name, "自定义源");
@@ -77,7 +85,14 @@ mod tests {
 
     #[test]
     fn time_limits_have_bounds() {
-        for (given, taken) in [("0", 10), ("-3", 10), ("1", 1), ("120", 120), ("100000", 120), ("null", 10)] {
+        for (given, taken) in [
+            ("0", 10),
+            ("-3", 10),
+            ("1", 1),
+            ("120", 120),
+            ("100000", 120),
+            ("null", 10),
+        ] {
             let body = FetchBody::parse(&format!(r#"{{"timeout":{given}}}"#)).expect("reads");
             assert_eq!(body.timeout(), taken, "{given}");
         }

@@ -73,7 +73,7 @@ impl LocalPrices {
     }
 
     /// The completion ratio that the gateway bills a model by whatever is configured.
-    pub(crate) fn locked(&self, model: &str) -> Option<f64> {
+    pub fn locked(&self, model: &str) -> Option<f64> {
         let billed = self.options.completion_ratio(model)?;
         billed.locked.then_some(billed.ratio)
     }

@@ -9,4 +9,6 @@ mod offers;
 pub mod plan;
 pub mod review;
 mod undo;
+pub mod unpriced;
+mod verify;
 mod write;

@@ -1,7 +1,7 @@
 //! apply and undo: runs that write what was planned before.
 
 use anyhow::bail;
-use lockstep_core::change::{RunState, State};
+use lockstep_core::change::{RunState, State, Subject};
 use lockstep_run::{EngineError, Request, Session, Source};
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
@@ -11,7 +11,9 @@ use super::args::{ApplyArgs, FailOn, UndoArgs};
 use super::consent::{Proposal, approve};
 use super::context::Context;
 use super::exit::Exit;
+use super::prices::plan as price;
 use super::run::{carry_on, exit, paced_session, planned, tell};
+use crate::view::prices::Unit;
 use crate::view::table;
 
 /// `lockstep apply`
@@ -19,6 +21,13 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result
     let (session, chosen) = paced_session(context, &args.target, &args.pace).await?;
     let carried_on = carry_on(context, &session).await?;
     let site = session.site().clone();
+    if args.held && held_are_prices(context, &site, &args.only).await? {
+        let run = session
+            .plan_held_prices(models(&args.only).as_deref(), &chosen.settings)
+            .await?;
+        let run = price::approve(context, &session, run, None, args.consent, Unit::Dollars).await?;
+        return prices_ended(context, &site, &run).await;
+    }
     if args.held {
         let request = Request {
             source: Source::Held(held_channels(context, &site, &args.only).await?),
@@ -72,6 +81,18 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result
         let state = run.state;
         return Err(EngineError::NotPlanned { run: run.id, state }.into());
     }
+    if run.subject == Subject::Prices {
+        let run = price::approve(
+            context,
+            &session,
+            run,
+            models(&args.only),
+            args.consent,
+            Unit::Dollars,
+        )
+        .await?;
+        return prices_ended(context, &site, &run).await;
+    }
     let rows = context.store().changes(&run.id).await?;
     let proposal = Proposal {
         run,
@@ -93,6 +114,13 @@ pub(crate) async fn undo(context: &Context, args: &UndoArgs) -> anyhow::Result<E
         Some(prefix) => store.run_by_prefix(Some(&site.id), prefix).await?,
         None => latest_that_wrote(context, &site).await?,
     };
+    if parent.subject == Subject::Prices {
+        let only = models(&args.only);
+        let run = session.plan_price_undo(&parent.id, only.as_deref()).await?;
+        let run = price::approve(context, &session, run, None, args.consent, Unit::Dollars).await?;
+        let exit = prices_ended(context, &site, &run).await?;
+        return took_back(context, &run, exit).await;
+    }
     let only = named(&args.only, &store.changes(&parent.id).await?)?;
     let run = session.plan_undo(&parent.id, only.as_deref()).await?;
     let rows = store.changes(&run.id).await?;
@@ -104,17 +132,52 @@ pub(crate) async fn undo(context: &Context, args: &UndoArgs) -> anyhow::Result<E
     };
     let run = approve(context, &session, proposal, args.consent).await?;
     let exit = ended(context, &session, &run).await?;
-    let took_back = store.counts(&run.id).await?.changed > 0;
-    // All of it could have been impossible: lists that were empty before stay as they are.
+    took_back(context, &run, exit).await
+}
+
+/// All of an undo could have been impossible: lists that were empty before stay as they are.
+async fn took_back(context: &Context, run: &Run, exit: Exit) -> anyhow::Result<Exit> {
+    let changed = context.store().counts(&run.id).await?.changed > 0;
     Ok(match exit {
-        Exit::Done if !took_back => Exit::Nothing,
+        Exit::Done if !changed => Exit::Nothing,
         exit => exit,
     })
 }
 
+/// The models that were named; `None` where none was.
+fn models(names: &[String]) -> Option<Vec<String>> {
+    (!names.is_empty()).then(|| names.to_vec())
+}
+
+/// Whether the held things that are meant are prices: what was named is a held model, or nothing else is held.
+async fn held_are_prices(context: &Context, site: &Site, only: &[String]) -> anyhow::Result<bool> {
+    let store = context.store();
+    let held = store.price_holds(&site.id).await?;
+    if only.is_empty() {
+        return Ok(!held.is_empty() && store.holds(&site.id).await?.is_empty());
+    }
+    Ok(only
+        .iter()
+        .all(|name| held.iter().any(|hold| hold.model == *name)))
+}
+
+async fn prices_ended(context: &Context, site: &Site, run: &Run) -> anyhow::Result<Exit> {
+    let ended = price::ended(context, site, run, Unit::Dollars).await?;
+    if context.screen.json {
+        context.screen.data(&ended.told.to_string());
+    }
+    Ok(ended.exit)
+}
+
 async fn ended(context: &Context, session: &Session, run: &Run) -> anyhow::Result<Exit> {
+    if run.subject == Subject::Prices {
+        return prices_ended(context, session.site(), run).await;
+    }
     let rows = context.store().changes(&run.id).await?;
-    tell(context, session.site(), run, &rows);
+    let told = tell(context, session.site(), run, &rows);
+    if context.screen.json {
+        context.screen.data(&told.to_string());
+    }
     exit(context, session.site(), run, &rows, FailOn::Any).await
 }
 

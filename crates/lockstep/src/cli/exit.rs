@@ -35,6 +35,18 @@ impl Exit {
             _ => Self::Done,
         }
     }
+
+    /// The status of several runs of one verb: done in part where some did nothing and others something.
+    pub(crate) fn of_all(exits: &[Self]) -> Self {
+        let any = |exit: Self| exits.contains(&exit);
+        match exits {
+            [] => Self::Done,
+            _ if exits.iter().all(|exit| *exit == Self::Nothing) => Self::Nothing,
+            _ if any(Self::Nothing) || any(Self::Part) => Self::Part,
+            _ if any(Self::Waits) => Self::Waits,
+            _ => Self::Done,
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {

@@ -4,12 +4,15 @@ use anyhow::bail;
 use lockstep_core::hold::Answer;
 use lockstep_run::answer;
 use lockstep_store::holds::Hold;
+use lockstep_store::prices::answers::AnswerKind;
+use lockstep_store::prices::holds::PriceHold;
 use lockstep_store::sites::Site;
 use serde_json::{Value, json};
 
 use super::args::{HeldArgs, HeldVerb};
 use super::context::Context;
 use super::exit::Exit;
+use super::prices::answers::answer as decided;
 use crate::view::{json as form, table};
 use crate::words::en;
 
@@ -17,29 +20,77 @@ pub(crate) async fn held(context: &Context, args: &HeldArgs) -> anyhow::Result<E
     let site = context.site(&args.target).await?;
     match &args.answer {
         None => list(context, &site.id).await,
-        Some(HeldVerb::Keep { ids }) => {
-            answered(context, &site, ids, Answer::KeepUntilItChanges).await
+        Some(HeldVerb::Keep { names }) => {
+            answered(context, &site, names, Answer::KeepUntilItChanges).await
         }
-        Some(HeldVerb::Allow { ids }) => answered(context, &site, ids, Answer::AlwaysAllow).await,
-        Some(HeldVerb::Never { ids }) => {
-            for id in ids {
-                answer::never(context.store(), &site.id, *id).await?;
-                context.store().delete_hold(&site.id, *id).await?;
-            }
-            told(context, ids, Answer::NeverSync)
+        Some(HeldVerb::Allow { names }) => {
+            answered(context, &site, names, Answer::AlwaysAllow).await
         }
+        Some(HeldVerb::Never { names }) => answered(context, &site, names, Answer::NeverSync).await,
     }
+}
+
+/// Answers for channels, by their ids, and for models, by their names.
+async fn answered(
+    context: &Context,
+    site: &Site,
+    names: &[String],
+    answer: Answer,
+) -> anyhow::Result<Exit> {
+    let held = context.store().price_holds(&site.id).await?;
+    let is_model = |name: &&String| {
+        name.parse::<i64>().is_err() || held.iter().any(|hold| hold.model == **name)
+    };
+    let (models, channels): (Vec<&String>, Vec<&String>) = names.iter().partition(is_model);
+    let ids: Vec<i64> = channels
+        .into_iter()
+        .filter_map(|name| name.parse().ok())
+        .collect();
+    for model in &models {
+        let hold = held.iter().find(|hold| hold.model == **model);
+        let models = std::slice::from_ref(*model);
+        let kind = match (answer, hold) {
+            (Answer::NeverSync, _) => AnswerKind::Ignore,
+            (Answer::ApplyAnyway, _) => continue,
+            (_, None) => {
+                bail!("nothing is held of `{model}`; `lockstep held` shows what is");
+            }
+            (Answer::KeepUntilItChanges, Some(hold)) => AnswerKind::Keep(hold.digest.clone()),
+            (Answer::AlwaysAllow, Some(hold)) if hold.reason.code.can_be_allowed() => {
+                AnswerKind::Allow(hold.reason.code)
+            }
+            (Answer::AlwaysAllow, Some(hold)) => bail!(
+                "{model}: {}. That cannot be allowed for good; `lockstep held keep` or `never` answers it",
+                en::reason(&hold.reason).message
+            ),
+        };
+        decided(context, site, models, None, &kind).await?;
+    }
+    if ids.is_empty() {
+        return Ok(Exit::Done);
+    }
+    if answer == Answer::NeverSync {
+        for id in &ids {
+            answer::never(context.store(), &site.id, *id).await?;
+            context.store().delete_hold(&site.id, *id).await?;
+        }
+        return told(context, &ids, answer);
+    }
+    answer_channels(context, site, &ids, answer).await
 }
 
 async fn list(context: &Context, site: &str) -> anyhow::Result<Exit> {
     let holds = context.store().holds(site).await?;
+    let prices = context.store().price_holds(site).await?;
     let screen = &context.screen;
     if screen.json {
         let holds: Vec<Value> = holds.iter().map(as_json).collect();
-        screen.data(&json!({ "held": holds }).to_string());
-    } else if holds.is_empty() {
+        let prices: Vec<Value> = prices.iter().map(price_as_json).collect();
+        screen.data(&json!({ "held": holds, "prices": prices }).to_string());
+    } else if holds.is_empty() && prices.is_empty() {
         screen.hint("Nothing waits for an answer.");
-    } else {
+    }
+    if !screen.json && !holds.is_empty() {
         let mut table = table::plain(screen, &["ID", "CHANNEL", "SINCE (UTC)", "WAITS"]);
         for hold in &holds {
             let most = if screen.verbose { usize::MAX } else { 8 };
@@ -53,10 +104,7 @@ async fn list(context: &Context, site: &str) -> anyhow::Result<Exit> {
             table.add_row(vec![
                 hold.channel_id.to_string(),
                 hold.channel_name.clone(),
-                form::time(hold.since)
-                    .get(..16)
-                    .unwrap_or("")
-                    .replace('T', " "),
+                since(hold.since),
                 lines.join("\n"),
             ]);
         }
@@ -66,10 +114,40 @@ async fn list(context: &Context, site: &str) -> anyhow::Result<Exit> {
              Allow this reason here from now on: `lockstep held allow ID`. Leave the channel alone: `lockstep held never ID`.",
         );
     }
-    Ok(if holds.is_empty() {
+    if !screen.json && !prices.is_empty() {
+        let mut table = table::plain(screen, &["MODEL", "SOURCE", "SINCE (UTC)", "WAITS"]);
+        for hold in &prices {
+            table.add_row(vec![
+                hold.model.clone(),
+                hold.source.clone().unwrap_or_default(),
+                since(hold.since),
+                en::reason(&hold.reason).message,
+            ]);
+        }
+        screen.data(&table::text(&table));
+        screen.hint(
+            "Write them: `lockstep apply --held --only MODEL`. Leave one: `lockstep held keep MODEL`. \
+             Allow this reason for it from now on: `lockstep held allow MODEL`. Say no more of it: `lockstep held never MODEL`.",
+        );
+    }
+    Ok(if holds.is_empty() && prices.is_empty() {
         Exit::Done
     } else {
         Exit::Waits
+    })
+}
+
+fn since(at: i64) -> String {
+    form::time(at).get(..16).unwrap_or("").replace('T', " ")
+}
+
+fn price_as_json(hold: &PriceHold) -> Value {
+    json!({
+        "model": hold.model,
+        "source": hold.source,
+        "run": hold.run_id,
+        "since": form::time(hold.since),
+        "hold": form::reason(&hold.reason),
     })
 }
 
@@ -85,7 +163,7 @@ fn as_json(hold: &Hold) -> Value {
     })
 }
 
-async fn answered(
+async fn answer_channels(
     context: &Context,
     site: &Site,
     ids: &[i64],

@@ -5,7 +5,7 @@ use lockstep_core::models::policy::Policy;
 use lockstep_core::settings::{PaceMode, Settings, parse_policy};
 use lockstep_store::sites::Site;
 
-use super::args::{PaceArgs, Tuning};
+use super::args::{PaceArgs, PriceArgs, Tuning};
 use super::context::{Context, variable};
 use crate::words::en;
 
@@ -32,7 +32,12 @@ const PACE: &[&str] = &[
 
 impl Context {
     /// The settings that hold: stored, then the file's, then environment and flags.
-    pub(crate) fn settings(&self, site: &Site, tuning: &Tuning) -> anyhow::Result<Chosen> {
+    pub(crate) fn settings(
+        &self,
+        site: &Site,
+        tuning: &Tuning,
+        prices: Option<&PriceArgs>,
+    ) -> anyhow::Result<Chosen> {
         let mut settings = Settings::default();
         for (key, value) in &site.settings {
             settings
@@ -44,7 +49,9 @@ impl Context {
         }
         let stored = settings.clone();
         let tuning = tuning.or_environment();
-        for (key, value) in tuning.texts() {
+        let mut texts = tuning.texts();
+        texts.extend(prices.into_iter().flat_map(PriceArgs::texts));
+        for (key, value) in texts {
             // What is always kept, and what is left out, only grows: a flag for one run takes no guard away.
             let value = match key {
                 "keep" | "exclude" => format!("{}\n{value}", text_of(&settings, key)),
@@ -82,7 +89,7 @@ impl Context {
             pace: pace.clone(),
             ..Tuning::default()
         };
-        self.settings(site, &tuning)
+        self.settings(site, &tuning, None)
     }
 }
 
@@ -92,6 +99,22 @@ fn text_of(settings: &Settings, key: &str) -> String {
         .into_iter()
         .find(|(known, _)| *known == key)
         .map_or_else(String::new, |(_, text)| text)
+}
+
+impl PriceArgs {
+    /// What was typed, or what the environment says, by key.
+    fn texts(&self) -> Vec<(&'static str, String)> {
+        let mode = self
+            .mode
+            .clone()
+            .or_else(|| variable("LOCKSTEP_PRICE_MODE"));
+        let mut texts = Vec::new();
+        texts.extend(mode.map(|mode| ("price-mode", mode)));
+        if self.all_models {
+            texts.push(("price-all-models", "true".to_owned()));
+        }
+        texts
+    }
 }
 
 impl Tuning {

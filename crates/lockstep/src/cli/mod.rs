@@ -10,6 +10,7 @@ mod doctor;
 mod exit;
 mod held;
 mod layers;
+mod prices;
 mod run;
 mod runs;
 mod signal;
@@ -79,6 +80,11 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Undo(args) => apply::undo(&Context::open(global).await?, &args).await,
         Verb::Runs(args) => runs::runs(&Context::open(global).await?, &args).await,
         Verb::Held(args) => held::held(&Context::open(global).await?, &args).await,
+        Verb::Diff(args) => prices::diff::diff(&Context::open(global).await?, &args).await,
+        Verb::Unpriced(args) => {
+            prices::unpriced::unpriced(&Context::open(global).await?, &args).await
+        }
+        Verb::Price(args) => prices::answers::price(&Context::open(global).await?, &args).await,
         Verb::Doctor(args) => doctor::doctor(&Context::open(global).await?, &args).await,
         Verb::Backup(args) => {
             let context = Context::open(global).await?;

@@ -1,48 +1,140 @@
 //! plan and sync: a run from its start to what is told of it.
 
+use anyhow::bail;
 use lockstep_core::change::{RunState, State, Subject};
 use lockstep_core::failure::{Failure, FailureKind};
+use lockstep_run::prices::plan::PriceRequest;
 use lockstep_run::{Request, Session, Source, Watch};
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
 use lockstep_store::status::ItemStatus;
+use serde_json::{Value, json};
 
-use super::args::{FailOn, PaceArgs, PlanArgs, SyncArgs, Target};
+use super::args::{FailOn, PaceArgs, PlanArgs, SubjectArg, SyncArgs, Target};
 use super::consent::{Proposal, approve};
 use super::context::{Context, seconds_at_auto};
 use super::exit::Exit;
 use super::layers::Chosen;
-use crate::view::{bar, json, table};
+use super::prices::plan::{self as price, Go};
+use crate::view::{bar, json as form, table};
 use crate::words::en;
+
+/// How one subject of a verb ended.
+pub(crate) struct Ended {
+    /// The run as JSON.
+    pub(crate) told: Value,
+    pub(crate) exit: Exit,
+}
+
+/// Which subjects a verb is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Subjects {
+    Models,
+    Prices,
+    /// Prices first, so that new models have one when they go live.
+    Both,
+}
+
+impl Subjects {
+    fn of(args: &PlanArgs) -> Self {
+        match args.subject {
+            Some(SubjectArg::Models) => Self::Models,
+            Some(SubjectArg::Prices) => Self::Prices,
+            // What is said of channels is about their lists.
+            None if args.retry_failed || !args.channel.is_empty() => Self::Models,
+            None => Self::Both,
+        }
+    }
+}
 
 /// `lockstep plan`
 pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> anyhow::Result<Exit> {
-    let (session, request) = prepare(context, args, false, false).await?;
+    let (session, chosen) = open(context, args).await?;
     for run in session.interrupted_writes().await? {
         context.screen.hint(&format!(
             "run {} was interrupted while writing; `lockstep sync` or `lockstep apply` carries it on",
             table::short(&run.id)
         ));
     }
-    let run = planned(context, &session, &request).await?;
+    let subjects = Subjects::of(args);
+    let mut prices = None;
+    if subjects != Subjects::Models {
+        prices = plan_prices(context, &session, &chosen, args, subjects).await?;
+    }
+    let mut models = None;
+    if subjects != Subjects::Prices {
+        between(context, prices.as_ref());
+        let request = models_request(args, &chosen, Go::planning(), None);
+        models = Some(plan_models(context, &session, &request, args).await?);
+    }
+    Ok(told(context, subjects, prices, models))
+}
+
+/// `lockstep sync`
+pub(crate) async fn sync(context: &Context, args: &SyncArgs) -> anyhow::Result<Exit> {
+    let (session, chosen) = open(context, &args.plan).await?;
+    let carried_on = carry_on(context, &session).await?;
+    let subjects = Subjects::of(&args.plan);
+    let mut prices = None;
+    let mut after = None;
+    if subjects != Subjects::Models
+        && let Some((run, ended)) = sync_prices(context, &session, &chosen, args, subjects).await?
+    {
+        after = Some(run);
+        prices = Some(ended);
+    }
+    let mut models = None;
+    if subjects != Subjects::Prices {
+        between(context, prices.as_ref());
+        let go = Go {
+            on: true,
+            unattended: args.consent.unattended,
+        };
+        let request = models_request(&args.plan, &chosen, go, after);
+        models = Some(sync_models(context, &session, &request, args).await?);
+    }
+    let mut worst = told(context, subjects, prices, models);
+    for run in carried_on {
+        context.screen.hint(&format!(
+            "run {} had been interrupted while writing and was carried on to its end ({})",
+            table::short(&run.id),
+            run.state.code()
+        ));
+        if worst == Exit::Done && run.state != RunState::Done {
+            worst = Exit::Part;
+        }
+    }
+    Ok(worst)
+}
+
+async fn plan_models(
+    context: &Context,
+    session: &Session,
+    request: &Request,
+    args: &PlanArgs,
+) -> anyhow::Result<Ended> {
+    let run = planned(context, session, request).await?;
     let rows = context.store().changes(&run.id).await?;
-    tell(context, session.site(), &run, &rows);
+    let told = tell(context, session.site(), &run, &rows);
     if run.state == RunState::Planned && rows.iter().any(|row| row.state == State::Ready) {
         context
             .screen
             .hint("Nothing was written. `lockstep apply` writes this plan.");
     }
-    exit(context, session.site(), &run, &rows, args.fail_on).await
+    let exit = exit(context, session.site(), &run, &rows, args.fail_on).await?;
+    Ok(Ended { told, exit })
 }
 
-/// `lockstep sync`
-pub(crate) async fn sync(context: &Context, args: &SyncArgs) -> anyhow::Result<Exit> {
+async fn sync_models(
+    context: &Context,
+    session: &Session,
+    request: &Request,
+    args: &SyncArgs,
+) -> anyhow::Result<Ended> {
     let consent = args.consent;
-    let (session, request) = prepare(context, &args.plan, true, consent.unattended).await?;
-    let carried_on = carry_on(context, &session).await?;
     let reviewed = session.reviewed_before(&request.source).await?;
-    let run = planned(context, &session, &request).await?;
+    let run = planned(context, session, request).await?;
     let rows = context.store().changes(&run.id).await?;
     let first = !reviewed && consent.given();
     let ready = rows.iter().any(|row| row.state == State::Ready);
@@ -55,30 +147,135 @@ pub(crate) async fn sync(context: &Context, args: &SyncArgs) -> anyhow::Result<E
                 only: None,
                 rebases: true,
             };
-            approve(context, &session, proposal, consent).await?
+            approve(context, session, proposal, consent).await?
         }
         _ => run,
     };
     let rows = context.store().changes(&run.id).await?;
-    tell(context, session.site(), &run, &rows);
+    let told = tell(context, session.site(), &run, &rows);
     if first && run.state == RunState::Planned {
-        context.screen.hint(
-            "This is the first run on this gateway, so it stops here, once: look at the plan, then `lockstep apply` writes it.\n\
-             It changes the model lists of your channels; keep a backup of important configuration.",
-        );
-    }
-    let mut worst = exit(context, session.site(), &run, &rows, args.plan.fail_on).await?;
-    for run in carried_on {
         context.screen.hint(&format!(
-            "run {} had been interrupted while writing and was carried on to its end ({})",
-            table::short(&run.id),
-            run.state.code()
+            "This is the first run on this gateway, so it stops here, once: look at the plan, then `lockstep apply {}` writes it.\n\
+             It changes the model lists of your channels; keep a backup of important configuration.",
+            table::short(&run.id)
         ));
-        if worst == Exit::Done && run.state != RunState::Done {
-            worst = Exit::Part;
-        }
     }
-    Ok(worst)
+    let exit = exit(context, session.site(), &run, &rows, args.plan.fail_on).await?;
+    Ok(Ended { told, exit })
+}
+
+/// The plan of the prices; `None` where both subjects are meant and no source is known.
+async fn plan_prices(
+    context: &Context,
+    session: &Session,
+    chosen: &Chosen,
+    args: &PlanArgs,
+    subjects: Subjects,
+) -> anyhow::Result<Option<Ended>> {
+    let go = Go::planning();
+    let Some(request) = price_request(context, session, chosen, args, go, subjects).await? else {
+        return Ok(None);
+    };
+    let run = price::planned(context, session, &request).await?;
+    let ended = price::ended(context, session.site(), &run, args.prices.unit.unit()).await?;
+    if run.state == RunState::Planned && ended.exit == Exit::Waits {
+        context.screen.hint(&format!(
+            "Nothing was written. `lockstep apply {}` writes these prices.",
+            table::short(&run.id)
+        ));
+    }
+    Ok(Some(ended))
+}
+
+async fn sync_prices(
+    context: &Context,
+    session: &Session,
+    chosen: &Chosen,
+    args: &SyncArgs,
+    subjects: Subjects,
+) -> anyhow::Result<Option<(String, Ended)>> {
+    let go = Go {
+        on: true,
+        unattended: args.consent.unattended,
+    };
+    let request = price_request(context, session, chosen, &args.plan, go, subjects).await?;
+    let Some(request) = request else {
+        return Ok(None);
+    };
+    let unit = args.plan.prices.unit.unit();
+    let reviewed = session.prices_reviewed_before().await?;
+    let run = price::planned(context, session, &request).await?;
+    let first = !reviewed && args.consent.given();
+    let run = match run.state {
+        RunState::Planned if first => run,
+        RunState::Planned => {
+            price::approve(context, session, run, None, args.consent, unit).await?
+        }
+        _ => run,
+    };
+    if args.plan.prices.verify {
+        price::verify(context, session, &run).await?;
+    }
+    let ended = price::ended(context, session.site(), &run, unit).await?;
+    if first && run.state == RunState::Planned {
+        context.screen.hint(&format!(
+            "This is the first price run on this gateway, so it stops here, once: look at the plan, then `lockstep apply {}` writes it.",
+            table::short(&run.id)
+        ));
+    }
+    Ok(Some((run.id, ended)))
+}
+
+async fn price_request(
+    context: &Context,
+    session: &Session,
+    chosen: &Chosen,
+    args: &PlanArgs,
+    go: Go,
+    subjects: Subjects,
+) -> anyhow::Result<Option<PriceRequest>> {
+    let request = price::request(context, session, chosen, &args.prices, &args.target, go).await?;
+    if request.is_none() {
+        let how = "name one, e.g. --source official, or remember one: `lockstep site source add official`";
+        if subjects == Subjects::Prices {
+            bail!("no source of prices is named or remembered; {how}");
+        }
+        context.screen.hint(&format!(
+            "Prices are left alone: no source is remembered; {how}."
+        ));
+    }
+    Ok(request)
+}
+
+/// A line between the two subjects of a verb.
+fn between(context: &Context, prices: Option<&Ended>) {
+    if prices.is_some() && !context.screen.json {
+        context.screen.data("\nModel lists");
+    }
+}
+
+/// Prints what both subjects came to, and gives the exit status of them together.
+fn told(
+    context: &Context,
+    subjects: Subjects,
+    prices: Option<Ended>,
+    models: Option<Ended>,
+) -> Exit {
+    let exits: Vec<Exit> = [&prices, &models]
+        .into_iter()
+        .flatten()
+        .map(|ended| ended.exit)
+        .collect();
+    if context.screen.json {
+        let said = |ended: Option<Ended>| ended.map_or(Value::Null, |ended| ended.told);
+        let object = match subjects {
+            Subjects::Models => said(models),
+            Subjects::Prices => said(prices),
+            Subjects::Both => json!({"prices": said(prices), "models": said(models)}),
+        };
+        context.screen.data(&object.to_string());
+    }
+    Exit::of_all(&exits)
 }
 
 /// A session with the gateway that is meant, for a verb that plans nothing new.
@@ -93,15 +290,15 @@ pub(crate) async fn paced_session(
     Ok((session, chosen))
 }
 
-async fn prepare(
-    context: &Context,
-    args: &PlanArgs,
-    go_on: bool,
-    unattended: bool,
-) -> anyhow::Result<(Session, Request)> {
+/// A session with the gateway that is meant, and the settings that hold.
+async fn open(context: &Context, args: &PlanArgs) -> anyhow::Result<(Session, Chosen)> {
     let access = context.access(&args.target).await?;
-    let chosen = context.settings(&access.site, &args.tuning)?;
+    let chosen = context.settings(&access.site, &args.tuning, Some(&args.prices))?;
     let session = context.engine.session(access, &chosen.settings);
+    Ok((session, chosen))
+}
+
+fn models_request(args: &PlanArgs, chosen: &Chosen, go: Go, after: Option<String>) -> Request {
     let source = if args.retry_failed {
         Source::RetryFailed
     } else if args.channel.is_empty() {
@@ -112,15 +309,15 @@ async fn prepare(
         ids.dedup();
         Source::Selected(ids)
     };
-    let request = Request {
+    Request {
         source,
-        settings: chosen.settings,
+        settings: chosen.settings.clone(),
         policy: chosen.policy,
-        unattended,
+        unattended: go.unattended,
         own_settings: chosen.own,
-        go_on,
-    };
-    Ok((session, request))
+        go_on: go.on,
+        after,
+    }
 }
 
 /// Finishes what a kill cut off, before anything new is planned.
@@ -199,12 +396,12 @@ pub(crate) fn watch_signals() -> Watch {
     watch
 }
 
-pub(crate) fn tell(context: &Context, site: &Site, run: &Run, rows: &[ChangeRow]) {
+/// Tells a person of a run; for a program it comes back as JSON.
+pub(crate) fn tell(context: &Context, site: &Site, run: &Run, rows: &[ChangeRow]) -> Value {
     let screen = &context.screen;
     let now = context.engine.now();
     if screen.json {
-        screen.data(&json::run(site, run, rows, now).to_string());
-        return;
+        return form::run(site, run, rows, now);
     }
     if let Some(failure) = &run.failure {
         let said = en::failure(failure);
@@ -215,10 +412,11 @@ pub(crate) fn tell(context: &Context, site: &Site, run: &Run, rows: &[ChangeRow]
         screen.data(&text);
         screen.data("");
     }
-    screen.data(&table::summary(run, &json::counts(rows), now));
+    screen.data(&table::summary(run, &form::counts(rows), now));
     for hint in table::advice(rows) {
         screen.hint(&format!("  {hint}"));
     }
+    Value::Null
 }
 
 /// The exit status that a run deserves.
@@ -229,7 +427,7 @@ pub(crate) async fn exit(
     rows: &[ChangeRow],
     fail_on: FailOn,
 ) -> anyhow::Result<Exit> {
-    let mut counts = json::counts(rows);
+    let mut counts = form::counts(rows);
     if fail_on == FailOn::New {
         for row in rows {
             let count = match row.status() {

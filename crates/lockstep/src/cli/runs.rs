@@ -1,6 +1,8 @@
 //! `lockstep runs`: history, and one run in full.
 
+use lockstep_core::change::{State, Subject};
 use lockstep_store::changes::ChangeRow;
+use lockstep_store::prices::PriceRow;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
 use lockstep_store::status::{ItemStatus, RunCounts};
@@ -9,6 +11,7 @@ use serde_json::{Value, json};
 use super::args::RunsArgs;
 use super::context::Context;
 use super::exit::Exit;
+use super::prices::plan as price;
 use crate::view::{json as form, table};
 use crate::words::en;
 
@@ -21,6 +24,9 @@ pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<E
     let screen = &context.screen;
     if let Some(prefix) = &args.run {
         let run = store.run_by_prefix(Some(&site.id), prefix).await?;
+        if run.subject == Subject::Prices {
+            return one_of_prices(context, &site, &run, args).await;
+        }
         let mut rows = store.changes(&run.id).await?;
         let counts = form::counts(&rows);
         rows.retain(|row| wanted(args, row));
@@ -69,7 +75,7 @@ pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<E
                 .get(..16)
                 .unwrap_or("")
                 .replace('T', " "),
-            run.trigger.clone(),
+            format!("{} {}", run.trigger, run.subject.code()),
             run.state.code().to_owned(),
             counts.changed.to_string(),
             counts.failed.to_string(),
@@ -79,6 +85,44 @@ pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<E
     }
     screen.data(&table::text(&table));
     Ok(Exit::Done)
+}
+
+/// A price run in full.
+async fn one_of_prices(
+    context: &Context,
+    site: &Site,
+    run: &Run,
+    args: &RunsArgs,
+) -> anyhow::Result<Exit> {
+    let rows = context.store().price_rows(&run.id).await?;
+    let some: Vec<PriceRow> = rows
+        .chunk_by(|one, next| one.model == next.model)
+        .filter(|model| wanted_model(args, model))
+        .flatten()
+        .cloned()
+        .collect();
+    if context.screen.json {
+        let object = price::as_json(context, site, run, &rows, &some).await?;
+        context.screen.data(&object.to_string());
+        return Ok(Exit::Done);
+    }
+    context.screen.data(&head(run));
+    price::tell(context, run, &rows, &some, args.unit.unit()).await?;
+    Ok(Exit::Done)
+}
+
+fn wanted_model(args: &RunsArgs, model: &[PriceRow]) -> bool {
+    let any = |test: &dyn Fn(&PriceRow) -> bool| model.iter().any(test);
+    let text = args.search.as_deref().unwrap_or("").to_lowercase();
+    (!args.failed || any(&|row| row.status() == ItemStatus::Failed))
+        && (!args.changed || any(&|row| row.state == State::Applied))
+        && (!args.held || any(&|row| row.hold.is_some()))
+        && any(&|row| mentions_price(row, &text))
+}
+
+fn mentions_price(row: &PriceRow, text: &str) -> bool {
+    let source = row.source.as_deref().unwrap_or("");
+    row.model.to_lowercase().contains(text) || source.to_lowercase().contains(text)
 }
 
 /// The newest runs that meet every condition, as many as asked for: the history is read on until there are enough.
@@ -102,6 +146,11 @@ async fn matching(
                 && (!args.changed || counts.changed > 0)
                 && (!args.held || counts.held > 0);
             let hit = match &args.search {
+                Some(text) if fits && run.subject == Subject::Prices => {
+                    let text = text.to_lowercase();
+                    let rows = store.price_rows(&run.id).await?;
+                    rows.iter().any(|row| mentions_price(row, &text))
+                }
                 Some(text) if fits => store
                     .changes(&run.id)
                     .await?

@@ -15,6 +15,7 @@ use super::args::{SiteAddArgs, SiteEditArgs, SiteVerb, Target};
 use super::context::{Context, read_token, seconds_at_auto};
 use super::doctor;
 use super::exit::Exit;
+use super::prices::sources::source;
 use crate::view::table;
 
 pub(crate) async fn site(context: &Context, verb: &SiteVerb) -> anyhow::Result<Exit> {
@@ -33,6 +34,7 @@ pub(crate) async fn site(context: &Context, verb: &SiteVerb) -> anyhow::Result<E
             doctor::tell(context, &site, &findings)
         }
         SiteVerb::Edit(args) => edit(context, args).await,
+        SiteVerb::Source(verb) => source(context, verb).await,
         SiteVerb::Remove { name, yes } => remove(context, name, *yes).await,
     }
 }

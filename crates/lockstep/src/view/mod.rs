@@ -2,6 +2,7 @@
 
 pub(crate) mod bar;
 pub(crate) mod json;
+pub(crate) mod prices;
 pub(crate) mod table;
 
 use std::io::{IsTerminal, Write};

@@ -121,9 +121,7 @@ pub(crate) fn changes(screen: &Screen, rows: &[PriceRow], unit: Unit) -> Option<
 
 fn status(model: &[PriceRow]) -> (&'static str, Color) {
     let any = |state: State| model.iter().any(|row| row.state == state);
-    let failed = model
-        .iter()
-        .any(|row| row.status() == ItemStatus::Failed);
+    let failed = model.iter().any(|row| row.status() == ItemStatus::Failed);
     if any(State::Moved) {
         ("moved", Color::Red)
     } else if failed {
@@ -180,7 +178,11 @@ fn story(screen: &Screen, model: &[PriceRow], unit: Unit) -> String {
         }
         for row in model {
             for (source, said) in &row.detail.others {
-                lines.push(format!("{source} says {}: {}", en::field(row.field), short(said)));
+                lines.push(format!(
+                    "{source} says {}: {}",
+                    en::field(row.field),
+                    short(said)
+                ));
             }
         }
     }
@@ -189,6 +191,11 @@ fn story(screen: &Screen, model: &[PriceRow], unit: Unit) -> String {
 
 /// A price in one line.
 pub(crate) fn sum(usd: &Usd, values: &Values) -> String {
+    short_sum(usd, values.kind())
+}
+
+/// A price in one line, by how it is billed.
+pub(crate) fn short_sum(usd: &Usd, kind: Option<Kind>) -> String {
     let parts = [
         ("in", usd.input),
         ("out", usd.output),
@@ -200,7 +207,7 @@ pub(crate) fn sum(usd: &Usd, values: &Values) -> String {
         .iter()
         .filter_map(|(what, sum)| Some(format!("{} {what}", dollars((*sum)?))))
         .collect();
-    match values.kind() {
+    match kind {
         None => "no price".to_owned(),
         Some(Kind::Expression) if said.is_empty() => "by expression".to_owned(),
         Some(Kind::Expression) => format!("{} (first tier)", said.join(", ")),

@@ -5,11 +5,17 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+mod prices;
 mod runs;
 mod site;
 mod tuning;
 
-pub(crate) use runs::{ApplyArgs, HeldArgs, HeldVerb, PlanArgs, RunsArgs, SyncArgs, UndoArgs};
+pub(crate) use prices::{
+    DiffArgs, FieldArg, PriceArgs, PriceVerb, PriceVerbArgs, SourceVerb, UnitArgs, UnpricedArgs,
+};
+pub(crate) use runs::{
+    ApplyArgs, HeldArgs, HeldVerb, PlanArgs, RunsArgs, SubjectArg, SyncArgs, UndoArgs,
+};
 pub(crate) use site::{ChannelSetArgs, ChannelVerb, SiteAddArgs, SiteEditArgs, SiteVerb};
 pub(crate) use tuning::{Consent, FailOn, PaceArgs, Tuning};
 
@@ -114,6 +120,12 @@ pub(crate) enum Verb {
     Runs(RunsArgs),
     /// What waits for an answer, and the answers
     Held(HeldArgs),
+    /// How prices differ from their sources; nothing is kept or written
+    Diff(DiffArgs),
+    /// Served models without a price, and proposals
+    Unpriced(UnpricedArgs),
+    /// What was decided about prices: locks, what to ignore; the history of one
+    Price(PriceVerbArgs),
     /// Look at a gateway: address, kind, token, role, clock, limits
     Doctor(DoctorArgs),
     /// The configuration file

@@ -2,18 +2,20 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 
-use super::{Consent, FailOn, PaceArgs, Target, Tuning};
+use super::{Consent, FailOn, PaceArgs, PriceArgs, Target, Tuning, UnitArgs};
 
 /// What a run is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum SubjectArg {
     /// The channels' model lists
     Models,
+    /// The models' prices
+    Prices,
 }
 
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
-    /// What to plan [default: all there is]
+    /// What to plan [default: prices, where a source is remembered or named, and then models]
     pub(crate) subject: Option<SubjectArg>,
     /// Only this channel
     #[arg(long, value_name = "ID")]
@@ -28,6 +30,8 @@ pub(crate) struct PlanArgs {
     pub(crate) target: Target,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
+    #[command(flatten)]
+    pub(crate) prices: PriceArgs,
 }
 
 #[derive(Debug, Args)]
@@ -43,7 +47,7 @@ pub(crate) struct ApplyArgs {
     /// The run: its id, the start of it, or the latest of the site
     #[arg(conflicts_with = "held")]
     pub(crate) run: Option<String>,
-    /// Only this channel, by id or name
+    /// Only this channel, by id or name; of a price run only this model
     #[arg(long, value_name = "ID|NAME")]
     pub(crate) only: Vec<String>,
     /// Write what is held
@@ -61,7 +65,7 @@ pub(crate) struct ApplyArgs {
 pub(crate) struct UndoArgs {
     /// The run: its id, the start of it, or the latest that wrote
     pub(crate) run: Option<String>,
-    /// Only this channel, by id or name
+    /// Only this channel, by id or name; of a price run only this model
     #[arg(long, value_name = "ID|NAME")]
     pub(crate) only: Vec<String>,
     #[command(flatten)]
@@ -92,6 +96,8 @@ pub(crate) struct RunsArgs {
     #[arg(long, default_value_t = 20)]
     pub(crate) limit: u32,
     #[command(flatten)]
+    pub(crate) unit: UnitArgs,
+    #[command(flatten)]
     pub(crate) target: Target,
 }
 
@@ -107,20 +113,20 @@ pub(crate) struct HeldArgs {
 pub(crate) enum HeldVerb {
     /// Keep as it is until the held change becomes another one
     Keep {
-        /// The channels
-        #[arg(required = true)]
-        ids: Vec<i64>,
+        /// The channels by id, the models by name
+        #[arg(required = true, value_name = "ID|MODEL")]
+        names: Vec<String>,
     },
-    /// Always allow this reason on these channels; the next run writes it
+    /// Always allow this reason on these; the next run writes it
     Allow {
-        /// The channels
-        #[arg(required = true)]
-        ids: Vec<i64>,
+        /// The channels by id, the models by name
+        #[arg(required = true, value_name = "ID|MODEL")]
+        names: Vec<String>,
     },
-    /// Never sync these channels, held or not
+    /// Never sync these, held or not: channels by id, models by name
     Never {
-        /// The channels
-        #[arg(required = true)]
-        ids: Vec<i64>,
+        /// The channels by id, the models by name
+        #[arg(required = true, value_name = "ID|MODEL")]
+        names: Vec<String>,
     },
 }

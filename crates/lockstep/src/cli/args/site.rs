@@ -2,7 +2,7 @@
 
 use clap::{Args, Subcommand};
 
-use super::{Target, Tuning};
+use super::{SourceVerb, Target, Tuning};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum SiteVerb {
@@ -17,6 +17,9 @@ pub(crate) enum SiteVerb {
     },
     /// Change a gateway
     Edit(SiteEditArgs),
+    /// Where the prices of a gateway come from
+    #[command(subcommand)]
+    Source(SourceVerb),
     /// Forget a gateway with its history
     Remove {
         /// The site; its address, if it has no name

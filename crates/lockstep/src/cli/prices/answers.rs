@@ -1,12 +1,12 @@
 //! `lockstep price`: what was decided about prices, and the history of one.
 
 use anyhow::bail;
+use lockstep_core::change::State;
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::values::Kind;
 use lockstep_store::prices::PriceRow;
 use lockstep_store::prices::answers::{AnswerKind, PriceAnswer};
 use lockstep_store::sites::Site;
-use lockstep_core::change::State;
 use serde_json::{Value, json};
 
 use super::super::args::{FieldArg, PriceVerb, PriceVerbArgs};
@@ -82,10 +82,17 @@ pub(crate) async fn answer(
 /// Keeps each model billed as it is now.
 async fn keep_kind(context: &Context, site: &Site, models: &[String]) -> anyhow::Result<Exit> {
     for model in models {
-        let rows = context.store().price_history(&site.id, model, HISTORY).await?;
+        let rows = context
+            .store()
+            .price_history(&site.id, model, HISTORY)
+            .await?;
         let known = rows.iter().find_map(|row| {
             let applied = row.state == State::Applied;
-            if applied { row.detail.kind_new } else { row.detail.kind_old }
+            if applied {
+                row.detail.kind_new
+            } else {
+                row.detail.kind_old
+            }
         });
         let kind = known.unwrap_or(Kind::PerToken);
         let models = std::slice::from_ref(model);
@@ -154,7 +161,10 @@ fn as_json(answer: &PriceAnswer) -> Value {
 }
 
 async fn show(context: &Context, site: &Site, model: &str) -> anyhow::Result<Exit> {
-    let rows = context.store().price_history(&site.id, model, HISTORY).await?;
+    let rows = context
+        .store()
+        .price_history(&site.id, model, HISTORY)
+        .await?;
     let written: Vec<&PriceRow> = rows
         .iter()
         .filter(|row| row.state == State::Applied)

@@ -65,7 +65,11 @@ pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> anyhow::Result<E
         return Ok(no_upstream(&context.screen));
     }
     let compared = compare(&local, &collected);
-    let told: Vec<RunSource> = compared.sources.iter().map(|source| source.told()).collect();
+    let told: Vec<RunSource> = compared
+        .sources
+        .iter()
+        .map(|source| source.told())
+        .collect();
     if context.screen.json {
         context.screen.data(&answer(&compared, &local, &told));
     } else {

@@ -9,11 +9,11 @@ use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
 use serde_json::Value;
 
-use super::super::args::{Consent, PriceArgs, Target};
+use super::super::args::{Consent, PriceArgs, Target, UnitArgs};
 use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::layers::Chosen;
-use super::super::run::watch_signals;
+use super::super::run::{Ended, watch_signals};
 use super::sources::{collecting, show, state_as_json, typed_or_stored};
 use crate::view::{Screen, bar, json, prices, table};
 use crate::words::en;
@@ -50,6 +50,17 @@ pub(crate) async fn request(
     }))
 }
 
+impl UnitArgs {
+    /// The unit that was asked for.
+    pub(crate) fn unit(self) -> prices::Unit {
+        if self.ratios {
+            prices::Unit::Ratios
+        } else {
+            prices::Unit::Dollars
+        }
+    }
+}
+
 /// How a run goes on after its plan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Go {
@@ -57,6 +68,16 @@ pub(crate) struct Go {
     pub(crate) on: bool,
     /// Whether nobody looks.
     pub(crate) unattended: bool,
+}
+
+impl Go {
+    /// It stops at its plan.
+    pub(crate) fn planning() -> Self {
+        Self {
+            on: false,
+            unattended: false,
+        }
+    }
 }
 
 /// Makes the plan of a price run.
@@ -83,7 +104,10 @@ pub(crate) async fn approve(
     let ready: Vec<PriceRow> = rows
         .iter()
         .filter(|row| row.state == State::Ready)
-        .filter(|row| only.as_ref().is_none_or(|models| models.contains(&row.model)))
+        .filter(|row| {
+            only.as_ref()
+                .is_none_or(|models| models.contains(&row.model))
+        })
         .cloned()
         .collect();
     if ready.is_empty() && only.is_some() {
@@ -125,6 +149,53 @@ pub(crate) async fn approve(
     let watch = watch_signals();
     let work = session.write_prices(&run.id, &approval, &watch);
     Ok(bar::watch(&context.screen, &watch.progress, work).await?)
+}
+
+/// Tells how a price run stands, to a person or as JSON.
+pub(crate) async fn ended(
+    context: &Context,
+    site: &Site,
+    run: &Run,
+    unit: prices::Unit,
+) -> anyhow::Result<Ended> {
+    let rows = context.store().price_rows(&run.id).await?;
+    let told = if context.screen.json {
+        as_json(context, site, run, &rows, &rows).await?
+    } else {
+        tell(context, run, &rows, &rows, unit).await?;
+        Value::Null
+    };
+    Ok(Ended {
+        told,
+        exit: exit(run, &rows),
+    })
+}
+
+/// Waits until the gateway's price page can have seen the writes, and says which models it bills otherwise.
+pub(crate) async fn verify(context: &Context, session: &Session, run: &Run) -> anyhow::Result<()> {
+    let rows = context.store().price_rows(&run.id).await?;
+    let written: Vec<PriceRow> = rows
+        .into_iter()
+        .filter(|row| row.state == State::Applied)
+        .collect();
+    if written.is_empty() {
+        return Ok(());
+    }
+    context
+        .screen
+        .hint("Waiting for the gateway's price page, which is up to a minute behind.");
+    let odd = session.verify_prices(&written).await?;
+    if odd.is_empty() {
+        context
+            .screen
+            .hint("The gateway's price page bills by what was written.");
+    } else {
+        context.screen.says(&format!(
+            "The gateway's price page bills these otherwise: {}",
+            en::names(&odd, 20)
+        ));
+    }
+    Ok(())
 }
 
 /// A price run as JSON, with all its items or some.

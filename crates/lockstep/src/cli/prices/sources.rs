@@ -110,7 +110,9 @@ async fn add(
         .add_source(&site.id, &name, &spec.to_string())
         .await?;
     if context.screen.json {
-        context.screen.data(&json!({ "source": as_json(&stored) }).to_string());
+        context
+            .screen
+            .data(&json!({ "source": as_json(&stored) }).to_string());
     } else {
         context.screen.says(&format!(
             "{name} is remembered as source {}; `lockstep plan prices` uses it",
@@ -153,14 +155,20 @@ async fn test(context: &Context, name: Option<&str>, target: &Target) -> anyhow:
         .collect();
     if chosen.is_empty() {
         match name {
-            Some(name) => bail!("there is no source `{name}`; `lockstep site source list` shows them"),
-            None => bail!("no source of prices is remembered; `lockstep site source add official` adds the first"),
+            Some(name) => {
+                bail!("there is no source `{name}`; `lockstep site source list` shows them")
+            }
+            None => bail!(
+                "no source of prices is remembered; `lockstep site source add official` adds the first"
+            ),
         }
     }
     let told = look(context, target, &chosen).await?;
     if context.screen.json {
         let sources: Vec<Value> = told.iter().map(state_as_json).collect();
-        context.screen.data(&json!({ "sources": sources }).to_string());
+        context
+            .screen
+            .data(&json!({ "sources": sources }).to_string());
     } else {
         show(&context.screen, &told);
     }
@@ -173,7 +181,9 @@ async fn remove(context: &Context, name: &str, target: &Target) -> anyhow::Resul
         .store()
         .remove_source(&site.id, name)
         .await
-        .with_context(|| format!("there is no source `{name}`; `lockstep site source list` shows them"))?;
+        .with_context(|| {
+            format!("there is no source `{name}`; `lockstep site source list` shows them")
+        })?;
     if context.screen.json {
         context.screen.data(&json!({ "removed": name }).to_string());
     } else {
@@ -189,7 +199,13 @@ async fn look(
     sources: &[String],
 ) -> anyhow::Result<Vec<RunSource>> {
     let (session, chosen) = paced_session(context, target, &PaceArgs::default()).await?;
-    let collecting = collecting(context, target, sources, chosen.settings.prices.timeout, chosen.settings.max_retries)?;
+    let collecting = collecting(
+        context,
+        target,
+        sources,
+        chosen.settings.prices.timeout,
+        chosen.settings.max_retries,
+    )?;
     told(&session, &collecting).await
 }
 
@@ -216,7 +232,11 @@ async fn told(session: &Session, collecting: &Collecting) -> anyhow::Result<Vec<
     let local = session.local_prices(collecting.max_retries).await?;
     let collected = session.collect(collecting).await?;
     let compared = compare(&local, &collected);
-    Ok(compared.sources.iter().map(|source| source.told()).collect())
+    Ok(compared
+        .sources
+        .iter()
+        .map(|source| source.told())
+        .collect())
 }
 
 fn as_json(source: &StoredSource) -> Value {

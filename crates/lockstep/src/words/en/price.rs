@@ -2,6 +2,7 @@
 
 use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::prices::field::Field;
+use lockstep_core::prices::unpriced::Billed;
 use lockstep_core::prices::values::Kind;
 use lockstep_store::prices::answers::AnswerKind;
 
@@ -65,6 +66,10 @@ pub(super) fn reason(code: ReasonCode, reason: &Reason) -> Said {
             ),
             "If it is the same model: `lockstep apply --held --only NAME`.",
         ),
+        ReasonCode::NoSource => Said::new(
+            "Skipped: no source that answered has a price for it",
+            "Add a source that has: `lockstep site source add SOURCE`; or `lockstep price ignore NAME`.",
+        ),
         ReasonCode::LockedCompletion => Said::new(
             "Skipped: the gateway bills this model's output by a ratio of its own",
             "Nothing to do; writing it would change nothing.",
@@ -118,5 +123,15 @@ pub(crate) fn price_answer(answer: &AnswerKind, field: Option<Field>) -> String 
         AnswerKind::Ignore => "ignored: no proposal, and not among the unpriced".to_owned(),
         AnswerKind::Keep(_) => format!("{what} is kept until what is held changes"),
         AnswerKind::Allow(code) => format!("always allowed: {}", doubt(*code)),
+    }
+}
+
+/// What becomes of calls of a model.
+pub(crate) fn billed(billed: Billed) -> &'static str {
+    match billed {
+        Billed::By(kind) => self::kind(kind),
+        Billed::Placeholder => "billed by the placeholder",
+        Billed::Refused => "refused",
+        Billed::NoExpression => "fail: a billing mode without its expression",
     }
 }
