@@ -21,7 +21,7 @@ use proptest::prelude::*;
 const HOUR: i64 = 3_600_000;
 const NOW: i64 = 100 * HOUR;
 
-/// A grammar of its own, of which only `p * NUMBER` is known.
+/// A grammar of its own: tiers of `p * NUMBER` with `|` between them.
 struct Simple;
 
 impl Expressions for Simple {
@@ -29,16 +29,22 @@ impl Expressions for Simple {
         !self.tiers(expression).is_empty()
     }
     fn scaled(&self, expression: &str, factor: f64) -> Option<String> {
-        let input = self.tiers(expression).first()?.input?;
-        Some(format!("p * {}", input * factor))
+        let tiers = self.tiers(expression).into_iter();
+        let scaled: Option<Vec<String>> = tiers
+            .map(|tier| Some(format!("p * {}", tier.input? * factor)))
+            .collect();
+        scaled.map(|tiers| tiers.join(" | "))
     }
     fn tiers(&self, expression: &str) -> Vec<Usd> {
-        let number = expression.trim().strip_prefix("p * ").and_then(reckon);
-        let tier = |input| Usd {
-            input: Some(input),
-            ..Usd::default()
+        let tier = |text: &str| {
+            let input = text.trim().strip_prefix("p * ").and_then(reckon)?;
+            Some(Usd {
+                input: Some(input),
+                ..Usd::default()
+            })
         };
-        number.map(tier).into_iter().collect()
+        let tiers: Option<Vec<Usd>> = expression.split('|').map(tier).collect();
+        tiers.unwrap_or_default()
     }
 }
 
@@ -204,6 +210,13 @@ fn slips_of_units_and_of_currency_are_held() {
     assert_eq!(far.held(), Some(ReasonCode::UnitSlip));
     let expression = Desk::new(tiered("p * 2.5")).says(tiered("p * 2500"));
     assert_eq!(expression.held(), Some(ReasonCode::UnitSlip));
+    for tiers in ["p * 2.5 | p * 5000", "p * 2500 | p * 5"] {
+        let tier = Desk::new(tiered("p * 2.5 | p * 5")).says(tiered(tiers));
+        assert_eq!(tier.held(), Some(ReasonCode::UnitSlip), "{tiers}");
+    }
+    // A tier that is new is compared with the last there was.
+    let more = Desk::new(tiered("p * 2.5")).says(tiered("p * 2.5 | p * 2500"));
+    assert_eq!(more.held(), Some(ReasonCode::UnitSlip));
     // A new model has nothing to be compared with but the other sources.
     let fresh = Desk::new(Values::default())
         .says(ratio("1250"))
@@ -317,6 +330,18 @@ fn another_way_of_billing_waits_and_then_takes_the_old_one_along() {
             ("completion_ratio", None),
             ("cache_ratio", None),
             ("model_price", Some("0.1"))
+        ]
+    );
+    // What lingers of an older way of billing would count again.
+    let lingers = Desk::new(call("0.1").with(Field::CacheRatio, "0.1"))
+        .says(ratio("1"))
+        .approved();
+    assert_eq!(
+        written(&lingers.plan()),
+        [
+            ("model_ratio", Some("1")),
+            ("cache_ratio", None),
+            ("model_price", None)
         ]
     );
     let back = Desk::new(tiered("p * 2").with(Field::ModelPrice, "9"))

@@ -6,7 +6,7 @@ use crate::prices::choose::{Offer, billed_by_placeholder};
 use crate::prices::field::Field;
 use crate::prices::mode::Strength;
 use crate::prices::plan::{FieldChange, ModelInput, ModelPlan, with};
-use crate::prices::suspicious::{Prices, among, doubts, is_negative, reckon};
+use crate::prices::suspicious::{Prices, Sources, doubts, is_negative, reckon};
 use crate::prices::values::{Kind, Values};
 
 /// No provider asks so many times the input's price for anything; a slip of units does.
@@ -143,9 +143,9 @@ impl ModelPlan {
             }
         };
         let raws: Vec<&Values> = input.offers.iter().map(said).collect();
-        let among = among(place, &raws, input.locked);
+        let sources = Sources::read(&raws, input.locked);
         let tiered = kind == Kind::Expression;
-        let slipped = among.slipped.into_iter();
+        let slipped = sources.slipped(place).into_iter();
         let slipped = slipped.filter(|field| tiered || changing(*field));
         let far = self.changes.iter().filter(|change| change.skip.is_none());
         let far = far.filter(|change| change.old.is_none() && is_far(change));
@@ -153,7 +153,7 @@ impl ModelPlan {
         holds.extend(slips.map(|field| (at(field), Reason::plain(ReasonCode::UnitSlip))));
 
         if unattended {
-            if among.lone {
+            if sources.is_lone(place) {
                 holds.push((main, Reason::plain(ReasonCode::LoneSource)));
             }
             let wait = input.limits.first_seen_ms;

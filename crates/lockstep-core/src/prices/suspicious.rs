@@ -220,13 +220,13 @@ fn slipped(old: f64, new: f64) -> bool {
         .any(|slip| (factor / slip - 1.0).abs() <= SLIP_WIDTH)
 }
 
-/// One source beside the others.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Among {
-    /// Prices that are a slip of units away from the median of the others.
-    pub(super) slipped: Vec<Field>,
-    /// Whether at least two others agree with each other, and none with this one.
-    pub(super) lone: bool,
+/// What all sources say about one model, as they say it, read once.
+pub(super) struct Sources<'a> {
+    said: Vec<Option<Said<'a>>>,
+    /// Whether any two agree.
+    two_agree: bool,
+    /// The prices that are so far apart somewhere that one may be a slip.
+    apart: Vec<Field>,
 }
 
 /// What one source says, read for comparison.
@@ -277,33 +277,64 @@ pub(super) fn broken(values: &Values) -> Option<(Field, ReasonCode)> {
         })
 }
 
-/// The source at a place beside the others, as they say it.
-pub(super) fn among(place: usize, raws: &[&Values], locked: Option<f64>) -> Among {
-    let Some(mine) = raws.get(place).and_then(|raw| Said::of(raw, locked)) else {
-        return Among::default();
-    };
-    let others: Vec<Said<'_>> = raws
-        .iter()
-        .enumerate()
-        .filter(|(other, _)| *other != place)
-        .filter_map(|(_, raw)| Said::of(raw, locked))
-        .collect();
-    let slipped = mine
-        .prices
-        .iter()
-        .filter(|(field, price)| {
-            let there = others.iter().filter_map(|other| other.prices.get(*field));
-            median(there.filter(|price| !is_zero(*price)).collect())
-                .is_some_and(|median| slipped(median, *price))
-        })
-        .map(|(field, _)| field)
-        .collect();
-    let two_agree = others
-        .iter()
-        .enumerate()
-        .any(|(place, one)| others[place + 1..].iter().any(|other| one.agrees(other)));
-    let lone = two_agree && !others.iter().any(|other| mine.agrees(other));
-    Among { slipped, lone }
+impl<'a> Sources<'a> {
+    /// Reads what the sources say; what says no price counts as no answer.
+    pub(super) fn read(raws: &[&'a Values], locked: Option<f64>) -> Self {
+        let said: Vec<Option<Said<'a>>> = raws.iter().map(|raw| Said::of(raw, locked)).collect();
+        let answered: Vec<&Said<'a>> = said.iter().flatten().collect();
+        let two_agree = answered.iter().enumerate().any(|(place, one)| {
+            let mut others = answered[place + 1..].iter();
+            others.any(|other| one.agrees(other))
+        });
+        let apart = |field: &Field| {
+            let prices = answered.iter().filter_map(|said| said.prices.get(*field));
+            let prices = prices.filter(|price| !is_zero(*price));
+            let range = prices.fold((f64::INFINITY, 0.0_f64), |(least, most), price| {
+                (least.min(price), most.max(price))
+            });
+            range.1 >= range.0 * SLIPS[0] * (1.0 - SLIP_WIDTH)
+        };
+        let apart = Field::ALL.iter().copied().filter(apart).collect();
+        Self {
+            said,
+            two_agree,
+            apart,
+        }
+    }
+
+    fn others(&self, place: usize) -> impl Iterator<Item = &Said<'a>> {
+        let said = self.said.iter().enumerate();
+        said.filter(move |(other, _)| *other != place)
+            .filter_map(|(_, said)| said.as_ref())
+    }
+
+    fn at(&self, place: usize) -> Option<&Said<'a>> {
+        self.said.get(place)?.as_ref()
+    }
+
+    /// The prices of one source that are a slip of units away from the median of the others.
+    pub(super) fn slipped(&self, place: usize) -> Vec<Field> {
+        let Some(mine) = self.at(place) else {
+            return Vec::new();
+        };
+        let is_slip = |field: &Field| {
+            let others = self.others(place);
+            let theirs = others.filter_map(|other| other.prices.get(*field));
+            let median = median(theirs.filter(|price| !is_zero(*price)).collect());
+            let both = mine.prices.get(*field).zip(median);
+            both.is_some_and(|(price, median)| slipped(median, price))
+        };
+        self.apart.iter().copied().filter(is_slip).collect()
+    }
+
+    /// Whether at least two others agree with each other, and none with this one.
+    pub(super) fn is_lone(&self, place: usize) -> bool {
+        // Two that agree are two others when none agrees with this one.
+        self.two_agree
+            && self
+                .at(place)
+                .is_some_and(|mine| !self.others(place).any(|other| mine.agrees(other)))
+    }
 }
 
 fn median(mut prices: Vec<f64>) -> Option<f64> {
@@ -319,6 +350,7 @@ fn median(mut prices: Vec<f64>) -> Option<f64> {
 /// What is suspicious about each source's values for one model, as the sources say them. `locked` is the gateway's own
 /// completion ratio where it ignores the configured one.
 pub fn suspicions(local: &Values, locked: Option<f64>, offers: &[&Values]) -> Vec<Vec<ReasonCode>> {
+    let sources = Sources::read(offers, locked);
     offers
         .iter()
         .enumerate()
@@ -333,11 +365,10 @@ pub fn suspicions(local: &Values, locked: Option<f64>, offers: &[&Values]) -> Ve
                 alone(local, locked, offer, kind)
                     .into_iter()
                     .for_each(&mut add);
-                let among = among(place, offers, locked);
-                if !among.slipped.is_empty() {
+                if !sources.slipped(place).is_empty() {
                     add(ReasonCode::UnitSlip);
                 }
-                if among.lone {
+                if sources.is_lone(place) {
                     add(ReasonCode::LoneSource);
                 }
             } else if let Some((_, code)) = broken(offer) {
