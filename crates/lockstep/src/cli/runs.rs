@@ -75,7 +75,7 @@ pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<E
                 .get(..16)
                 .unwrap_or("")
                 .replace('T', " "),
-            format!("{} {}", run.trigger, run.subject.code()),
+            what(run),
             run.state.code().to_owned(),
             counts.changed.to_string(),
             counts.failed.to_string(),
@@ -85,6 +85,14 @@ pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<E
     }
     screen.data(&table::text(&table));
     Ok(Exit::Done)
+}
+
+/// What a run did, in a word or two.
+fn what(run: &Run) -> String {
+    match run.subject {
+        Subject::Models => run.trigger.clone(),
+        Subject::Prices => format!("{} prices", run.trigger),
+    }
 }
 
 /// A price run in full.

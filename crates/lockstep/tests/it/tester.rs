@@ -147,7 +147,7 @@ impl Shell {
         let mut command = Command::new("sh");
         command
             .args(["-c", "read -r _ && exec \"$@\"", "sh", LOCKSTEP])
-            .args(args);
+            .args(about_models(args));
         let mut child = self
             .surround(&mut command)
             .stdin(Stdio::piped())
@@ -171,7 +171,7 @@ impl Shell {
             }
             None => Command::new(LOCKSTEP),
         };
-        command.args(args);
+        command.args(about_models(args));
         self.surround(&mut command);
         command
     }
@@ -185,6 +185,22 @@ impl Shell {
             .stderr(Stdio::piped())
             .kill_on_drop(true)
     }
+}
+
+/// What is typed, with the subject that most stories are about: without one a plan is about prices too. Stories about
+/// both say `both`, which stands for no subject.
+fn about_models<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    let mut args = args.to_vec();
+    if matches!(args.first(), Some(&("plan" | "sync"))) {
+        match args.get(1) {
+            Some(&("models" | "prices")) => {}
+            Some(&"both") => {
+                args.remove(1);
+            }
+            _ => args.insert(1, "models"),
+        }
+    }
+    args
 }
 
 impl Drop for Shell {
