@@ -40,6 +40,8 @@ pub struct Differences<'t> {
     sources: Vec<SourceTable<'t>>,
     /// The sources that have a difference, in the order given.
     kept: Vec<usize>,
+    /// What each of them was seen to say, by the model's id.
+    seen: Vec<Vec<Seen>>,
     /// The models that have a difference, by name, with a bit for each of their fields that has one.
     models: Vec<(NameId, u16)>,
 }
@@ -82,10 +84,19 @@ pub fn diff<'t>(
 ) -> Differences<'t> {
     let mut marks = vec![0_u16; names.len()];
     let beside = Beside::of(local);
-    let kept = (sources.iter().enumerate())
-        .filter(|(_, source)| mark(&beside, source.table, &mut marks))
-        .map(|(place, _)| place)
-        .collect();
+    let (mut kept, mut seen) = (Vec::new(), Vec::new());
+    for (place, source) in sources.iter().enumerate() {
+        let says = look(&beside, source.table, names.len());
+        let mut any = false;
+        for (mark, says) in marks.iter_mut().zip(&says) {
+            *mark |= says.differs();
+            any |= says.differs() != 0;
+        }
+        if any {
+            kept.push(place);
+            seen.push(says);
+        }
+    }
     let mut models: Vec<(&str, NameId, u16)> = marks
         .iter()
         .enumerate()
@@ -103,7 +114,34 @@ pub fn diff<'t>(
         local,
         sources: sources.to_vec(),
         kept,
+        seen,
         models,
+    }
+}
+
+/// What a source says of a model, as bits: in which fields it has a value, in which of those another one than the
+/// gateway, and whether it shows the model as one that nobody priced. Kept from the one look at each list in its own
+/// order, so that telling the differences, in the order of the names, need not look for what is the same.
+#[derive(Clone, Copy, Debug, Default)]
+struct Seen(u32);
+
+impl Seen {
+    const UNPRICED: u32 = 1 << (2 * Field::COUNT);
+
+    fn has(self, field: Field) -> bool {
+        self.0 & (1 << field.index()) != 0
+    }
+
+    fn differs(self) -> u16 {
+        (self.0 >> Field::COUNT) as u16 & ((1 << Field::COUNT) - 1)
+    }
+
+    fn is_confident(self) -> bool {
+        self.0 & Self::UNPRICED == 0
+    }
+
+    fn set(&mut self, field: Field, differs: bool) {
+        self.0 |= (1 | (u32::from(differs) << Field::COUNT)) << field.index();
     }
 }
 
@@ -155,9 +193,9 @@ impl<'t> Beside<'t> {
         }
     }
 
-    /// The fields, as bits, in which a row of a source has another value.
-    fn differing(&self, source: &Table<'_>, row: usize, model: NameId, fields: &[Field]) -> u16 {
-        let mut differs = 0;
+    /// What a row of a source says beside the gateway.
+    fn look(&self, source: &Table<'_>, row: usize, model: NameId, fields: &[Field]) -> Seen {
+        let mut seen = Seen::default();
         let start = self.starts.get(model.index()).copied();
         let here = start
             .filter(|start| *start != u32::MAX)
@@ -180,28 +218,46 @@ impl<'t> Beside<'t> {
             let is_same = is_here
                 || (self.local.get(model, *field))
                     .is_some_and(|current| equal(*field, current, value));
-            if !is_same {
-                differs |= 1 << field.index();
+            seen.set(*field, !is_same);
+            if *field == Field::ModelRatio && may_be_placeholder(value) {
+                seen.0 |= unpriced(source, model);
             }
         }
-        differs
+        seen
     }
 }
 
-/// Marks the fields in which a source has another value than the gateway, and says whether there is one.
-fn mark(local: &Beside<'_>, source: &Table<'_>, marks: &mut [u16]) -> bool {
+/// What a source says beside the gateway, by the ids of all models.
+fn look(local: &Beside<'_>, source: &Table<'_>, models: usize) -> Vec<Seen> {
     let fields: Vec<Field> = source.fields().collect();
-    let mut any = false;
+    let mut seen = vec![Seen::default(); models];
     for (row, model) in source.ids().iter().enumerate() {
-        let differs = local.differing(source, row, *model, &fields);
-        if differs != 0 {
-            any = true;
-            if let Some(mark) = marks.get_mut(model.index()) {
-                *mark |= differs;
-            }
+        if let Some(seen) = seen.get_mut(model.index()) {
+            *seen = local.look(source, row, *model, &fields);
         }
     }
-    any
+    seen
+}
+
+#[cold]
+fn unpriced(source: &Table<'_>, model: NameId) -> u32 {
+    if is_confident(source, model) {
+        0
+    } else {
+        Seen::UNPRICED
+    }
+}
+
+/// Whether a number's text can be [`PLACEHOLDER`]: a quick look, which spares parsing nearly all others.
+fn may_be_placeholder(text: &str) -> bool {
+    match text.as_bytes() {
+        [b'3', b'7', ..] => true,
+        [b'0', b'.', rest @ ..] | [b'1'..=b'9' | b'-', rest @ ..] => {
+            rest.iter().any(|byte| byte | 0x20 == b'e')
+        }
+        // Zeros or a sign before it, as no list of JSON has them.
+        _ => true,
+    }
 }
 
 fn equal(field: Field, a: &str, b: &str) -> bool {
@@ -254,23 +310,66 @@ impl<'t> Differences<'t> {
 
     /// The `differences` object of New API's answer, as JSON: by model, field and source.
     pub fn json(&self) -> String {
+        let quoted = |place: &usize| {
+            let mut name = String::new();
+            push_text(&mut name, self.sources[*place].name);
+            name.push(':');
+            name
+        };
+        let labels: Vec<String> = self.kept.iter().map(quoted).collect();
         let mut out = String::from("{");
+        let mut confidence = String::new();
         for (place, (model, fields)) in self.models.iter().enumerate() {
             if place > 0 {
                 out.push(',');
             }
             push_text(&mut out, self.names.text(*model));
+            confidence.clear();
+            for (label, says) in labels.iter().zip(self.says(*model)) {
+                if !confidence.is_empty() {
+                    confidence.push(',');
+                }
+                confidence.push_str(label);
+                confidence.push_str(if says.is_confident() { "true" } else { "false" });
+            }
             out.push_str(":{");
             for (place, field) in marked(*fields).enumerate() {
                 if place > 0 {
                     out.push(',');
                 }
-                push_difference(&mut out, &self.difference(*model, field));
+                let difference = self.difference(*model, field);
+                push_text(&mut out, field.code());
+                out.push_str(":{\"current\":");
+                match difference.current {
+                    None => out.push_str("null"),
+                    Some(value) => push_value(&mut out, field, value),
+                }
+                out.push_str(",\"upstreams\":{");
+                let start = out.len();
+                for (label, said) in labels.iter().zip(difference.cells()) {
+                    if out.len() > start {
+                        out.push(',');
+                    }
+                    out.push_str(label);
+                    match said.cell {
+                        Cell::Absent => out.push_str("null"),
+                        Cell::Same => out.push_str("\"same\""),
+                        Cell::Value(value) => push_value(&mut out, field, value),
+                    }
+                }
+                out.push_str("},\"confidence\":{");
+                out.push_str(&confidence);
+                out.push_str("}}");
             }
             out.push('}');
         }
         out.push('}');
         out
+    }
+
+    /// What the kept sources were seen to say of a model.
+    fn says(&self, model: NameId) -> impl Iterator<Item = Seen> {
+        self.seen.iter().map(move |seen| seen[model.index()])
     }
 }
 
@@ -278,21 +377,27 @@ impl<'d> Difference<'d> {
     /// What each source says that has a difference anywhere, in the order given.
     pub fn cells(&self) -> impl Iterator<Item = Said<'d>> + use<'d> {
         let (all, model, field, current) = (self.all, self.model, self.field, self.current);
-        all.kept.iter().map(move |place| {
-            let source = all.sources[*place];
-            let cell = match (current, source.table.get(model, field)) {
-                (None, None) => Cell::Same,
-                (Some(_), None) => Cell::Absent,
-                (Some(current), Some(value)) if equal(field, current, value) => Cell::Same,
-                (_, Some(value)) => Cell::Value(value),
-            };
-            Said {
-                source: *place,
-                name: source.name,
-                cell,
-                confident: is_confident(source.table, model),
-            }
-        })
+        all.kept
+            .iter()
+            .zip(all.says(model))
+            .map(move |(place, says)| {
+                let source = all.sources[*place];
+                let differs = says.differs() & (1 << field.index()) != 0;
+                let cell = match (current, says.has(field)) {
+                    (Some(_), false) => Cell::Absent,
+                    (_, true) if differs => {
+                        let value = source.table.get(model, field);
+                        value.map_or(Cell::Absent, Cell::Value)
+                    }
+                    _ => Cell::Same,
+                };
+                Said {
+                    source: *place,
+                    name: source.name,
+                    cell,
+                    confident: says.is_confident(),
+                }
+            })
     }
 }
 
@@ -309,37 +414,6 @@ pub fn is_confident(table: &Table<'_>, model: NameId) -> bool {
 fn marked(fields: u16) -> impl Iterator<Item = Field> {
     let is_marked = move |field: &Field| fields & (1 << field.index()) != 0;
     Field::ALL.iter().copied().filter(is_marked)
-}
-
-fn push_difference(out: &mut String, difference: &Difference<'_>) {
-    push_text(out, difference.field.code());
-    out.push_str(":{\"current\":");
-    match difference.current {
-        None => out.push_str("null"),
-        Some(value) => push_value(out, difference.field, value),
-    }
-    out.push_str(",\"upstreams\":{");
-    for (place, said) in difference.cells().enumerate() {
-        if place > 0 {
-            out.push(',');
-        }
-        push_text(out, said.name);
-        out.push(':');
-        match said.cell {
-            Cell::Absent => out.push_str("null"),
-            Cell::Same => out.push_str("\"same\""),
-            Cell::Value(value) => push_value(out, difference.field, value),
-        }
-    }
-    out.push_str("},\"confidence\":{");
-    for (place, said) in difference.cells().enumerate() {
-        if place > 0 {
-            out.push(',');
-        }
-        push_text(out, said.name);
-        out.push_str(if said.confident { ":true" } else { ":false" });
-    }
-    out.push_str("}}");
 }
 
 fn push_value(out: &mut String, field: Field, value: &str) {

@@ -150,7 +150,11 @@ async fn whole_body(response: &mut Response) -> Result<Vec<u8>, NoReply> {
         let text = "the reply is compressed in a way that was not asked for";
         return Err(NoReply::perhaps_sent(FailureKind::Broken, text));
     }
-    let mut body = Vec::new();
+    // Room for what is announced, so that a long list is not copied again and again while it grows. An announcement that
+    // is a lie costs addresses only: memory that is never touched is never there.
+    let announced = response.content_length().unwrap_or(0);
+    let room = usize::try_from(announced).map_or(LARGEST_BODY, |room| room.min(LARGEST_BODY));
+    let mut body = Vec::with_capacity(room);
     loop {
         let piece = timeout(BETWEEN_READS, response.chunk())
             .await
