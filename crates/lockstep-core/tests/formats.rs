@@ -356,6 +356,31 @@ fn litellms_keys_are_names_and_behind_their_sellers_prefix_models() {
 }
 
 #[test]
+fn of_two_keys_of_one_seller_the_same_counts_whatever_was_read_before() {
+    let entry = |key: &str, cost: &str| {
+        format!(r#""{key}":{{"litellm_provider":"azure","input_cost_per_token":{cost}}}"#)
+    };
+    let body = format!(
+        "{{{},{}}}",
+        entry("azure/us/m", "2e-6"),
+        entry("azure/eu/m", "1e-6")
+    );
+    for before in ["azure/us/m", "azure/eu/m"] {
+        let mut names = Names::new();
+        names.id(before);
+        let decoded = decode(&body, &mut names).expect("it is a list");
+        let model = names.find("m").expect("known");
+        let offers: Vec<_> = decoded.sellers.offers(model).collect();
+        assert_eq!(offers.len(), 1);
+        assert_eq!(
+            offers[0].values.get(Field::ModelRatio),
+            Some("0.5"),
+            "{before}"
+        );
+    }
+}
+
+#[test]
 fn what_ratios_cannot_say_is_left_out_and_named() {
     let (_, lines, left) = told(&corpus("litellm/length_and_hour.json"));
     assert_eq!(lines, ["flat model_ratio 0.5"]);

@@ -182,7 +182,7 @@ impl Offers {
                     kept += 1;
                 }
             }
-            kept = start + one_each(&mut self.list[start..kept]);
+            kept = start + one_each(&mut self.list[start..kept], names);
             let asked = &self.list[start..kept];
             let (choice, chosen) = choose(makers, makers_own_unusable, &self.sellers, asked);
             if let Some(chosen) = chosen {
@@ -225,9 +225,14 @@ fn model_of<'k>(key: &'k str, seller: &str) -> &'k str {
     }
 }
 
-/// Leaves one offer of each seller in front, the one with the fewest prefixes, and says how many there are.
-fn one_each(asked: &mut [Asked]) -> usize {
-    asked.sort_unstable_by_key(|asked| (asked.seller, asked.prefixes, asked.key));
+/// Leaves one offer of each seller in front, the one with the fewest prefixes, and says how many there are. Of several such
+/// it is the first by its key's text: ids depend on what other lists were read before.
+fn one_each(asked: &mut [Asked], names: &Names) -> usize {
+    asked.sort_unstable_by(|one, other| {
+        let order = |asked: &Asked| (asked.seller, asked.prefixes);
+        let by_text = || names.text(one.key).cmp(names.text(other.key));
+        order(one).cmp(&order(other)).then_with(by_text)
+    });
     let mut kept = 0;
     for at in 0..asked.len() {
         if kept == 0 || asked[kept - 1].seller != asked[at].seller {
