@@ -178,7 +178,8 @@ async fn plan_prices(
     };
     let run = price::planned(context, session, &request).await?;
     let ended = price::ended(context, session.site(), &run, args.prices.unit.unit()).await?;
-    if run.state == RunState::Planned && ended.exit == Exit::Waits {
+    let rows = context.store().price_rows_in(&run.id, State::Ready).await?;
+    if run.state == RunState::Planned && !rows.is_empty() {
         context.screen.hint(&format!(
             "Nothing was written. `lockstep apply {}` writes these prices.",
             table::short(&run.id)

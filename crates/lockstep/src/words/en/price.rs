@@ -135,3 +135,11 @@ pub(crate) fn billed(billed: Billed) -> &'static str {
         Billed::NoExpression => "fail: a billing mode without its expression",
     }
 }
+
+/// Models that have no price, and that no source has one for.
+pub(crate) fn no_source(models: &[String]) -> String {
+    format!(
+        "Without a price, and no source that answered has one: {}",
+        names(models, 12)
+    )
+}
