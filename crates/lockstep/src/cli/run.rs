@@ -1,8 +1,11 @@
 //! plan and sync: a run from its start to what is told of it.
 
+use std::collections::BTreeSet;
+
 use anyhow::bail;
 use lockstep_core::change::{RunState, State, Subject};
 use lockstep_core::failure::{Failure, FailureKind};
+use lockstep_core::models::fate::Dropped;
 use lockstep_run::prices::plan::PriceRequest;
 use lockstep_run::{Request, Session, Source, Watch};
 use lockstep_store::changes::ChangeRow;
@@ -416,6 +419,16 @@ pub(crate) fn tell(context: &Context, site: &Site, run: &Run, rows: &[ChangeRow]
     screen.data(&table::summary(run, &form::counts(rows), now));
     for hint in table::advice(rows) {
         screen.hint(&format!("  {hint}"));
+    }
+    let waiting: BTreeSet<&String> = rows
+        .iter()
+        .flat_map(|row| &row.dropped)
+        .filter(|(_, why)| *why == Dropped::Unpriced)
+        .map(|(name, _)| name)
+        .collect();
+    if !waiting.is_empty() {
+        let waiting: Vec<String> = waiting.into_iter().cloned().collect();
+        screen.hint(&en::without_price(&waiting));
     }
     Value::Null
 }

@@ -143,3 +143,12 @@ pub(crate) fn no_source(models: &[String]) -> String {
         names(models, 12)
     )
 }
+
+/// Names that providers offer and that wait for a price.
+pub(crate) fn without_price(names: &[String]) -> String {
+    format!(
+        "{} without a price: {}. `lockstep sync` gives prices first where a source is known; `--price-gate list` lists them anyway.",
+        super::count(names.len() as u64, "new name waits", "new names wait"),
+        self::names(names, 8)
+    )
+}
