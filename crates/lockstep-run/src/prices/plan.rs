@@ -50,6 +50,8 @@ pub struct PriceRequest {
     pub whole: bool,
     /// Which models it looks at.
     pub what: What,
+    /// Models that nobody serves yet and that are about to come: they count as served.
+    pub coming: BTreeSet<String>,
     /// What started it, for the history.
     pub trigger: &'static str,
 }
@@ -196,6 +198,12 @@ impl Session {
         let answers = answers(store.price_answers(&self.access.site.id).await?);
         let accepted = store.accepted(&self.access.site.id).await?;
         let unwritable = local.unwritable();
+        let keys: BTreeSet<&str> = served
+            .keys()
+            .chain(&request.coming)
+            .map(|model| lookup_key(model))
+            .collect();
+        let is_served = |model: &str| keys.contains(model) || served.contains_key(model);
         let mut plans: Vec<(ModelPlan, Vec<Offer>)> = Vec::new();
         for model in &models {
             let offered = offers.of(model);
@@ -208,7 +216,7 @@ impl Session {
                 model,
                 local: &values,
                 locked: local.locked(model),
-                served: served.contains_key(model),
+                served: is_served(model),
                 offers: &offered,
                 answers: answers.of(model),
                 accepted: accepted.as_ref(),
@@ -312,6 +320,7 @@ fn models(
     }
     let mut models: BTreeSet<String> = served
         .keys()
+        .chain(&request.coming)
         .map(|model| lookup_key(model).to_owned())
         .collect();
     if request.settings.prices.scope.all_models {

@@ -8,6 +8,7 @@ use lockstep_core::change::Subject;
 use lockstep_core::prices::mode::Mode;
 use lockstep_core::settings::{PaceMode, Settings};
 use lockstep_core::site::GatewayUrl;
+use lockstep_run::ahead::Ahead;
 use lockstep_run::prices::plan::{PriceRequest, What};
 use lockstep_run::prices::review::PriceApproval;
 use lockstep_run::review::Approval;
@@ -113,6 +114,7 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
         unattended: false,
         own_settings: true,
         after: None,
+        ahead: Ahead::default(),
         go_on: true,
     };
 
@@ -129,6 +131,7 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
         "lockstep plan prices --mode both",
         "what its prices are at nine sources",
     );
+    let ahead = session.read_ahead(&request, &Watch::default()).await?;
     let price_request = PriceRequest {
         collecting: collecting(
             &context,
@@ -142,6 +145,7 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
         go_on: true,
         whole: true,
         what: What::Sources,
+        coming: ahead.coming().clone(),
         trigger: "sync",
     };
     let run = plan_prices(&context, &session, &price_request).await?;
@@ -169,6 +173,7 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
     }
     let after = Request {
         after: Some(priced.id.clone()),
+        ahead,
         ..request.clone()
     };
     let run = plan(&context, &session, &after).await?;

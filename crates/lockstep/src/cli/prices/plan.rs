@@ -1,5 +1,7 @@
 //! plan and sync of prices: a run from its start to what is told of it.
 
+use std::collections::BTreeSet;
+
 use lockstep_core::change::{RunState, State};
 use lockstep_run::prices::plan::{PriceRequest, What};
 use lockstep_run::prices::review::PriceApproval;
@@ -46,6 +48,7 @@ pub(crate) async fn request(
         unattended: go.unattended,
         go_on: go.on,
         what: What::Sources,
+        coming: BTreeSet::new(),
         trigger: if go.on { "sync" } else { "plan" },
     }))
 }
