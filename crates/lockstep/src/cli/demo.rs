@@ -155,7 +155,7 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
     step(
         &context,
         "lockstep sync",
-        "prices first, so that new models have one when they go live; then the lists",
+        "prices, and then lists: no model goes live without one",
     );
     // The provider that answered 429 at first does so again, so that this run shows how that ends too.
     for name in gateway.provider_names() {

@@ -217,7 +217,32 @@ async fn the_demo_shows_every_outcome_and_prints_two_runs() {
     let (told, code) = shell.json(&["demo", "--once"]).await;
     assert_eq!(code, 0);
     let keys: Vec<&String> = told.as_object().expect("an object").keys().collect();
-    assert_eq!(keys, ["models", "undo"]);
+    assert_eq!(keys, ["models", "prices", "undo", "undo_prices"]);
+    let (prices, undone) = (&told["prices"], &told["undo_prices"]);
+    assert_eq!(told["models"]["parent"], prices["run"]);
+    assert_eq!(undone["parent"], prices["run"]);
+    for status in ["held", "skipped", "changed", "unchanged"] {
+        assert_ne!(prices["statistics"][status], 0, "no price is {status}");
+    }
+    assert_eq!(
+        undone["statistics"]["changed"],
+        prices["statistics"]["changed"]
+    );
+    let states: BTreeSet<&str> = prices["sources"]
+        .as_array()
+        .expect("sources")
+        .iter()
+        .filter_map(|source| source["state"].as_str())
+        .collect();
+    for state in [
+        "ok",
+        "needs_sign_in",
+        "firewall",
+        "not_a_price_list",
+        "failed",
+    ] {
+        assert!(states.contains(state), "no source is {state}");
+    }
     let (models, undo) = (&told["models"], &told["undo"]);
     is_a_run(models);
     is_a_run(undo);
