@@ -131,6 +131,13 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
         "lockstep plan prices --mode both",
         "what its prices are at nine sources",
     );
+    // The provider that answered 429 at first does so again, so that this run shows how that ends too.
+    for name in gateway.provider_names() {
+        let provider = gateway.provider(&name);
+        if let Manner::RateLimited(times) = provider.manner() {
+            provider.set_manner(Manner::RateLimited(times));
+        }
+    }
     let ahead = session.read_ahead(&request, &Watch::default()).await?;
     let price_request = PriceRequest {
         collecting: collecting(
@@ -157,13 +164,6 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
         "lockstep sync",
         "prices, and then lists: no model goes live without one",
     );
-    // The provider that answered 429 at first does so again, so that this run shows how that ends too.
-    for name in gateway.provider_names() {
-        let provider = gateway.provider(&name);
-        if let Manner::RateLimited(times) = provider.manner() {
-            provider.set_manner(Manner::RateLimited(times));
-        }
-    }
     let run = plan_prices(&context, &session, &price_request).await?;
     let by = "the demo".to_owned();
     let priced = write_prices(&context, &session, &run, by.clone()).await?;
