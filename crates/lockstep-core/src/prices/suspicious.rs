@@ -7,8 +7,7 @@ use crate::prices::unpriced::billed_by;
 use crate::prices::usd::{PER_RATIO, Usd};
 use crate::prices::values::{Kind, Values};
 
-/// The ratio that gateways show for a model that nobody priced.
-pub const PLACEHOLDER: f64 = 37.5;
+pub use crate::prices::diff::PLACEHOLDER;
 
 /// Two numbers nearer than this are one, as the gateway compares them.
 pub const EQUAL: f64 = 1e-9;
