@@ -6,7 +6,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::prices::source::{BadSource, Endpoint, Target};
-use crate::site::GatewayUrl;
+use crate::site::{BadUrl, GatewayUrl};
 
 /// A source as it is written. Secrets are never in it: it names the environment variables that hold them.
 #[derive(Clone, Debug, PartialEq)]
