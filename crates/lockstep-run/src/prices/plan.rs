@@ -121,7 +121,14 @@ impl Session {
             .phase(Phase::Reading, steps, self.estimate(steps));
         let reading = self.read_prices(&run, held.fence, request);
         let made = tokio::select! {
-            made = reading => made?,
+            made = reading => match made {
+                Ok(made) => made,
+                Err(error) => {
+                    // A run that cannot go on must not look as if it did; what stopped it is told all the same.
+                    let _ = self.end(&run, held.fence, RunState::Cancelled, None).await;
+                    return Err(error);
+                }
+            },
             () = watch.cancel.cancelled() => {
                 self.end(&run, held.fence, RunState::Cancelled, None).await?;
                 return Ok(store.run(&run.id).await?);
@@ -196,6 +203,7 @@ impl Session {
         let answers = answers(store.price_answers(&self.access.site.id).await?);
         let accepted = store.accepted(&self.access.site.id).await?;
         let unwritable = local.unwritable();
+        let looked_up: BTreeSet<&str> = served.keys().map(|model| lookup_key(model)).collect();
         let mut plans: Vec<(ModelPlan, Vec<Offer>)> = Vec::new();
         for model in &models {
             let offered = offers.of(model);
@@ -208,7 +216,7 @@ impl Session {
                 model,
                 local: &values,
                 locked: local.locked(model),
-                served: served.contains_key(model),
+                served: looked_up.contains(model.as_str()),
                 offers: &offered,
                 answers: answers.of(model),
                 accepted: accepted.as_ref(),
@@ -308,7 +316,8 @@ fn models(
     compared: &Compared<'_>,
 ) -> BTreeSet<String> {
     if let What::Models(models) = &request.what {
-        return models.iter().cloned().collect();
+        let models = models.iter().map(|model| lookup_key(model).to_owned());
+        return models.collect();
     }
     let mut models: BTreeSet<String> = served
         .keys()
