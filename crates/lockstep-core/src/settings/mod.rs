@@ -10,8 +10,8 @@ use crate::models::policy::Policy;
 use crate::models::rule::{Pattern, Rules};
 use crate::pace::{Bucket, Pace, Window};
 use crate::prices::cost::{MarkupRule, Rounding};
-use crate::prices::mode::Scope;
 use crate::prices::limits::PriceLimits;
+use crate::prices::mode::Scope;
 
 mod fields;
 

@@ -436,8 +436,8 @@ fn rows(run: &str, plan: ModelPlan, offers: &[Offer], names: &[&str], now: i64) 
     };
     let reason = match &plan.verdict {
         Verdict::Hold(reason) | Verdict::Skip(reason) => Some(reason.clone()),
-        // Without a price, and nobody to learn one from.
-        Verdict::Same if plan.kind_old.is_none() && !plan.answered => {
+        // Nobody to learn a price from: that is not the same as nothing to change.
+        Verdict::Same if plan.chosen.is_none() && !plan.answered => {
             Some(Reason::plain(ReasonCode::NoSource))
         }
         Verdict::Same | Verdict::Apply => None,

@@ -19,6 +19,7 @@ use lockstep_core::prices::values::{Kind, Values};
 use lockstep_core::retry::backoff;
 use lockstep_remote::gateway::{OptionText, Sent};
 use lockstep_store::prices::PriceRow;
+use lockstep_store::prices::images::Image;
 use lockstep_store::runs::Run;
 use lockstep_store::steps::PriceOutcome;
 use tokio_util::sync::CancellationToken;
@@ -46,6 +47,8 @@ struct Writing<'a> {
     max_retries: u32,
     stop: CancellationToken,
     rows: BTreeMap<(String, Field), PriceRow>,
+    /// Whether writes of this run may be on their way from before a kill.
+    carried_on: bool,
     /// Models of which something went wrong: nothing more of them is written.
     given_up: BTreeSet<String>,
     /// The texts that an undo gives back, by map, and the text that the run it takes back had left there.
@@ -152,6 +155,7 @@ impl Session {
                 .into_iter()
                 .map(|row| ((row.model.clone(), row.field), row))
                 .collect(),
+            carried_on: resumed != Resumed::No,
             given_up: BTreeSet::new(),
             before: BTreeMap::new(),
             sent: BTreeMap::new(),
@@ -160,13 +164,15 @@ impl Session {
         if run.trigger == UNDO
             && let Some(parent) = &run.parent
         {
-            for image in store.images(parent).await? {
-                if let (Some(field), Some(after)) =
-                    (Field::from_option_key(&image.key), image.after)
-                {
-                    writing.before.insert(field, (image.before, after));
-                }
-            }
+            let texts = |image: Image| {
+                let field = Field::from_option_key(&image.key)?;
+                Some((field, (image.before, image.after?)))
+            };
+            let images = store.images(parent).await?;
+            writing.before = images.into_iter().filter_map(texts).collect();
+            // What it wrote before a kill it has left there too.
+            let own = store.images(run_id).await?.into_iter().filter_map(texts);
+            writing.left = own.map(|(field, (_, left))| (field, left)).collect();
         }
         let failure = writing.all(resumed, watch).await?;
         if run.trigger == HELD {
@@ -326,7 +332,7 @@ impl Writing<'_> {
         let mut base = local;
         let mut tries = 0;
         loop {
-            let done = self.still_meant(write, &base, tries > 0);
+            let done = self.still_meant(write, &base, tries > 0 || self.carried_on);
             self.record(done, Vec::new()).await?;
             let edits = self.edits(write);
             if edits.is_empty() {

@@ -115,9 +115,7 @@ impl Tester {
                 _ => false,
             };
             if about_prices && prices
-                || entry.path == options.0
-                    && entry.method == "GET"
-                    && self.expect.options_are_read
+                || entry.path == options.0 && entry.method == "GET" && self.expect.options_are_read
             {
                 continue;
             }

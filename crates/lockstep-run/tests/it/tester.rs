@@ -63,7 +63,7 @@ pub(crate) struct Expect {
     pub(crate) unfinished: bool,
     /// Whether somebody else edits prices.
     pub(crate) other_admin: bool,
-    /// Values whose edit by somebody else is lost, for it fell between our last read and our write.
+    /// Values that somebody else edits so close to our write that the edit is lost, or looks like a part of it.
     pub(crate) lost: BTreeSet<(String, Field)>,
     /// Whether the gateway's own prices are read by runs about model lists too.
     pub(crate) options_are_read: bool,

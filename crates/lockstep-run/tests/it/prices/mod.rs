@@ -2,6 +2,7 @@
 
 mod answered;
 mod costs;
+mod faults;
 mod gated;
 mod interrupted;
 mod oracle;

@@ -67,6 +67,20 @@ fn differing(before: &str, after: &str) -> BTreeMap<String, (Option<String>, Opt
         .collect()
 }
 
+/// Rows in few words.
+fn brief(rows: &[(usize, &PriceRow)]) -> Vec<String> {
+    rows.iter()
+        .map(|(run, row)| {
+            let (field, state) = (row.field.code(), row.state);
+            let (old, new) = (&row.old, &row.new);
+            format!(
+                "run {run}: {} {field} {old:?} to {new:?} {state:?}",
+                row.model
+            )
+        })
+        .collect()
+}
+
 /// A value as the maps write it.
 fn written(field: Field, value: &str) -> String {
     if field.is_number() {
@@ -171,7 +185,10 @@ impl Tester {
                     State::Ready | State::Approved | State::Applied | State::Moved
                 )
             });
-            assert!(!(waits && written), "one held value holds its model: {model:#?}");
+            assert!(
+                !(waits && written),
+                "one held value holds its model: {model:#?}"
+            );
         }
     }
 
@@ -185,14 +202,18 @@ impl Tester {
             State::Approved => self.expect.unfinished,
             _ => false,
         };
-        // Rows that may explain a change, in the order of their runs; each explains one.
+        // Rows that may explain a change, those first that must, in the order of their runs; each explains one.
         let mut open: Vec<(usize, &PriceRow)> = Vec::new();
         for (place, (run, rows)) in journal.iter().enumerate() {
             for row in rows.iter().filter(|row| may_have_arrived(row)) {
-                assert!(run.approved_at.is_some(), "written without approval: {row:?}");
+                assert!(
+                    run.approved_at.is_some(),
+                    "written without approval: {row:?}"
+                );
                 open.push((place, row));
             }
         }
+        open.sort_by_key(|(place, row)| (row.state != State::Applied, *place));
         let mut texts: Texts = self.options_at_start.clone();
         let mut watched: Option<(usize, Watched)> = None;
         for write in self.gateway.option_writes() {
@@ -222,13 +243,21 @@ impl Tester {
                     row.model == *model && row.field == field && text(&row.new) == *new
                 });
                 let Some(found) = found else {
-                    panic!("no row explains that {model} in {field:?} went from {old:?} to {new:?}: {open:#?}");
+                    panic!(
+                        "no row explains that {model} in {field:?} went from {old:?} to {new:?}: {:#?}",
+                        brief(&open)
+                    );
                 };
                 run = Some(open.remove(found).0);
             }
+            // An undo that gives a whole text back brings its order with it.
+            let sorted = run.is_some_and(|run| journal[run].0.trigger == "undo");
             let kept = |text: &str| -> Vec<(String, String)> {
                 let mut all = entries(if text.is_empty() { "{}" } else { text });
                 all.retain(|(name, _)| !changed.contains_key(name));
+                if sorted {
+                    all.sort();
+                }
                 all
             };
             assert_eq!(kept(before), kept(after), "what is not changed stays");
@@ -243,10 +272,8 @@ impl Tester {
                 watched.look(&texts, self.expect.other_admin);
             }
         }
-        let unwritten: Vec<_> = open
-            .iter()
-            .filter(|(_, row)| row.state == State::Applied)
-            .collect();
+        open.retain(|(_, row)| row.state == State::Applied);
+        let unwritten = brief(&open);
         assert_eq!(
             unwritten.len(),
             self.expect.without_effect,
@@ -320,7 +347,10 @@ impl Watched {
                 "{model} bills by {is:?}, and had {old:?}, and was to get {new:?}"
             );
             let broken = EffectivePrice::Refused(Refusal::NoExpression);
-            assert!(is != broken || *old == broken, "a mode without its expression");
+            assert!(
+                is != broken || *old == broken,
+                "a mode without its expression"
+            );
         }
         for (model, old) in &self.others {
             assert!(
@@ -333,8 +363,11 @@ impl Watched {
 
 /// Per token, no price may be below both.
 fn between(is: &EffectivePrice, old: &EffectivePrice, new: &EffectivePrice) -> bool {
-    let (EffectivePrice::PerToken(is), EffectivePrice::PerToken(old), EffectivePrice::PerToken(new)) =
-        (is, old, new)
+    let (
+        EffectivePrice::PerToken(is),
+        EffectivePrice::PerToken(old),
+        EffectivePrice::PerToken(new),
+    ) = (is, old, new)
     else {
         return false;
     };

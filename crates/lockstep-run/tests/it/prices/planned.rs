@@ -25,7 +25,10 @@ async fn by_default_only_served_models_without_a_price_get_one() {
     assert_eq!(tester.value("a", Field::ModelRatio).as_deref(), Some("1"));
     assert_eq!(tester.value("b", Field::ModelRatio).as_deref(), Some("0.5"));
     assert_eq!(tester.value("b", Field::CacheRatio).as_deref(), Some("0.1"));
-    assert_eq!(tester.value("c", Field::ModelPrice).as_deref(), Some("0.04"));
+    assert_eq!(
+        tester.value("c", Field::ModelPrice).as_deref(),
+        Some("0.04")
+    );
     assert_eq!(tester.value("unserved", Field::ModelRatio), None);
     let without = tester.price_row(&run, "d", Field::ModelRatio).await;
     assert_eq!(without.skip.map(|why| why.code), Some(ReasonCode::NoSource));
@@ -101,11 +104,23 @@ async fn the_texts_of_numbers_are_kept_as_the_source_writes_them() {
     tester.options_at_start = tester.gateway.options();
     let run = tester.sync_prices().await;
     assert_eq!(run.state, RunState::Done);
-    assert_eq!(tester.value("a", Field::ModelRatio).as_deref(), Some("1.50"));
-    assert_eq!(tester.value("b", Field::ModelRatio).as_deref(), Some("1e-3"));
-    assert_eq!(tester.value("a", Field::CompletionRatio).as_deref(), Some("4.0"));
+    assert_eq!(
+        tester.value("a", Field::ModelRatio).as_deref(),
+        Some("1.50")
+    );
+    assert_eq!(
+        tester.value("b", Field::ModelRatio).as_deref(),
+        Some("1e-3")
+    );
+    assert_eq!(
+        tester.value("a", Field::CompletionRatio).as_deref(),
+        Some("4.0")
+    );
     let text = tester.map(Field::ModelRatio);
-    assert!(text.starts_with("{ \"z\" : 0.10 ,\n\n \"y\":7.00"), "{text}");
+    assert!(
+        text.starts_with("{ \"z\" : 0.10 ,\n\n \"y\":7.00"),
+        "{text}"
+    );
     tester.done().await;
 }
 
@@ -116,23 +131,35 @@ async fn the_first_source_with_a_price_wins_and_the_others_are_shown() {
     let tester = shop("a,b", &[], &[&first, &second]).await;
     let run = tester.sync_prices().await;
     let a = tester.price_row(&run, "a", Field::ModelRatio).await;
-    assert_eq!((a.source.as_deref(), a.new.as_deref()), (Some("A"), Some("2")));
+    assert_eq!(
+        (a.source.as_deref(), a.new.as_deref()),
+        (Some("A"), Some("2"))
+    );
     assert_eq!(a.detail.others, [("B".to_owned(), "3".to_owned())]);
     let b = tester.price_row(&run, "b", Field::ModelRatio).await;
-    assert_eq!((b.source.as_deref(), b.new.as_deref()), (Some("B"), Some("4")));
+    assert_eq!(
+        (b.source.as_deref(), b.new.as_deref()),
+        (Some("B"), Some("4"))
+    );
     tester.done().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sellers_who_disagree_hold_the_model_and_are_all_shown() {
     let sellers = [
-        ("one", vec![Price::tokens("m", 1.0, 2.0)]),
+        (
+            "one",
+            vec![Price::tokens("m", 1.0, 2.0), Price::tokens("n", 1.0, 2.0)],
+        ),
         ("two", vec![Price::tokens("m", 2.0, 4.0)]),
     ];
     let list = price::models_dev(&sellers);
-    let mut tester = shop_of("m", &[], &[&list]).await;
+    let tester = shop_of("m", &[], &[&list]).await;
     let run = tester.sync_prices().await;
-    assert_eq!(tester.held_for(&run, "m").await, Some(ReasonCode::NoMajority));
+    assert_eq!(
+        tester.held_for(&run, "m").await,
+        Some(ReasonCode::NoMajority)
+    );
     let row = tester.price_row(&run, "m", Field::ModelRatio).await;
     let told = row.hold.expect("a hold").names;
     assert_eq!(told, ["one", "two"]);
@@ -142,7 +169,6 @@ async fn sellers_who_disagree_hold_the_model_and_are_all_shown() {
     let held = tester.apply_held_prices().await.expect("a run");
     assert_eq!(tester.price_states(&held, "m").await, [State::Held]);
     assert_eq!(tester.puts(), 0);
-    tester.settings.prices.scope.mode = Mode::Both;
     tester.done().await;
 }
 
@@ -152,10 +178,18 @@ async fn a_completion_ratio_that_the_gateway_ignores_is_told_and_not_written() {
     let list = [Price::ratio("gpt-5", 1.0, 4.0)];
     let tester = shop("gpt-5", &local, &[&list]).await;
     let run = tester.sync_prices().await;
-    let row = tester.price_row(&run, "gpt-5", Field::CompletionRatio).await;
+    let row = tester
+        .price_row(&run, "gpt-5", Field::CompletionRatio)
+        .await;
     assert_eq!(row.state, State::Skipped);
-    assert_eq!(row.skip.map(|why| why.code), Some(ReasonCode::LockedCompletion));
-    assert_eq!(tester.value("gpt-5", Field::ModelRatio).as_deref(), Some("1"));
+    assert_eq!(
+        row.skip.map(|why| why.code),
+        Some(ReasonCode::LockedCompletion)
+    );
+    assert_eq!(
+        tester.value("gpt-5", Field::ModelRatio).as_deref(),
+        Some("1")
+    );
     assert_eq!(tester.puts(), 1);
     tester.done().await;
 }
@@ -165,7 +199,10 @@ async fn a_name_that_is_only_alike_is_proposed_and_held() {
     let list = [Price::ratio("vendor/m-1", 1.0, 2.0)];
     let tester = shop("m-1", &[], &[&list]).await;
     let run = tester.sync_prices().await;
-    assert_eq!(tester.held_for(&run, "m-1").await, Some(ReasonCode::NameMatch));
+    assert_eq!(
+        tester.held_for(&run, "m-1").await,
+        Some(ReasonCode::NameMatch)
+    );
     let row = tester.price_row(&run, "m-1", Field::ModelRatio).await;
     assert_eq!(row.new.as_deref(), Some("1"));
     assert_eq!(tester.puts(), 0);
@@ -202,15 +239,24 @@ async fn a_switch_to_an_expression_and_back_never_leaves_a_mode_without_one() {
     ];
     let tester = shop("a,b,c", &local, &[&list]).await;
     let run = tester.sync_prices().await;
-    assert_eq!(tester.held_for(&run, "a").await, Some(ReasonCode::KindChange));
-    assert_eq!(tester.value("c", Field::BillingMode).as_deref(), Some("\"tiered_expr\""));
+    assert_eq!(
+        tester.held_for(&run, "a").await,
+        Some(ReasonCode::KindChange)
+    );
+    assert_eq!(
+        tester.value("c", Field::BillingMode).as_deref(),
+        Some("\"tiered_expr\"")
+    );
     let forced = tester.apply_held_prices().await.expect("a run");
     assert_eq!(forced.state, RunState::Done);
     for model in ["a", "b"] {
         assert!(tester.value(model, Field::BillingExpr).is_some());
         assert!(tester.value(model, Field::BillingMode).is_some());
     }
-    tester.shows("A", &[Price::ratio("a", 1.0, 2.0), Price::per_call("b", 0.5)]);
+    tester.shows(
+        "A",
+        &[Price::ratio("a", 1.0, 2.0), Price::per_call("b", 0.5)],
+    );
     tester.sync_prices().await;
     let back = tester.apply_held_prices().await.expect("a run");
     assert_eq!(back.state, RunState::Done);
