@@ -283,13 +283,18 @@ fn collected(
         .page
         .as_ref()
         .map_or(address, |page| page.url.clone());
+    // A list is measured by the last good one of its own address: another page of the same site has other models.
+    let copy = match &fetched.page {
+        Ok(page) => copies.into_iter().find(|(of, _)| *of == page.url),
+        Err(_) => copies.into_iter().max_by_key(|(_, copy)| copy.fetched_at),
+    };
     Collected {
         name: fetched.target.unique_name(),
         url,
         spec,
         page: fetched.page,
         pricing: fetched.pricing.and_then(Result::ok),
-        copy: copies.into_iter().map(|(_, copy)| copy).next(),
+        copy: copy.map(|(_, copy)| copy),
         asked_at,
         took: fetched.took,
     }

@@ -123,7 +123,14 @@ impl Session {
             .phase(Phase::Reading, steps, self.estimate(steps));
         let reading = self.read_prices(&run, held.fence, request);
         let made = tokio::select! {
-            made = reading => made?,
+            made = reading => match made {
+                Ok(made) => made,
+                Err(error) => {
+                    // A run that cannot go on must not look as if it did; what stopped it is told all the same.
+                    let _ = self.end(&run, held.fence, RunState::Cancelled, None).await;
+                    return Err(error);
+                }
+            },
             () = watch.cancel.cancelled() => {
                 self.end(&run, held.fence, RunState::Cancelled, None).await?;
                 return Ok(store.run(&run.id).await?);
@@ -198,12 +205,11 @@ impl Session {
         let answers = answers(store.price_answers(&self.access.site.id).await?);
         let accepted = store.accepted(&self.access.site.id).await?;
         let unwritable = local.unwritable();
-        let keys: BTreeSet<&str> = served
+        let served_keys: BTreeSet<&str> = served
             .keys()
             .chain(&request.coming)
             .map(|model| lookup_key(model))
             .collect();
-        let is_served = |model: &str| keys.contains(model) || served.contains_key(model);
         let mut plans: Vec<(ModelPlan, Vec<Offer>)> = Vec::new();
         for model in &models {
             let offered = offers.of(model);
@@ -216,7 +222,7 @@ impl Session {
                 model,
                 local: &values,
                 locked: local.locked(model),
-                served: is_served(model),
+                served: served_keys.contains(model.as_str()),
                 offers: &offered,
                 answers: answers.of(model),
                 accepted: accepted.as_ref(),
@@ -316,7 +322,8 @@ fn models(
     compared: &Compared<'_>,
 ) -> BTreeSet<String> {
     if let What::Models(models) = &request.what {
-        return models.iter().cloned().collect();
+        let models = models.iter().map(|model| lookup_key(model).to_owned());
+        return models.collect();
     }
     let mut models: BTreeSet<String> = served
         .keys()
@@ -436,8 +443,8 @@ fn rows(run: &str, plan: ModelPlan, offers: &[Offer], names: &[&str], now: i64) 
     };
     let reason = match &plan.verdict {
         Verdict::Hold(reason) | Verdict::Skip(reason) => Some(reason.clone()),
-        // Without a price, and nobody to learn one from.
-        Verdict::Same if plan.kind_old.is_none() && !plan.answered => {
+        // Nobody to learn a price from: that is not the same as nothing to change.
+        Verdict::Same if plan.chosen.is_none() && !plan.answered => {
             Some(Reason::plain(ReasonCode::NoSource))
         }
         Verdict::Same | Verdict::Apply => None,

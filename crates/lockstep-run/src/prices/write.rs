@@ -13,10 +13,13 @@ use lockstep_core::prices::field::Field;
 use lockstep_core::prices::map_text::{MapText, Raw};
 use lockstep_core::prices::passes::{Change, Write, passes};
 use lockstep_core::prices::suspicious::same;
-use lockstep_core::prices::values::Values;
+use lockstep_core::prices::unpriced::billed_by;
+use lockstep_core::prices::usd::usd;
+use lockstep_core::prices::values::{Kind, Values};
 use lockstep_core::retry::backoff;
 use lockstep_remote::gateway::{OptionText, Sent};
 use lockstep_store::prices::PriceRow;
+use lockstep_store::prices::images::Image;
 use lockstep_store::runs::Run;
 use lockstep_store::steps::PriceOutcome;
 use tokio_util::sync::CancellationToken;
@@ -44,11 +47,13 @@ struct Writing<'a> {
     max_retries: u32,
     stop: CancellationToken,
     rows: BTreeMap<(String, Field), PriceRow>,
+    /// Whether writes of this run may be on their way from before a kill.
+    carried_on: bool,
     /// Models of which something went wrong: nothing more of them is written.
     given_up: BTreeSet<String>,
     /// The texts that an undo gives back, by map, and the text that the run it takes back had left there.
     before: BTreeMap<Field, (String, String)>,
-    /// How many writes were sent, by map.
+    /// How many writes were sent that may have been stored, by map.
     sent: BTreeMap<Field, u64>,
     /// The text that each map was left with.
     left: BTreeMap<Field, String>,
@@ -62,6 +67,14 @@ enum Written {
     Not(Failure),
     /// The run was stopped before it was sent.
     Stopped,
+}
+
+/// What the gateway's log said before the first write.
+struct LogSoFar {
+    /// The gateway's clock, in Unix seconds.
+    since: i64,
+    /// How many changes of an option it has from that second, by key.
+    known: BTreeMap<String, u64>,
 }
 
 impl Session {
@@ -142,6 +155,7 @@ impl Session {
                 .into_iter()
                 .map(|row| ((row.model.clone(), row.field), row))
                 .collect(),
+            carried_on: resumed != Resumed::No,
             given_up: BTreeSet::new(),
             before: BTreeMap::new(),
             sent: BTreeMap::new(),
@@ -150,13 +164,15 @@ impl Session {
         if run.trigger == UNDO
             && let Some(parent) = &run.parent
         {
-            for image in store.images(parent).await? {
-                if let (Some(field), Some(after)) =
-                    (Field::from_option_key(&image.key), image.after)
-                {
-                    writing.before.insert(field, (image.before, after));
-                }
-            }
+            let texts = |image: Image| {
+                let field = Field::from_option_key(&image.key)?;
+                Some((field, (image.before, image.after?)))
+            };
+            let images = store.images(parent).await?;
+            writing.before = images.into_iter().filter_map(texts).collect();
+            // What it wrote before a kill it has left there too.
+            let own = store.images(run_id).await?.into_iter().filter_map(texts);
+            writing.left = own.map(|(field, (_, left))| (field, left)).collect();
         }
         let failure = writing.all(resumed, watch).await?;
         if run.trigger == HELD {
@@ -188,6 +204,15 @@ impl Writing<'_> {
         resumed: Resumed,
         watch: &Watch,
     ) -> Result<Option<Failure>, EngineError> {
+        let log = if resumed == Resumed::OnlyLooks {
+            None
+        } else {
+            // Before the maps: what somebody writes after they are read must show.
+            match self.unless_stopped(self.log_so_far()).await {
+                Some(log) => log,
+                None => return Ok(None),
+            }
+        };
         let mut local = match self.read().await {
             Some(Ok(local)) => local,
             Some(Err(failure)) => return Ok(Some(failure)),
@@ -196,9 +221,6 @@ impl Writing<'_> {
         if let Err(failure) = local.may_be_written() {
             return Ok(Some(failure));
         }
-        // By the gateway's own clock: its log is asked from here on.
-        let since = self.session.reader().status().await;
-        let since = since.ok().and_then(|page| page.clock);
         self.look(&local, resumed).await?;
         if resumed == Resumed::OnlyLooks {
             return Ok(None);
@@ -238,7 +260,7 @@ impl Writing<'_> {
             watch.progress.ends(key, failed.is_some(), left, throttled);
             stopped = failed.filter(|failure| failure.kind.whole_gateway());
         }
-        self.tell_of_others(since).await?;
+        self.tell_of_others(log).await?;
         Ok(stopped)
     }
 
@@ -255,7 +277,7 @@ impl Writing<'_> {
                     Resumed::Writes | Resumed::OnlyLooks => State::Applied,
                 };
                 outcomes.push(self.ended(row, state, None));
-            } else if !is(&row.old) {
+            } else if !is(&row.old) || (resumed == Resumed::No && !self.as_planned(row, local)) {
                 self.given_up.insert(row.model.clone());
             }
         }
@@ -271,6 +293,19 @@ impl Writing<'_> {
             }
         }
         self.record(outcomes, Vec::new()).await
+    }
+
+    /// Whether the model is billed as it was when the row was planned: what somebody changed of it since, in whatever
+    /// map, would make the plan another one. An undo puts back values and not prices.
+    fn as_planned(&self, row: &PriceRow, local: &LocalPrices) -> bool {
+        let values = local.values(&row.model);
+        let kind = billed_by(&values).kind();
+        let costs = match kind {
+            Some(Kind::PerToken | Kind::PerCall) => Some(usd(&values, local.locked(&row.model))),
+            Some(Kind::Expression) | None => None,
+        };
+        self.run.trigger == UNDO
+            || (kind == row.detail.kind_old && (costs.is_none() || costs == row.usd_old))
     }
 
     /// The models of which something is left to be written, as they are and as they are to become.
@@ -297,8 +332,8 @@ impl Writing<'_> {
         let mut base = local;
         let mut tries = 0;
         loop {
-            let moved = self.still_meant(write, &base);
-            self.record(moved, Vec::new()).await?;
+            let done = self.still_meant(write, &base, tries > 0 || self.carried_on);
+            self.record(done, Vec::new()).await?;
             let edits = self.edits(write);
             if edits.is_empty() {
                 return Ok((Some(base), None));
@@ -346,8 +381,18 @@ impl Writing<'_> {
                         return Ok((None, None));
                     }
                     match self.read().await {
-                        Some(Ok(now)) if again => base = now,
-                        Some(Ok(now)) => return Ok((Some(now), Some(failure))),
+                        Some(Ok(now)) => {
+                            // The image tells what the run left, and it did not leave what was to be.
+                            let (store, key) = (self.session.store(), field.option_key());
+                            let left = now.text(field);
+                            store
+                                .record_image(&self.run.id, self.fence, key, &before, Some(left))
+                                .await?;
+                            if !again {
+                                return Ok((Some(now), Some(failure)));
+                            }
+                            base = now;
+                        }
                         Some(Err(unread)) => {
                             if again {
                                 self.fail(&edits, State::Failed, &failure).await?;
@@ -361,31 +406,38 @@ impl Writing<'_> {
         }
     }
 
-    /// The rows of a write whose value is no longer what was planned from: their models are given up.
-    fn still_meant(&mut self, write: &Write, base: &LocalPrices) -> Vec<PriceOutcome> {
+    /// What becomes of a write's rows by what its maps say now: of models of which any value is no longer what was
+    /// planned from, all rows are given up; values that are there already need no write. `ours` is whether they may be
+    /// there by a write of this run.
+    fn still_meant(&mut self, write: &Write, base: &LocalPrices, ours: bool) -> Vec<PriceOutcome> {
+        let models: BTreeSet<&String> = write.edits.iter().map(|(model, _)| model).collect();
         let mut moved = BTreeSet::new();
-        for (model, _) in &write.edits {
-            let Some(row) = self.rows.get(&(model.clone(), write.field)) else {
+        let mut there = BTreeSet::new();
+        for ((model, field), row) in &self.rows {
+            if !models.contains(model) {
                 continue;
-            };
-            let now = base.value(model, write.field);
-            let expected = [row.old.as_deref(), row.new.as_deref()];
-            if !expected
-                .iter()
-                .any(|text| same(write.field, now.as_deref(), *text))
-            {
+            }
+            let now = base.value(model, *field);
+            let is = |text: &Option<String>| same(*field, now.as_deref(), text.as_deref());
+            if is(&row.new) {
+                if *field == write.field {
+                    there.insert(model.clone());
+                }
+            } else if !is(&row.old) {
                 moved.insert(model.clone());
             }
         }
-        let rows = self.rows.values();
+        let rows = self.rows.iter();
         let outcomes = rows
-            .filter(|row| moved.contains(&row.model))
-            .map(|row| {
-                self.ended(
-                    row,
-                    State::Moved,
-                    Some(Failure::new(FailureKind::Moved, "")),
-                )
+            .filter_map(|((model, field), row)| {
+                if *field == write.field && there.contains(model) {
+                    let state = if ours { State::Applied } else { State::Same };
+                    return Some(self.ended(row, state, None));
+                }
+                let failure = Failure::new(FailureKind::Moved, "");
+                moved
+                    .contains(model)
+                    .then(|| self.ended(row, State::Moved, Some(failure)))
             })
             .collect();
         self.given_up.extend(moved);
@@ -411,7 +463,9 @@ impl Writing<'_> {
         edits: &[(String, Field, Option<String>)],
     ) -> Option<(String, String)> {
         let map = base.map(field)?;
-        if !map.unwritable_entries(field).is_empty() {
+        // An entry that is no number is mended by the write where it is the model's own; any other would become free.
+        let mended = |name: &String| edits.iter().any(|(model, _, _)| model == name);
+        if !map.unwritable_entries(field).iter().all(mended) {
             return None;
         }
         let mut raw = Vec::with_capacity(edits.len());
@@ -455,7 +509,6 @@ impl Writing<'_> {
             Sent::Stored(()) => None,
             Sent::Unknown(failure) => Some(failure),
         };
-        *self.sent.entry(field).or_default() += 1;
         // It may have arrived, so this is read whoever asked to stop.
         for (look, wait) in std::iter::once(Duration::ZERO).chain(VISIBLE).enumerate() {
             tokio::time::sleep(wait).await;
@@ -464,11 +517,13 @@ impl Writing<'_> {
                 Err(unread) => {
                     let first = doubt.map_or(String::new(), |doubt| doubt.detail + "; ");
                     let detail = format!("{first}reading back: {}", unread.detail);
+                    *self.sent.entry(field).or_default() += 1;
                     return Written::Not(Failure::new(FailureKind::Unverified, detail));
                 }
             };
             let as_before = now.text(field) == before && before != text;
             if !as_before {
+                *self.sent.entry(field).or_default() += 1;
                 // The text is ours, or ours with somebody else's edits after it: each row is looked at.
                 return Written::Stored(Box::new(now));
             }
@@ -516,7 +571,7 @@ impl Writing<'_> {
                 .rows
                 .keys()
                 .any(|(model, field)| *model == outcome.model && *field != outcome.field);
-            if last && self.run.trigger != UNDO {
+            if last {
                 accepted.push((outcome.model.clone(), now.values(&outcome.model)));
             }
         }
@@ -603,20 +658,32 @@ impl Writing<'_> {
         }
     }
 
+    /// The gateway's clock, and how many changes of each option its log has in this very second: those are not of the
+    /// time of this run. `None` where the gateway does not tell.
+    async fn log_so_far(&self) -> Option<LogSoFar> {
+        let reader = self.session.reader();
+        let since = reader.status().await.ok()?.clock?;
+        let mut known: BTreeMap<String, u64> = BTreeMap::new();
+        for write in reader.option_writes_since(since).await.ok()? {
+            *known.entry(write.key).or_default() += 1;
+        }
+        Some(LogSoFar { since, known })
+    }
+
     /// Asks the gateway's own log whether somebody else wrote the same maps meanwhile: in the gap between reading and
-    /// writing nobody can see it in the maps.
-    async fn tell_of_others(&self, since: Option<i64>) -> Result<(), EngineError> {
-        let Some(since) = since.filter(|_| !self.sent.is_empty()) else {
+    /// writing nobody can see it in the maps. A gateway that shows no log tells nothing of others; that is no failure
+    /// of the run.
+    async fn tell_of_others(&self, log: Option<LogSoFar>) -> Result<(), EngineError> {
+        let Some(LogSoFar { since, known }) = log.filter(|_| !self.sent.is_empty()) else {
             return Ok(());
         };
-        let log = self.session.reader().option_writes_since(since).await;
-        let Ok(log) = log else {
-            // A gateway that shows no log tells nothing of others; that is no failure of the run.
+        let Ok(log) = self.session.reader().option_writes_since(since).await else {
             return Ok(());
         };
         for (field, ours) in &self.sent {
             let key = field.option_key();
             let told = log.iter().filter(|write| write.key == key).count() as u64;
+            let told = told.saturating_sub(known.get(key).copied().unwrap_or(0));
             if told > *ours {
                 tracing::warn!(
                     key,
