@@ -6,9 +6,13 @@
 
 mod bare;
 mod binary;
+mod diff;
+#[path = "../../../lockstep-core/benches/lists/mod.rs"]
+mod lists;
 mod measure;
 mod pace;
 mod planner;
+mod prices;
 mod report;
 mod run;
 
@@ -21,6 +25,9 @@ type Outcome<T> = Result<T, Box<dyn Error>>;
 
 fn main() -> Outcome<()> {
     let words: Vec<String> = std::env::args().skip(1).collect();
+    if let [diff::PEAK, ..] = words.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        return diff::peak(&words[1..]);
+    }
     if !words.iter().any(|word| word == "--bench") {
         println!("this measures speed; `cargo bench` runs it");
         return Ok(());
@@ -32,11 +39,17 @@ fn main() -> Outcome<()> {
     if wanted("planner") {
         planner::measure(&mut report);
     }
+    if wanted("prices") {
+        prices::measure(&mut report);
+    }
     // Lives on, so that the program meets a database with something in it.
     let folder = tempfile::tempdir()?;
     let database = folder.path().join("lockstep.db");
     if wanted("run") || wanted("binary") {
         run::measure(&database, &mut report)?;
+    }
+    if wanted("diff") {
+        diff::measure(folder.path(), &mut report)?;
     }
     if wanted("pace") {
         pace::measure(&mut report)?;
