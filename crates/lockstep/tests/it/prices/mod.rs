@@ -1,6 +1,12 @@
 //! Prices as people and scripts see them: differences, plans, writes, answers, and what becomes of a kill.
 
+mod answers;
+mod recordings;
+mod requests;
+mod runs;
+mod sources;
 mod told;
+mod unpriced;
 
 use std::collections::BTreeMap;
 
