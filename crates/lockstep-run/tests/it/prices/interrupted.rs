@@ -33,17 +33,20 @@ async fn tester() -> Tester {
 
 /// Syncs, and cuts the run off at the n-th write.
 async fn cut_off(tester: &Tester, n: usize, when: When) {
+    let cut = cut_off_at(tester, put(), n, when).await;
+    assert!(cut, "it ran to its end");
+}
+
+/// Syncs, and cuts the run off at the n-th request of a kind. Whether that came in time.
+async fn cut_off_at(tester: &Tester, matcher: Matcher, n: usize, when: When) -> bool {
     let (tell, told) = mpsc::channel::<AbortHandle>();
-    tester.gateway.on_match(put(), n, when, move |_| {
+    tester.gateway.on_match(matcher, n, when, move |_| {
         told.recv().expect("the task").abort();
     });
     let task = tester.sync_prices_apart().await;
     tell.send(task.abort_handle()).expect("a hook");
     let ended = task.await;
-    assert!(
-        ended.is_err_and(|error| error.is_cancelled()),
-        "it ran to its end"
-    );
+    ended.is_err_and(|error| error.is_cancelled())
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -93,6 +96,34 @@ async fn a_run_cut_off_at_any_write_is_carried_on_without_a_second_effect() {
                 );
                 tester.done().await;
             }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_cut_off_at_any_request_ends_with_every_price_written_once() {
+    let (requests, options) = {
+        let tester = tester().await;
+        tester.sync_prices().await;
+        let (requests, options) = (tester.requests(), tester.gateway.options());
+        tester.done().await;
+        (requests, options)
+    };
+    for when in [When::BeforeApply, When::AfterApply] {
+        for n in 1..=requests {
+            let mut tester = tester().await;
+            let any = Matcher::any();
+            if !cut_off_at(&tester, any, n, when).await {
+                // Nothing was left to do after the last request.
+                assert_eq!(n, requests, "{when:?}");
+            }
+            tester.restart().await;
+            for run in tester.carry_on().await {
+                assert_eq!(run.state, RunState::Done, "{when:?} {n}");
+            }
+            assert_eq!(tester.sync_prices().await.state, RunState::Done);
+            assert_eq!(tester.gateway.options(), options, "{when:?} {n}");
+            tester.done().await;
         }
     }
 }
