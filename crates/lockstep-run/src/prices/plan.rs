@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_core::change::{RunState, State, Subject, Verdict};
-use lockstep_core::failure::Failure;
+use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::prices::answers::Answers;
 use lockstep_core::prices::choose::Offer;
@@ -199,6 +199,14 @@ impl Session {
         let told = compared.sources.iter().map(|source| source.told());
         store.record_sources(&run.id, fence, told.collect()).await?;
         self.keep_copies(&compared).await?;
+        if !compared
+            .sources
+            .iter()
+            .any(|source| source.state.is_believed())
+        {
+            // "No difference" would be a lie: nobody has said what anything costs.
+            return Ok(Err(Failure::new(FailureKind::NoSource, "")));
+        }
         let models = models(request, &local, &served, &compared);
         let seen = self.note_seen(&compared, request, &models).await?;
         let offers = Offers::new(&compared, &request.settings.prices, seen);

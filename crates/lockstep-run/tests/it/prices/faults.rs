@@ -98,9 +98,9 @@ async fn one(seed: u64) -> &'static str {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_goes_wrong_the_journal_is_true_and_no_price_is_half_written() {
     let mut ends: BTreeMap<&str, usize> = BTreeMap::new();
-    let seeds: Vec<u64> = (0..40 * u64::from(soak())).collect();
+    let seeds: Vec<u64> = (0..30 * u64::from(soak())).collect();
     // Most of the time is waiting for what does not become visible.
-    for some in seeds.chunks(20) {
+    for some in seeds.chunks(15) {
         let mut tasks = JoinSet::new();
         for seed in some {
             tasks.spawn(one(*seed));

@@ -147,10 +147,7 @@ async fn the_first_source_with_a_price_wins_and_the_others_are_shown() {
 #[tokio::test(flavor = "multi_thread")]
 async fn sellers_who_disagree_hold_the_model_and_are_all_shown() {
     let sellers = [
-        (
-            "one",
-            vec![Price::tokens("m", 1.0, 2.0), Price::tokens("n", 1.0, 2.0)],
-        ),
+        ("one", vec![Price::tokens("m", 1.0, 2.0)]),
         ("two", vec![Price::tokens("m", 2.0, 4.0)]),
     ];
     let list = price::models_dev(&sellers);

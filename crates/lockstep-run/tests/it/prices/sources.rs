@@ -1,10 +1,12 @@
 //! What becomes of sources that do not answer as they should.
 
 use lockstep_core::change::{RunState, State};
+use lockstep_core::failure::FailureKind;
 use lockstep_core::hold::ReasonCode;
 use lockstep_core::prices::field::Field;
 use lockstep_run::EngineError;
 use lockstep_sim::{Page, Price};
+use lockstep_store::runs::Run;
 
 use super::shop::{LIST, raw, shop};
 use crate::tester::{DAY, HOUR, Tester};
@@ -51,8 +53,7 @@ async fn every_state_of_a_source_is_recorded_and_only_good_ones_are_planned_from
         assert_eq!(source.state, state);
         assert_eq!(tester.puts(), writes, "{state}");
         if writes == 0 {
-            let row = tester.price_row(&run, "m0", Field::ModelRatio).await;
-            assert_ne!(row.state, State::Applied, "{state}");
+            nothing_is_known(&tester, &run).await;
         }
         tester.done().await;
     }
@@ -85,10 +86,16 @@ async fn a_stale_copy_is_shown_and_never_planned_from() {
     assert_eq!(source.fetched_at, Some(tester.clock_now() - HOUR));
     assert!(!source.detail.is_empty(), "why it did not come");
     assert_eq!(tester.puts(), 0);
-    // What the copy says is there to be seen.
-    let row = tester.price_row(&run, "m0", Field::ModelRatio).await;
-    assert_eq!(row.new, None);
+    nothing_is_known(&tester, &run).await;
     tester.done().await;
+}
+
+/// Without a list that can be believed there is no plan, and nothing is said to be in sync.
+async fn nothing_is_known(tester: &Tester, run: &Run) {
+    assert_eq!(run.state, RunState::Failed);
+    let failure = run.failure.as_ref().map(|failure| failure.kind);
+    assert_eq!(failure, Some(FailureKind::NoSource));
+    assert!(tester.price_rows(run).await.is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,8 +139,7 @@ async fn a_failed_source_is_never_no_difference_and_the_next_one_decides() {
     let only = shop("m0", &prices(1, 1.0), &[&prices(1, 1.0)]).await;
     set(&only, Page::new(500, "text/plain", "no"));
     let run = only.sync_prices().await;
-    let states = only.price_states(&run, "m0").await;
-    assert_ne!(states, [State::Same], "{:#?}", only.price_rows(&run).await);
+    nothing_is_known(&only, &run).await;
     only.done().await;
 }
 
