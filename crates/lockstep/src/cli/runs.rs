@@ -216,7 +216,7 @@ fn line(run: &Run, counts: &RunCounts) -> Value {
         "started_at": form::time(run.started_at),
         "ended_at": run.ended_at.map(form::time),
         "statistics": form::statistics(counts),
-        "error": run.failure.as_ref().map(form::error),
+        "error": form::run_error(run),
     })
 }
 

@@ -12,7 +12,7 @@ use lockstep_store::status::ItemStatus;
 use serde_json::{Map, Value, json};
 
 use super::Screen;
-use super::json::{error, reason, time};
+use super::json::{price_error, reason, time};
 use super::table::{plain, text};
 use crate::words::en;
 
@@ -47,7 +47,7 @@ pub(crate) fn item(row: &PriceRow) -> Value {
         "new": row.new.as_ref().map(|text| value(row.field, text)),
         "source": row.source,
         "status": row.status().code(),
-        "error": row.failure.as_ref().map(error),
+        "error": row.failure.as_ref().map(price_error),
         "hold": row.hold.as_ref().map(reason),
         "skip": row.skip.as_ref().map(reason),
         "usd_old": row.usd_old.as_ref().map(usd),
@@ -184,7 +184,7 @@ fn story(screen: &Screen, model: &[PriceRow], unit: Unit) -> String {
         if row.status() == ItemStatus::Failed
             && let Some(failure) = &row.failure
         {
-            let said = en::failure(failure).message;
+            let said = en::price_failure(failure).message;
             if !lines.contains(&said) {
                 lines.push(said);
             }

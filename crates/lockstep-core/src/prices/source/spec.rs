@@ -129,9 +129,10 @@ impl SourceSpec {
     /// Reads `KEY=VALUE` and adds it.
     fn add(&mut self, item: &str) -> Result<(), BadSource> {
         let place = self.place.to_string();
+        // The value of what is no option may be a secret, and is not repeated.
         let unknown = || BadSource::Option {
             place: place.clone(),
-            item: item.to_owned(),
+            item: item.split_once('=').map_or(item, |(key, _)| key).to_owned(),
         };
         let (key, value) = item.split_once('=').ok_or_else(unknown)?;
         let option = *OPTIONS.iter().find(|o| **o == key).ok_or_else(unknown)?;
@@ -246,12 +247,13 @@ fn factor(text: &str) -> Result<f64, &'static str> {
 }
 
 fn variable(text: &str) -> Result<String, &'static str> {
-    let letters = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    // Tokens have letters of both cases: one that stands here by mistake is no name, and is neither shown nor kept.
+    let letters = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let starts = text.starts_with(|c: char| c.is_ascii_uppercase() || c == '_');
     if starts && text.chars().all(letters) {
         Ok(text.to_owned())
     } else {
-        Err("it must be the name of an environment variable, not the secret itself")
+        Err("it must be the name of an environment variable in capitals, not the secret itself")
     }
 }
 
@@ -554,6 +556,8 @@ mod tests {
             "https://u:CANARY@h:x",
             "https://CANARY@h/p.json",
             "https://h,token-env=sk-CANARY",
+            "https://h,token-env=xCANARY0",
+            "https://h,token=CANARY",
             "https://h,header=authorization:Bearer CANARY",
             "https://h,proxy=http://u:CANARY@p",
             "https://h,endpoint=https://u:CANARY@p/x",

@@ -238,7 +238,7 @@ pub(crate) async fn tell(
     let screen = &context.screen;
     let store = context.store();
     if let Some(failure) = &run.failure {
-        let said = en::failure(failure);
+        let said = en::price_failure(failure);
         screen.says(&said.message);
         screen.says(&format!("  {}", said.hint));
     }
@@ -262,7 +262,7 @@ fn advice(screen: &Screen, rows: &[PriceRow]) {
     let mut told: Vec<String> = Vec::new();
     for row in rows {
         let hint = match (&row.failure, &row.hold) {
-            (Some(failure), _) => en::failure(failure).hint,
+            (Some(failure), _) => en::price_failure(failure).hint,
             (None, Some(hold)) => en::reason(hold).hint,
             (None, None) => continue,
         };

@@ -1,6 +1,8 @@
 //! Prices as people and scripts see them: differences, plans, writes, answers, and what becomes of a kill.
 
 mod answers;
+mod forms;
+mod kills;
 mod recordings;
 mod requests;
 mod runs;
@@ -120,10 +122,21 @@ pub(crate) fn is_what_was_written(run: &Value, gateway: &Gateway) {
     for write in &writes {
         assert!(write.effective, "{} was sent for nothing", write.key);
     }
-    let written = items(run).iter().filter(|item| {
-        item["status"] == "success" && !item["new"].is_null() && item["new"] != item["old"]
-    });
-    for item in written {
+    for item in is_there(run, gateway) {
+        let key = option_key(item["field"].as_str().expect("a field"));
+        assert!(writes.iter().any(|write| write.key == key), "{item}");
+    }
+}
+
+/// Holds a price run's JSON to the gateway's maps: what it says was written is there, and what it took out is not.
+/// Answers these items.
+#[track_caller]
+pub(crate) fn is_there<'r>(run: &'r Value, gateway: &Gateway) -> Vec<&'r Value> {
+    let written: Vec<&Value> = items(run)
+        .iter()
+        .filter(|item| item["status"] == "success" && item["new"] != item["old"])
+        .collect();
+    for item in &written {
         let key = option_key(item["field"].as_str().expect("a field"));
         let text = gateway.option(key).expect("the map");
         let map: Value = serde_json::from_str(&text).expect("a map");
@@ -133,8 +146,8 @@ pub(crate) fn is_what_was_written(run: &Value, gateway: &Gateway) {
             _ => *now == item["new"],
         };
         assert!(same, "{item} is told, {now} is there");
-        assert!(writes.iter().any(|write| write.key == key), "{item}");
     }
+    written
 }
 
 /// The option of a field.

@@ -97,7 +97,7 @@ async fn a_source_whose_test_fails_is_not_kept_and_the_reason_is_told() {
     for (typed, says) in [
         ("nonsense", "nonsense"),
         ("channel:99", "99"),
-        ("http://list.example,speed=9", "speed=9"),
+        ("http://list.example,speed=9", "`speed` is not an option"),
         ("official,name=", "name="),
     ] {
         shell
