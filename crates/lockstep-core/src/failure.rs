@@ -91,6 +91,8 @@ kinds! {
     TooLarge = "too_large",
     /// The address is private, link-local or otherwise special, and not allowed for this site. Nothing was sent.
     RefusedAddress = "refused_address",
+    /// None of the sources of prices gave a list that can be believed.
+    NoSource = "no_source",
     /// The gateway answered `success: false`.
     Rejected = "rejected",
     /// The provider answered the gateway with an HTTP error.

@@ -17,6 +17,7 @@ use lockstep_store::{Store, StoreError};
 use secrecy::SecretString;
 use tokio_util::sync::CancellationToken;
 
+use crate::ahead::Ahead;
 use crate::clock::Clock;
 use crate::effective::Scope;
 use crate::error::EngineError;
@@ -71,6 +72,8 @@ pub struct Request {
     pub go_on: bool,
     /// The price run that went before, so that new models have their prices when they go live.
     pub after: Option<String>,
+    /// What providers answered just before, so that they need not be asked again.
+    pub ahead: Ahead,
 }
 
 /// How a run is watched and ended early.

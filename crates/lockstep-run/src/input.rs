@@ -3,7 +3,6 @@
 use lockstep_core::channel::Channel;
 use lockstep_core::models::memory::Memory;
 use lockstep_core::models::plan::{Answered, ChannelInput, ChannelPlan, PriceGate, plan_channel};
-use lockstep_store::runs::Run;
 
 use crate::effective::Scope;
 
@@ -11,7 +10,8 @@ use crate::effective::Scope;
 #[derive(Clone, Copy)]
 pub(crate) struct Input<'a> {
     pub(crate) scope: &'a Scope,
-    pub(crate) run: &'a Run,
+    /// Whether nobody looks.
+    pub(crate) unattended: bool,
     pub(crate) approved: bool,
     pub(crate) memory: &'a Memory,
     /// What keeps names without a price out.
@@ -32,7 +32,7 @@ impl Input<'_> {
             memory: self.memory,
             limits: &self.scope.settings.limits,
             enabled_only: self.scope.settings.enabled_only,
-            unattended: self.run.unattended,
+            unattended: self.unattended,
             approved: self.approved,
             gate: self.gate,
             now: self.now,

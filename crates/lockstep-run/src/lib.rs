@@ -3,7 +3,9 @@
 //! It joins what is decided (`lockstep-core`), what talks HTTP (`lockstep-remote`) and what remembers
 //! (`lockstep-store`), and knows neither command line nor pages.
 
+pub mod ahead;
 pub mod answer;
+mod asking;
 pub mod clock;
 pub mod doctor;
 pub mod effective;

@@ -9,7 +9,7 @@ use lockstep_store::runs::{NewRun, Run};
 use crate::effective::Scope;
 use crate::engine::{Request, Session, Source, Watch};
 use crate::error::EngineError;
-use crate::read::{Given, ROW_AGE, read};
+use crate::read::{Given, Known, ROW_AGE, read};
 use crate::review::{HELD, RETRY_FAILED};
 
 /// A plan, and held parts, live a day; in milliseconds.
@@ -47,7 +47,7 @@ impl Session {
                         .as_ref()
                         .is_some_and(|failure| failure.kind.whole_gateway());
                     if row.read_at >= fresh && !refused {
-                        given.rows.insert(row.channel_id, row);
+                        given.rows.insert(row.channel_id, row.into());
                     }
                 }
                 run
@@ -62,6 +62,9 @@ impl Session {
             channels: store.channel_overrides(site).await?,
         };
         given.own_settings = request.own_settings;
+        for (channel, known) in request.ahead.known() {
+            given.rows.entry(*channel).or_insert_with(|| known.clone());
+        }
         let state = read(self, &run, held.fence, &scope, &given, watch).await?;
         tracing::info!(run = %run.id, state = state.code(), "read");
         Ok(store.run(&run.id).await?)
@@ -116,7 +119,7 @@ impl Session {
                         continue;
                     }
                     parent = parent.max(Some(hold.run_id));
-                    rows.insert(hold.channel_id, row);
+                    rows.insert(hold.channel_id, Known::from(row));
                 }
                 if rows.is_empty() {
                     return Err(expired.map_or(EngineError::NothingHeld, EngineError::Expired));

@@ -8,6 +8,7 @@ use lockstep_core::change::RunState;
 use lockstep_core::channel::Channel;
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::hash::Digest;
+use lockstep_core::hold::ReasonCode;
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
 use lockstep_store::steps;
@@ -25,11 +26,43 @@ use crate::row::{digest, gone_row, plan_digest};
 /// Rows of an interrupted reading are good for an hour, in milliseconds.
 pub(crate) const ROW_AGE: i64 = 3_600_000;
 
+/// What a provider answered before.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// Its names, if it gave a list.
+    pub(crate) upstream: Option<Vec<String>>,
+    /// How many of its entries were no names.
+    pub(crate) unreadable: usize,
+    /// Why it gave none.
+    pub(crate) failure: Option<Failure>,
+    /// Tries, the first included.
+    pub(crate) attempts: u32,
+    /// When, in Unix milliseconds.
+    pub(crate) read_at: i64,
+    /// Whether a run has told of it already, so that its failure is not one more.
+    pub(crate) counted: bool,
+}
+
+impl From<ChangeRow> for Known {
+    fn from(row: ChangeRow) -> Self {
+        let partial = row.hold.as_ref();
+        let partial = partial.filter(|hold| hold.code == ReasonCode::PartialList);
+        Self {
+            unreadable: partial.and_then(|hold| hold.count).unwrap_or(0),
+            upstream: row.upstream,
+            failure: row.failure,
+            attempts: row.attempts,
+            read_at: row.read_at,
+            counted: true,
+        }
+    }
+}
+
 /// What a reading takes as given instead of asking the provider.
 #[derive(Debug, Default)]
 pub(crate) struct Given {
-    /// Rows whose provider answers are used again.
-    pub(crate) rows: HashMap<i64, ChangeRow>,
+    /// What providers answered before, by channel.
+    pub(crate) rows: HashMap<i64, Known>,
     /// Whether those rows' held parts are approved by this run.
     pub(crate) approved: bool,
     /// Whether the settings are the site's own.

@@ -2,32 +2,25 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use lockstep_core::brake::RunBrake;
 use lockstep_core::channel::Channel;
 use lockstep_core::failure::Failure;
 use lockstep_core::hash::Digest;
-use lockstep_core::hold::ReasonCode;
 use lockstep_core::models::memory::Memory;
 use lockstep_core::models::plan::{Answered, ChannelPlan};
-use lockstep_core::models::policy::Policy;
-use lockstep_core::settings::PaceMode;
 use lockstep_remote::gateway::Fetched;
-use lockstep_remote::retry::{Tried, read_with_retries};
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
-use tokio::sync::Semaphore;
 
+use crate::asking::Asking;
 use crate::effective::Scope;
 use crate::engine::{Session, Watch};
 use crate::gate::Priced;
 use crate::input::Input;
-use crate::read::Given;
+use crate::read::{Given, Known};
 use crate::row::{Seen, digest, row};
 
-/// At the automatic pace at most this many requests at once go to one provider's host.
-const PER_HOST: usize = 2;
 /// One reading under way.
 pub(crate) struct Reading<'a> {
     session: &'a Session,
@@ -35,9 +28,7 @@ pub(crate) struct Reading<'a> {
     scope: &'a Scope,
     given: &'a Given,
     pub(crate) memories: HashMap<i64, Memory>,
-    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
-    /// Once the gateway refuses us altogether, no further channel is asked.
-    refused: OnceLock<Failure>,
+    asking: Asking<'a>,
     left_to_ask: AtomicUsize,
     /// Which added names have a price.
     priced: Priced,
@@ -75,8 +66,7 @@ impl<'a> Reading<'a> {
             scope,
             given,
             memories,
-            hosts: Mutex::default(),
-            refused: OnceLock::new(),
+            asking: Asking::new(session, scope),
             left_to_ask: AtomicUsize::new(total),
             priced: Priced::default(),
         }
@@ -87,7 +77,7 @@ impl<'a> Reading<'a> {
         let (came, attempts, read_at) = match self.given.rows.get(&channel.id) {
             Some(known) => (None, known.attempts, known.read_at),
             None => {
-                let (came, attempts) = self.ask(&channel).await;
+                let (came, attempts) = self.asking.ask(&channel).await;
                 (came, attempts, self.session.now())
             }
         };
@@ -145,47 +135,17 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Asks the channel's provider, unless settings leave the channel out.
-    async fn ask(&self, channel: &Channel) -> (Option<Result<Fetched, Failure>>, u32) {
-        let effective = self.scope.of(channel);
-        let left_out = effective.policy == Policy::Exclude
-            || (self.scope.settings.enabled_only && !channel.enabled());
-        if left_out {
-            return (None, 0);
-        }
-        if let Some(failure) = self.refused.get() {
-            return (Some(Err(failure.clone())), 0);
-        }
-        let _permit = self.host_permit(channel).await;
-        let reader = self.session.reader();
-        let settings = &self.scope.settings;
-        let Tried { result, attempts } = read_with_retries(settings.max_retries, || {
-            reader.fetch_models(channel.id, settings.channel_timeout)
-        })
-        .await;
-        if let Err(failure) = &result
-            && failure.kind.whole_gateway()
-        {
-            let _already = self.refused.set(failure.clone());
-        }
-        (Some(result), attempts)
-    }
-
     /// Plans from what the provider answered an earlier reading.
-    fn plan_again(&self, channel: &Channel, known: &ChangeRow) -> ChannelPlan {
-        let unreadable = known
-            .hold
-            .as_ref()
-            .filter(|hold| hold.code == ReasonCode::PartialList)
-            .and_then(|hold| hold.count)
-            .unwrap_or(0);
+    fn plan_again(&self, channel: &Channel, known: &Known) -> ChannelPlan {
         match (&known.upstream, &known.failure) {
-            (Some(upstream), _) => self.plan(channel, Answered::List(upstream, unreadable)),
+            (Some(upstream), _) => self.plan(channel, Answered::List(upstream, known.unreadable)),
             (None, Some(failure)) => {
                 let mut plan = self.plan(channel, Answered::Failed(failure));
-                // It is the same failure as before, not one more.
-                let known = self.memories.get(&channel.id);
-                plan.observed.failures = known.and_then(|memory| memory.failures.clone());
+                if known.counted {
+                    // It is the same failure as before, not one more.
+                    let memory = self.memories.get(&channel.id);
+                    plan.observed.failures = memory.and_then(|memory| memory.failures.clone());
+                }
                 plan
             }
             (None, None) => self.plan(channel, Answered::NotAsked),
@@ -196,37 +156,13 @@ impl<'a> Reading<'a> {
         let none = Memory::default();
         let input = Input {
             scope: self.scope,
-            run: self.run,
+            unattended: self.run.unattended,
             approved: self.given.approved,
             memory: self.memories.get(&channel.id).unwrap_or(&none),
             gate: Some(&self.priced),
             now: self.session.now(),
         };
         input.plan(channel, answer)
-    }
-
-    async fn host_permit(&self, channel: &Channel) -> Option<tokio::sync::OwnedSemaphorePermit> {
-        if self.scope.settings.pace != PaceMode::Auto {
-            return None;
-        }
-        let provider = channel.provider();
-        let host = if provider.base_url.is_empty() {
-            format!("type {}", provider.kind)
-        } else {
-            let rest = provider
-                .base_url
-                .split_once("://")
-                .map_or(provider.base_url.as_str(), |(_, rest)| rest);
-            rest.split('/').next().unwrap_or(rest).to_owned()
-        };
-        let semaphore = {
-            let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
-            hosts
-                .entry(host)
-                .or_insert_with(|| Arc::new(Semaphore::new(PER_HOST)))
-                .clone()
-        };
-        semaphore.acquire_owned().await.ok()
     }
 
     /// Lets the brakes of the whole run judge the plans that would remove names, and returns the rows they changed, and

@@ -56,7 +56,7 @@ impl Writing<'_> {
         let gate = AsShown(&row.dropped);
         let input = Input {
             scope: self.scope,
-            run: self.run,
+            unattended: self.run.unattended,
             approved: self.run.trigger == HELD,
             memory: &memory,
             gate: Some(&gate),

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Clock {
     started: Instant,
-    started_unix: i64,
+    since_epoch: Duration,
 }
 
 impl Clock {
@@ -21,7 +21,7 @@ impl Clock {
             .unwrap_or_default();
         Self {
             started: Instant::now(),
-            started_unix: since_epoch.as_secs().cast_signed(),
+            since_epoch,
         }
     }
 
@@ -30,13 +30,13 @@ impl Clock {
         self.started.elapsed()
     }
 
-    /// Unix seconds, as the gateway writes them into its rows.
+    /// Unix seconds, as the gateway writes them into its rows. They never lag behind the `Date` of its replies.
     pub(crate) fn unix(&self) -> i64 {
-        self.started_unix + self.elapsed().as_secs().cast_signed()
+        (self.since_epoch + self.elapsed()).as_secs().cast_signed()
     }
 
     /// Unix seconds of the start.
     pub(crate) fn started_unix(&self) -> i64 {
-        self.started_unix
+        self.since_epoch.as_secs().cast_signed()
     }
 }

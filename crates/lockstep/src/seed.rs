@@ -3,6 +3,7 @@
 
 use anyhow::Context as _;
 use serde::{Deserialize, Deserializer};
+use serde_json::{Map, Value};
 
 /// How long a source may take over all its tries where nothing else was asked for, in seconds.
 const TIMEOUT: i64 = 10;
@@ -42,7 +43,9 @@ pub(crate) struct Upstream {
 impl FetchBody {
     /// Reads a body.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
-        serde_json::from_str(text)
+        // A list would be read as well, as if its values stood in the order of the keys.
+        serde_json::from_str::<Map<String, Value>>(text)
+            .and_then(|object| serde_json::from_value(Value::Object(object)))
             .context("the request is not the JSON that /api/ratio_sync/fetch takes")
     }
 
@@ -98,5 +101,6 @@ mod tests {
         }
         assert_eq!(FetchBody::parse("{}").expect("reads").timeout(), 10);
         assert!(FetchBody::parse("[").is_err());
+        assert!(FetchBody::parse("[[1]]").is_err());
     }
 }

@@ -145,7 +145,8 @@ impl ModelPlan {
         let raws: Vec<&Values> = input.offers.iter().map(said).collect();
         let sources = Sources::read(&raws, input.locked);
         let tiered = kind == Kind::Expression;
-        let slipped = sources.slipped(place).into_iter();
+        let known = old.first().copied().unwrap_or_default();
+        let slipped = sources.slipped(place, &known).into_iter();
         let slipped = slipped.filter(|field| tiered || changing(*field));
         let far = self.changes.iter().filter(|change| change.skip.is_none());
         let far = far.filter(|change| change.old.is_none() && is_far(change));

@@ -7,8 +7,7 @@ use crate::prices::unpriced::billed_by;
 use crate::prices::usd::{PER_RATIO, Usd};
 use crate::prices::values::{Kind, Values};
 
-/// The ratio that gateways show for a model that nobody priced.
-pub const PLACEHOLDER: f64 = 37.5;
+pub use crate::prices::diff::PLACEHOLDER;
 
 /// Two numbers nearer than this are one, as the gateway compares them.
 pub const EQUAL: f64 = 1e-9;
@@ -21,6 +20,9 @@ const SLIPS: [f64; 4] = [1e3, 1e6, 1e-3, 1e-6];
 
 /// How near to such a factor is still that slip, as a share of it.
 const SLIP_WIDTH: f64 = 0.25;
+
+/// Within how many times the known price a source is vouched for by it.
+const VOUCHES: f64 = 10.0;
 
 /// How many fields are numbers; they come first.
 const NUMBERS: usize = Field::BillingMode as usize;
@@ -312,12 +314,22 @@ impl<'a> Sources<'a> {
         self.said.get(place)?.as_ref()
     }
 
-    /// The prices of one source that are a slip of units away from the median of the others.
-    pub(super) fn slipped(&self, place: usize) -> Vec<Field> {
+    /// The prices of one source that are a slip of units away from the median of the others. What is near the price that
+    /// is known, the gateway's own, is none: then it is the others that slipped.
+    pub(super) fn slipped(&self, place: usize, known: &Prices) -> Vec<Field> {
         let Some(mine) = self.at(place) else {
             return Vec::new();
         };
+        let vouched = |field: Field| {
+            let both = mine.prices.get(field).zip(known.get(field));
+            both.is_some_and(|(price, known)| {
+                !is_zero(known) && price <= known * VOUCHES && price * VOUCHES >= known
+            })
+        };
         let is_slip = |field: &Field| {
+            if vouched(*field) {
+                return false;
+            }
             let others = self.others(place);
             let theirs = others.filter_map(|other| other.prices.get(*field));
             let median = median(theirs.filter(|price| !is_zero(*price)).collect());
@@ -351,6 +363,9 @@ fn median(mut prices: Vec<f64>) -> Option<f64> {
 /// completion ratio where it ignores the configured one.
 pub fn suspicions(local: &Values, locked: Option<f64>, offers: &[&Values]) -> Vec<Vec<ReasonCode>> {
     let sources = Sources::read(offers, locked);
+    let known = billed_by(local)
+        .kind()
+        .map_or_else(Prices::default, |kind| Prices::of(local, kind, locked));
     offers
         .iter()
         .enumerate()
@@ -365,7 +380,7 @@ pub fn suspicions(local: &Values, locked: Option<f64>, offers: &[&Values]) -> Ve
                 alone(local, locked, offer, kind)
                     .into_iter()
                     .for_each(&mut add);
-                if !sources.slipped(place).is_empty() {
+                if !sources.slipped(place, &known).is_empty() {
                     add(ReasonCode::UnitSlip);
                 }
                 if sources.is_lone(place) {
@@ -414,6 +429,20 @@ fn alone(local: &Values, locked: Option<f64>, offer: &Values, kind: Kind) -> Vec
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_source_near_the_gateways_own_price_is_not_the_one_that_slipped() {
+        let ratio = |text| Values::default().with(Field::ModelRatio, text);
+        let (sane, wild) = (ratio("1.1"), ratio("1100"));
+        let codes = suspicions(&ratio("1"), None, &[&sane, &wild]);
+        assert_eq!(codes, [vec![], vec![ReasonCode::UnitSlip]]);
+        let nobody_knows = suspicions(&Values::default(), None, &[&sane, &wild]);
+        assert!(
+            nobody_knows
+                .iter()
+                .all(|codes| codes.contains(&ReasonCode::UnitSlip))
+        );
+    }
 
     fn ratio(text: &str) -> Values {
         Values::default().with(Field::ModelRatio, text)

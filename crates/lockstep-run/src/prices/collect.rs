@@ -257,6 +257,9 @@ impl Session {
         before: &CallBudget,
         after: &CallBudget,
     ) -> Result<(), EngineError> {
+        // Calls leave the window while others are made.
+        let mut before = before.clone();
+        before.forget(after.calls.values().flatten().copied().max().unwrap_or(0));
         for (host, calls) in &after.calls {
             let known = before.calls.get(host).map_or(0, Vec::len);
             for at in calls.iter().skip(known) {
@@ -283,13 +286,18 @@ fn collected(
         .page
         .as_ref()
         .map_or(address, |page| page.url.clone());
+    // A list is measured by the last good one of its own address: another page of the same site has other models.
+    let copy = match &fetched.page {
+        Ok(page) => copies.into_iter().find(|(of, _)| *of == page.url),
+        Err(_) => copies.into_iter().max_by_key(|(_, copy)| copy.fetched_at),
+    };
     Collected {
         name: fetched.target.unique_name(),
         url,
         spec,
         page: fetched.page,
         pricing: fetched.pricing.and_then(Result::ok),
-        copy: copies.into_iter().map(|(_, copy)| copy).next(),
+        copy: copy.map(|(_, copy)| copy),
         asked_at,
         took: fetched.took,
     }

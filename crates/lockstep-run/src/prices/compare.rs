@@ -192,9 +192,14 @@ fn fresh<'a>(collected: &'a Collected, decoded: Decoded<'a>) -> Judged<'a> {
         .as_ref()
         .and_then(|copy| usize::try_from(copy.models).ok());
     let lost = decoded.skipped.lost();
+    let state = match SourceState::of_list(decoded.table.len(), lost, last_good) {
+        // Prices on which its sellers do not agree are prices.
+        SourceState::Empty if !decoded.sellers.is_empty() => SourceState::Ok,
+        state => state,
+    };
     Judged {
         collected,
-        state: SourceState::of_list(decoded.table.len(), lost, last_good),
+        state,
         stale: false,
         fetched_at: Some(collected.asked_at),
         table: Some(decoded.table),

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_core::change::{RunState, State, Subject, Verdict};
-use lockstep_core::failure::Failure;
+use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::prices::answers::Answers;
 use lockstep_core::prices::choose::Offer;
@@ -50,6 +50,8 @@ pub struct PriceRequest {
     pub whole: bool,
     /// Which models it looks at.
     pub what: What,
+    /// Models that nobody serves yet and that are about to come: they count as served.
+    pub coming: BTreeSet<String>,
     /// What started it, for the history.
     pub trigger: &'static str,
 }
@@ -121,7 +123,14 @@ impl Session {
             .phase(Phase::Reading, steps, self.estimate(steps));
         let reading = self.read_prices(&run, held.fence, request);
         let made = tokio::select! {
-            made = reading => made?,
+            made = reading => match made {
+                Ok(made) => made,
+                Err(error) => {
+                    // A run that cannot go on must not look as if it did; what stopped it is told all the same.
+                    let _ = self.end(&run, held.fence, RunState::Cancelled, None).await;
+                    return Err(error);
+                }
+            },
             () = watch.cancel.cancelled() => {
                 self.end(&run, held.fence, RunState::Cancelled, None).await?;
                 return Ok(store.run(&run.id).await?);
@@ -190,12 +199,25 @@ impl Session {
         let told = compared.sources.iter().map(|source| source.told());
         store.record_sources(&run.id, fence, told.collect()).await?;
         self.keep_copies(&compared).await?;
+        if !compared
+            .sources
+            .iter()
+            .any(|source| source.state.is_believed())
+        {
+            // "No difference" would be a lie: nobody has said what anything costs.
+            return Ok(Err(Failure::new(FailureKind::NoSource, "")));
+        }
         let models = models(request, &local, &served, &compared);
         let seen = self.note_seen(&compared, request, &models).await?;
         let offers = Offers::new(&compared, &request.settings.prices, seen);
         let answers = answers(store.price_answers(&self.access.site.id).await?);
         let accepted = store.accepted(&self.access.site.id).await?;
         let unwritable = local.unwritable();
+        let served_keys: BTreeSet<&str> = served
+            .keys()
+            .chain(&request.coming)
+            .map(|model| lookup_key(model))
+            .collect();
         let mut plans: Vec<(ModelPlan, Vec<Offer>)> = Vec::new();
         for model in &models {
             let offered = offers.of(model);
@@ -208,7 +230,7 @@ impl Session {
                 model,
                 local: &values,
                 locked: local.locked(model),
-                served: served.contains_key(model),
+                served: served_keys.contains(model.as_str()),
                 offers: &offered,
                 answers: answers.of(model),
                 accepted: accepted.as_ref(),
@@ -308,10 +330,12 @@ fn models(
     compared: &Compared<'_>,
 ) -> BTreeSet<String> {
     if let What::Models(models) = &request.what {
-        return models.iter().cloned().collect();
+        let models = models.iter().map(|model| lookup_key(model).to_owned());
+        return models.collect();
     }
     let mut models: BTreeSet<String> = served
         .keys()
+        .chain(&request.coming)
         .map(|model| lookup_key(model).to_owned())
         .collect();
     if request.settings.prices.scope.all_models {
@@ -427,8 +451,8 @@ fn rows(run: &str, plan: ModelPlan, offers: &[Offer], names: &[&str], now: i64) 
     };
     let reason = match &plan.verdict {
         Verdict::Hold(reason) | Verdict::Skip(reason) => Some(reason.clone()),
-        // Without a price, and nobody to learn one from.
-        Verdict::Same if plan.kind_old.is_none() && !plan.answered => {
+        // Nobody to learn a price from: that is not the same as nothing to change.
+        Verdict::Same if plan.chosen.is_none() && !plan.answered => {
             Some(Reason::plain(ReasonCode::NoSource))
         }
         Verdict::Same | Verdict::Apply => None,

@@ -1,4 +1,4 @@
-//! The write step of a price run: the only place that changes the gateway's price maps.
+//! The write step of a price run: with `put` the only place that changes the gateway's price maps.
 //!
 //! Approved rows are the intents. The maps are read again right before each write, edited as texts, sent whole, and
 //! read back. The order of the writes is the plan's (`core::prices::passes`): after each of them every model bills by a
@@ -10,15 +10,12 @@ use std::time::Duration;
 use lockstep_core::change::{RunState, State};
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::prices::field::Field;
-use lockstep_core::prices::map_text::{MapText, Raw};
 use lockstep_core::prices::passes::{Change, Write, passes};
-use lockstep_core::prices::suspicious::same;
 use lockstep_core::prices::values::Values;
 use lockstep_core::retry::backoff;
-use lockstep_remote::gateway::{OptionText, Sent};
 use lockstep_store::prices::PriceRow;
+use lockstep_store::prices::images::Image;
 use lockstep_store::runs::Run;
-use lockstep_store::steps::PriceOutcome;
 use tokio_util::sync::CancellationToken;
 
 use super::local::LocalPrices;
@@ -29,33 +26,28 @@ use crate::progress::Phase;
 use crate::review::{HELD, UNDO, outcome};
 use crate::write::Resumed;
 
-/// How long a write may stay invisible, by the gateway's caches, before it counts as not stored.
-const VISIBLE: [Duration; 3] = [
-    Duration::from_millis(300),
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-];
-
 /// One write step under way.
-struct Writing<'a> {
-    session: &'a Session,
-    run: &'a Run,
-    fence: i64,
-    max_retries: u32,
-    stop: CancellationToken,
-    rows: BTreeMap<(String, Field), PriceRow>,
+pub(super) struct Writing<'a> {
+    pub(super) session: &'a Session,
+    pub(super) run: &'a Run,
+    pub(super) fence: i64,
+    pub(super) max_retries: u32,
+    pub(super) stop: CancellationToken,
+    pub(super) rows: BTreeMap<(String, Field), PriceRow>,
+    /// Whether writes of this run may be on their way from before a kill.
+    pub(super) carried_on: bool,
     /// Models of which something went wrong: nothing more of them is written.
-    given_up: BTreeSet<String>,
+    pub(super) given_up: BTreeSet<String>,
     /// The texts that an undo gives back, by map, and the text that the run it takes back had left there.
-    before: BTreeMap<Field, (String, String)>,
-    /// How many writes were sent, by map.
-    sent: BTreeMap<Field, u64>,
+    pub(super) before: BTreeMap<Field, (String, String)>,
+    /// How many writes were sent that may have been stored, by map.
+    pub(super) sent: BTreeMap<Field, u64>,
     /// The text that each map was left with.
-    left: BTreeMap<Field, String>,
+    pub(super) left: BTreeMap<Field, String>,
 }
 
 /// What came of one write of a map.
-enum Written {
+pub(super) enum Written {
     /// The map is stored and was read back.
     Stored(Box<LocalPrices>),
     /// Nothing of it is stored, or nobody knows; the failure says which.
@@ -142,6 +134,7 @@ impl Session {
                 .into_iter()
                 .map(|row| ((row.model.clone(), row.field), row))
                 .collect(),
+            carried_on: resumed != Resumed::No,
             given_up: BTreeSet::new(),
             before: BTreeMap::new(),
             sent: BTreeMap::new(),
@@ -150,13 +143,15 @@ impl Session {
         if run.trigger == UNDO
             && let Some(parent) = &run.parent
         {
-            for image in store.images(parent).await? {
-                if let (Some(field), Some(after)) =
-                    (Field::from_option_key(&image.key), image.after)
-                {
-                    writing.before.insert(field, (image.before, after));
-                }
-            }
+            let texts = |image: Image| {
+                let field = Field::from_option_key(&image.key)?;
+                Some((field, (image.before, image.after?)))
+            };
+            let images = store.images(parent).await?;
+            writing.before = images.into_iter().filter_map(texts).collect();
+            // What it wrote before a kill it has left there too.
+            let own = store.images(run_id).await?.into_iter().filter_map(texts);
+            writing.left = own.map(|(field, (_, left))| (field, left)).collect();
         }
         let failure = writing.all(resumed, watch).await?;
         if run.trigger == HELD {
@@ -188,6 +183,15 @@ impl Writing<'_> {
         resumed: Resumed,
         watch: &Watch,
     ) -> Result<Option<Failure>, EngineError> {
+        let log = if resumed == Resumed::OnlyLooks {
+            None
+        } else {
+            // Before the maps: what somebody writes after they are read must show.
+            match self.unless_stopped(self.log_so_far()).await {
+                Some(log) => log,
+                None => return Ok(None),
+            }
+        };
         let mut local = match self.read().await {
             Some(Ok(local)) => local,
             Some(Err(failure)) => return Ok(Some(failure)),
@@ -196,9 +200,6 @@ impl Writing<'_> {
         if let Err(failure) = local.may_be_written() {
             return Ok(Some(failure));
         }
-        // By the gateway's own clock: its log is asked from here on.
-        let since = self.session.reader().status().await;
-        let since = since.ok().and_then(|page| page.clock);
         self.look(&local, resumed).await?;
         if resumed == Resumed::OnlyLooks {
             return Ok(None);
@@ -238,39 +239,8 @@ impl Writing<'_> {
             watch.progress.ends(key, failed.is_some(), left, throttled);
             stopped = failed.filter(|failure| failure.kind.whole_gateway());
         }
-        self.tell_of_others(since).await?;
+        self.tell_of_others(log).await?;
         Ok(stopped)
-    }
-
-    /// Whether each row is still to be written: found already, as it was, or moved.
-    async fn look(&mut self, local: &LocalPrices, resumed: Resumed) -> Result<(), EngineError> {
-        let mut outcomes = Vec::new();
-        for row in self.rows.values() {
-            let now = local.value(&row.model, row.field);
-            let is = |text: &Option<String>| same(row.field, now.as_deref(), text.as_deref());
-            if is(&row.new) {
-                let state = match resumed {
-                    // Somebody else made the price what it was to become; that is no write of this run.
-                    Resumed::No => State::Same,
-                    Resumed::Writes | Resumed::OnlyLooks => State::Applied,
-                };
-                outcomes.push(self.ended(row, state, None));
-            } else if !is(&row.old) {
-                self.given_up.insert(row.model.clone());
-            }
-        }
-        let found: BTreeSet<(String, Field)> = outcomes
-            .iter()
-            .map(|outcome| (outcome.model.clone(), outcome.field))
-            .collect();
-        for row in self.rows.values() {
-            let key = (row.model.clone(), row.field);
-            if self.given_up.contains(&row.model) && !found.contains(&key) {
-                let failure = Failure::new(FailureKind::Moved, "");
-                outcomes.push(self.ended(row, State::Moved, Some(failure)));
-            }
-        }
-        self.record(outcomes, Vec::new()).await
     }
 
     /// The models of which something is left to be written, as they are and as they are to become.
@@ -297,8 +267,8 @@ impl Writing<'_> {
         let mut base = local;
         let mut tries = 0;
         loop {
-            let moved = self.still_meant(write, &base);
-            self.record(moved, Vec::new()).await?;
+            let done = self.still_meant(write, &base, tries > 0 || self.carried_on);
+            self.record(done, Vec::new()).await?;
             let edits = self.edits(write);
             if edits.is_empty() {
                 return Ok((Some(base), None));
@@ -346,8 +316,18 @@ impl Writing<'_> {
                         return Ok((None, None));
                     }
                     match self.read().await {
-                        Some(Ok(now)) if again => base = now,
-                        Some(Ok(now)) => return Ok((Some(now), Some(failure))),
+                        Some(Ok(now)) => {
+                            // The image tells what the run left, and it did not leave what was to be.
+                            let (store, key) = (self.session.store(), field.option_key());
+                            let left = now.text(field);
+                            store
+                                .record_image(&self.run.id, self.fence, key, &before, Some(left))
+                                .await?;
+                            if !again {
+                                return Ok((Some(now), Some(failure)));
+                            }
+                            base = now;
+                        }
                         Some(Err(unread)) => {
                             if again {
                                 self.fail(&edits, State::Failed, &failure).await?;
@@ -361,39 +341,8 @@ impl Writing<'_> {
         }
     }
 
-    /// The rows of a write whose value is no longer what was planned from: their models are given up.
-    fn still_meant(&mut self, write: &Write, base: &LocalPrices) -> Vec<PriceOutcome> {
-        let mut moved = BTreeSet::new();
-        for (model, _) in &write.edits {
-            let Some(row) = self.rows.get(&(model.clone(), write.field)) else {
-                continue;
-            };
-            let now = base.value(model, write.field);
-            let expected = [row.old.as_deref(), row.new.as_deref()];
-            if !expected
-                .iter()
-                .any(|text| same(write.field, now.as_deref(), *text))
-            {
-                moved.insert(model.clone());
-            }
-        }
-        let rows = self.rows.values();
-        let outcomes = rows
-            .filter(|row| moved.contains(&row.model))
-            .map(|row| {
-                self.ended(
-                    row,
-                    State::Moved,
-                    Some(Failure::new(FailureKind::Moved, "")),
-                )
-            })
-            .collect();
-        self.given_up.extend(moved);
-        outcomes
-    }
-
     /// The edits of a write that are still to be made.
-    fn edits(&self, write: &Write) -> Vec<(String, Field, Option<String>)> {
+    pub(super) fn edits(&self, write: &Write) -> Vec<(String, Field, Option<String>)> {
         write
             .edits
             .iter()
@@ -402,240 +351,16 @@ impl Writing<'_> {
             .collect()
     }
 
-    /// The map's text, and what it is to become. An undo gives the very text back that had been there, where that says
-    /// the same as the edited one and nobody has touched the map since.
-    fn edited(
-        &self,
-        field: Field,
-        base: &LocalPrices,
-        edits: &[(String, Field, Option<String>)],
-    ) -> Option<(String, String)> {
-        let map = base.map(field)?;
-        if !map.unwritable_entries(field).is_empty() {
-            return None;
-        }
-        let mut raw = Vec::with_capacity(edits.len());
-        for (model, _, value) in edits {
-            let value = match value {
-                Some(text) => Some(Raw::of(field, text)?),
-                None => None,
-            };
-            raw.push((model.clone(), value));
-        }
-        let after = map.edit(&raw);
-        let before = base.text(field).to_owned();
-        if let Some((original, was_left)) = self.before.get(&field) {
-            let untouched = before == *was_left || self.left.get(&field) == Some(&before);
-            let says_the_same = MapText::parse(original)
-                .is_ok_and(|original| entries(&original) == entries(&after));
-            if untouched && says_the_same {
-                return Some((before, original.clone()));
-            }
-        }
-        Some((before, after.text().to_owned()))
-    }
-
-    /// Sends a map, and finds out what became of it.
-    async fn put(&mut self, field: Field, before: &str, text: &str, tries: u32) -> Written {
-        let Some(map) = OptionText::new(field, text) else {
-            return Written::Not(Failure::new(
-                FailureKind::Rejected,
-                format!("the text of {} would not be a map", field.option_key()),
-            ));
-        };
-        let writer = self.session.writer(self.run, self.fence);
-        let Some(sent) = writer
-            .until_sent(&self.stop, async |writer| writer.put_option(&map).await)
-            .await
-        else {
-            return Written::Stopped;
-        };
-        let doubt = match sent {
-            Sent::NotSent(failure) | Sent::Refused(failure) => return Written::Not(failure),
-            Sent::Stored(()) => None,
-            Sent::Unknown(failure) => Some(failure),
-        };
-        *self.sent.entry(field).or_default() += 1;
-        // It may have arrived, so this is read whoever asked to stop.
-        for (look, wait) in std::iter::once(Duration::ZERO).chain(VISIBLE).enumerate() {
-            tokio::time::sleep(wait).await;
-            let now = match self.session.local(self.max_retries).await {
-                Ok(now) => now,
-                Err(unread) => {
-                    let first = doubt.map_or(String::new(), |doubt| doubt.detail + "; ");
-                    let detail = format!("{first}reading back: {}", unread.detail);
-                    return Written::Not(Failure::new(FailureKind::Unverified, detail));
-                }
-            };
-            let as_before = now.text(field) == before && before != text;
-            if !as_before {
-                // The text is ours, or ours with somebody else's edits after it: each row is looked at.
-                return Written::Stored(Box::new(now));
-            }
-            if doubt.is_some() && look == 0 && tries > 0 {
-                break;
-            }
-        }
-        Written::Not(doubt.unwrap_or_else(|| {
-            Failure::status(
-                FailureKind::NotStored,
-                200,
-                format!("{} still has the old text", field.option_key()),
-            )
-        }))
-    }
-
-    /// What the maps say of the rows that were just written.
-    async fn stored(
-        &mut self,
-        edits: &[(String, Field, Option<String>)],
-        now: &LocalPrices,
-    ) -> Result<Option<Failure>, EngineError> {
-        let mut outcomes = Vec::new();
-        let mut failed = None;
-        for (model, field, value) in edits {
-            let Some(row) = self.rows.get(&(model.clone(), *field)) else {
-                continue;
-            };
-            if same(
-                *field,
-                now.value(model, *field).as_deref(),
-                value.as_deref(),
-            ) {
-                outcomes.push(self.ended(row, State::Applied, None));
-            } else {
-                let failure = Failure::status(FailureKind::NotStored, 200, "");
-                failed.get_or_insert_with(|| failure.clone());
-                self.given_up.insert(model.clone());
-                outcomes.push(self.ended(row, State::Failed, Some(failure)));
-            }
-        }
-        let mut accepted = Vec::new();
-        for outcome in outcomes.iter().filter(|o| o.state == State::Applied) {
-            let last = !self
-                .rows
-                .keys()
-                .any(|(model, field)| *model == outcome.model && *field != outcome.field);
-            if last && self.run.trigger != UNDO {
-                accepted.push((outcome.model.clone(), now.values(&outcome.model)));
-            }
-        }
-        self.record(outcomes, accepted).await?;
-        // What else was meant for a model that went wrong is not written: it would be half a price.
-        let rest: Vec<PriceOutcome> = self
-            .rows
-            .values()
-            .filter(|row| self.given_up.contains(&row.model))
-            .map(|row| self.ended(row, State::Dropped, None))
-            .collect();
-        self.record(rest, Vec::new()).await?;
-        Ok(failed)
-    }
-
-    /// Ends the rows of a write that failed, and what else was meant for their models.
-    async fn fail(
-        &mut self,
-        edits: &[(String, Field, Option<String>)],
-        state: State,
-        failure: &Failure,
-    ) -> Result<(), EngineError> {
-        let models: BTreeSet<&String> = edits.iter().map(|(model, _, _)| model).collect();
-        let field = edits.first().map(|(_, field, _)| *field);
-        let outcomes = self
-            .rows
-            .values()
-            .filter(|row| models.contains(&row.model))
-            .map(|row| {
-                let state = if Some(row.field) == field {
-                    state
-                } else {
-                    State::Dropped
-                };
-                let failure = (state != State::Dropped).then(|| failure.clone());
-                self.ended(row, state, failure)
-            })
-            .collect();
-        self.given_up.extend(models.into_iter().cloned());
-        self.record(outcomes, Vec::new()).await
-    }
-
-    /// Journals outcomes; their rows are done with.
-    async fn record(
-        &mut self,
-        outcomes: Vec<PriceOutcome>,
-        accepted: Vec<(String, Values)>,
-    ) -> Result<(), EngineError> {
-        if outcomes.is_empty() {
-            return Ok(());
-        }
-        for outcome in &outcomes {
-            self.rows.remove(&(outcome.model.clone(), outcome.field));
-        }
-        let requests = self.session.requests();
-        self.session
-            .store()
-            .record_price_outcomes(&self.run.id, self.fence, outcomes, accepted, requests)
-            .await?;
-        Ok(())
-    }
-
-    fn ended(&self, row: &PriceRow, state: State, failure: Option<Failure>) -> PriceOutcome {
-        PriceOutcome {
-            model: row.model.clone(),
-            field: row.field,
-            state,
-            new: None,
-            failure,
-            finished_at: self.session.now(),
-        }
-    }
-
-    async fn read(&self) -> Option<Result<LocalPrices, Failure>> {
+    pub(super) async fn read(&self) -> Option<Result<LocalPrices, Failure>> {
         self.unless_stopped(self.session.local(self.max_retries))
             .await
     }
 
-    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
             done = work => Some(done),
             () = self.stop.cancelled() => None,
         }
     }
-
-    /// Asks the gateway's own log whether somebody else wrote the same maps meanwhile: in the gap between reading and
-    /// writing nobody can see it in the maps.
-    async fn tell_of_others(&self, since: Option<i64>) -> Result<(), EngineError> {
-        let Some(since) = since.filter(|_| !self.sent.is_empty()) else {
-            return Ok(());
-        };
-        let log = self.session.reader().option_writes_since(since).await;
-        let Ok(log) = log else {
-            // A gateway that shows no log tells nothing of others; that is no failure of the run.
-            return Ok(());
-        };
-        for (field, ours) in &self.sent {
-            let key = field.option_key();
-            let told = log.iter().filter(|write| write.key == key).count() as u64;
-            if told > *ours {
-                tracing::warn!(
-                    key,
-                    others = told - ours,
-                    "somebody else wrote this map too"
-                );
-                self.session
-                    .store()
-                    .set_image_others(&self.run.id, self.fence, key, told - ours)
-                    .await?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What a map says, whatever its order and spaces.
-fn entries(map: &MapText) -> BTreeMap<String, String> {
-    map.entries()
-        .map(|(name, value)| (name.into_owned(), value.to_owned()))
-        .collect()
 }

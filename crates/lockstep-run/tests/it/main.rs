@@ -13,6 +13,7 @@ mod interrupted;
 mod moved;
 mod oracle;
 mod pace;
+mod prices;
 mod recorded;
 mod retried;
 mod seen;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use lockstep_core::change::{RunState, State};
 use lockstep_core::hold::Answer;
 use lockstep_core::models::policy::Policy;
+use lockstep_core::prices::field::Field;
 use lockstep_core::settings::{Gate, PaceMode, Settings};
 use lockstep_core::site::GatewayUrl;
 use lockstep_remote::gateway::TimeLimits;
@@ -60,6 +61,12 @@ pub(crate) struct Expect {
     pub(crate) without_effect: usize,
     /// Whether runs may be left under way.
     pub(crate) unfinished: bool,
+    /// Whether somebody else edits prices.
+    pub(crate) other_admin: bool,
+    /// Values that somebody else edits so close to our write that the edit is lost, or looks like a part of it.
+    pub(crate) lost: BTreeSet<(String, Field)>,
+    /// Whether the gateway's own prices are read by runs about model lists too.
+    pub(crate) options_are_read: bool,
 }
 
 /// The tester. Every test ends it with `done`, which is where the oracle looks.
@@ -73,6 +80,9 @@ pub(crate) struct Tester {
     pub(crate) expect: Expect,
     pub(crate) site: String,
     pub(crate) at_start: BTreeMap<i64, Channel>,
+    pub(crate) options_at_start: BTreeMap<String, String>,
+    /// Where prices come from, each as a person writes it.
+    pub(crate) sources: Vec<String>,
     pub(crate) finished: bool,
     token: String,
     limits: TimeLimits,
@@ -116,6 +126,8 @@ impl Tester {
             expect: Expect::default(),
             site: site.id,
             at_start,
+            options_at_start: gateway.options(),
+            sources: Vec::new(),
             finished: false,
             token: token.to_owned(),
             gateway,
@@ -155,6 +167,10 @@ impl Tester {
         self.engine = open(&self.folder, &self.clock, self.limits).await;
     }
 
+    pub(crate) fn clock_now(&self) -> i64 {
+        self.clock.now()
+    }
+
     pub(crate) async fn stored_site(&self) -> Site {
         self.store().site(&self.site).await.expect("the site")
     }
@@ -190,6 +206,7 @@ impl Tester {
             own_settings: true,
             go_on,
             after: None,
+            ahead: lockstep_run::ahead::Ahead::default(),
         }
     }
 

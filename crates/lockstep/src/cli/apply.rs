@@ -36,6 +36,7 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result
             unattended: args.consent.unattended,
             own_settings: false,
             after: None,
+            ahead: lockstep_run::ahead::Ahead::default(),
             go_on: false,
         };
         let run = planned(context, &session, &request).await?;

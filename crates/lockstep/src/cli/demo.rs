@@ -4,8 +4,13 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use lockstep_core::change::Subject;
+use lockstep_core::prices::mode::Mode;
 use lockstep_core::settings::{PaceMode, Settings};
 use lockstep_core::site::GatewayUrl;
+use lockstep_run::ahead::Ahead;
+use lockstep_run::prices::plan::{PriceRequest, What};
+use lockstep_run::prices::review::PriceApproval;
 use lockstep_run::review::Approval;
 use lockstep_run::{Request, Session, SiteAccess, Source, Watch};
 use lockstep_sim::{Gateway, Manner};
@@ -15,11 +20,14 @@ use lockstep_store::sites::NewSite;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::args::{DemoArgs, Global};
+use super::args::{DemoArgs, Global, Target};
 use super::context::Context;
 use super::exit::Exit;
+use super::prices::plan as price;
+use super::prices::sources::collecting;
 use super::signal;
 use crate::config::File;
+use crate::view::prices::Unit;
 use crate::view::{bar, json as form, table};
 use crate::words::en;
 
@@ -79,18 +87,21 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
                 url: GatewayUrl::parse(&gateway.url())?,
                 user_id: "1".to_owned(),
                 console_url: None,
-                allow_private: Vec::new(),
+                // Everything simulated listens on this machine.
+                allow_private: vec!["127.0.0.0/8".to_owned()],
                 settings: BTreeMap::new(),
                 token: None,
             },
             context.engine.now(),
         )
         .await?;
-    let settings = Settings {
+    let mut settings = Settings {
         pace: PaceMode::Auto,
         max_retries: 2,
         ..Settings::default()
     };
+    // Prices that moved are part of the picture, not only those that are missing.
+    settings.prices.scope.mode = Mode::Both;
     let access = SiteAccess {
         site,
         token: SecretString::from(gateway.root_token()),
@@ -103,12 +114,13 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
         unattended: false,
         own_settings: true,
         after: None,
+        ahead: Ahead::default(),
         go_on: true,
     };
 
     step(
         &context,
-        "lockstep plan",
+        "lockstep plan models",
         "shows what would change, writes nothing",
     );
     let run = plan(&context, &session, &request).await?;
@@ -116,8 +128,8 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
 
     step(
         &context,
-        "lockstep sync",
-        "plans again and writes what no guard holds",
+        "lockstep plan prices --mode both",
+        "what its prices are at nine sources",
     );
     // The provider that answered 429 at first does so again, so that this run shows how that ends too.
     for name in gateway.provider_names() {
@@ -126,10 +138,48 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
             provider.set_manner(Manner::RateLimited(times));
         }
     }
-    let run = plan(&context, &session, &request).await?;
+    let ahead = session.read_ahead(&request, &Watch::default()).await?;
+    let price_request = PriceRequest {
+        collecting: collecting(
+            &context,
+            &Target::default(),
+            &sources(gateway),
+            request.settings.prices.timeout,
+            request.settings.max_retries,
+        )?,
+        settings: request.settings.clone(),
+        unattended: false,
+        go_on: true,
+        whole: true,
+        what: What::Sources,
+        coming: ahead.coming().clone(),
+        trigger: "sync",
+    };
+    let run = plan_prices(&context, &session, &price_request).await?;
+    let planned = price::ended(&context, session.site(), &run, Unit::Dollars).await?;
+    drop(planned);
+
+    step(
+        &context,
+        "lockstep sync",
+        "prices, and then lists: no model goes live without one",
+    );
+    let run = plan_prices(&context, &session, &price_request).await?;
+    let by = "the demo".to_owned();
+    let priced = write_prices(&context, &session, &run, by.clone()).await?;
+    let prices = price::ended(&context, session.site(), &priced, Unit::Dollars).await?;
+    if !context.screen.json {
+        context.screen.data("\nModel lists");
+    }
+    let after = Request {
+        after: Some(priced.id.clone()),
+        ahead,
+        ..request.clone()
+    };
+    let run = plan(&context, &session, &after).await?;
     let approval = Approval {
         only: None,
-        by: "the demo".to_owned(),
+        by: by.clone(),
         rebases: true,
     };
     let models = write(&context, &session, &run, &approval).await?;
@@ -149,8 +199,22 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
     let undone_json = shown(&context, &session, &undone).await?;
     show(&context, &undone).await?;
 
+    step(
+        &context,
+        &format!("lockstep undo {}", table::short(&priced.id)),
+        "gives every price back, byte for byte",
+    );
+    let run = session.plan_price_undo(&priced.id, None).await?;
+    let run = write_prices(&context, &session, &run, by).await?;
+    let unpriced = price::ended(&context, session.site(), &run, Unit::Dollars).await?;
+
     if context.screen.json {
-        let object = json!({"models": models_json, "undo": undone_json});
+        let object = json!({
+            "prices": prices.told,
+            "models": models_json,
+            "undo": undone_json,
+            "undo_prices": unpriced.told,
+        });
         context.screen.data(&object.to_string());
     } else {
         let written = gateway.effective_writes().len();
@@ -159,12 +223,73 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
              Next, on your own gateway:\n  \
              lockstep site add main --url https://your-site.com --user-id 1\n  \
              lockstep doctor\n  \
-             lockstep plan\n\
+             lockstep plan\n  \
+             lockstep site source add official\n  \
+             lockstep plan prices\n\
              Or keep the simulated one up and try the commands on it: lockstep demo",
             gateway.log().len()
         ));
     }
     Ok(Exit::Done)
+}
+
+/// Where the demo's prices come from: what stands in for the published lists, and relays that agree, disagree, lie, want
+/// a sign-in, or answer with anything but a list.
+fn sources(gateway: &Gateway) -> Vec<String> {
+    let channels = gateway.channels();
+    let of_provider = |name: &str| {
+        let provider = gateway
+            .provider_names()
+            .into_iter()
+            .find(|known| known == name)?;
+        let address = gateway.provider(&provider).base_url().to_owned();
+        let channel = channels
+            .iter()
+            .find(|channel| channel.base_url.as_deref() == Some(&address))?;
+        Some(format!("channel:{}", channel.id))
+    };
+    let published = lockstep_sim::demo::sources(gateway)
+        .into_iter()
+        .filter(|source| source.token.is_none())
+        .map(|source| {
+            format!(
+                "{},endpoint={},name={}",
+                source.url, source.endpoint, source.name
+            )
+        });
+    let relays = [
+        "relay-beijing",
+        "cheap-relay",
+        "silicon",
+        "perplexity",
+        "xai",
+        "gone",
+    ];
+    published
+        .chain(relays.into_iter().filter_map(of_provider))
+        .collect()
+}
+
+async fn plan_prices(
+    context: &Context,
+    session: &Session,
+    request: &PriceRequest,
+) -> anyhow::Result<Run> {
+    let watch = Watch::default();
+    let work = session.plan_prices(request, &watch);
+    Ok(bar::watch(&context.screen, &watch.progress, work).await?)
+}
+
+async fn write_prices(
+    context: &Context,
+    session: &Session,
+    run: &Run,
+    by: String,
+) -> anyhow::Result<Run> {
+    let watch = Watch::default();
+    let approval = PriceApproval { only: None, by };
+    let work = session.write_prices(&run.id, &approval, &watch);
+    Ok(bar::watch(&context.screen, &watch.progress, work).await?)
 }
 
 fn step(context: &Context, typed: &str, what: &str) {
@@ -228,7 +353,14 @@ async fn history(context: &Context, session: &Session) -> anyhow::Result<()> {
                 .unwrap_or("")
                 .replace('T', " "),
             run.state.code(),
-            en::count(counts.changed, "channel changed", "channels changed"),
+            match run.subject {
+                Subject::Models => {
+                    en::count(counts.changed, "channel changed", "channels changed")
+                }
+                Subject::Prices => {
+                    en::count(counts.changed, "price changed", "prices changed")
+                }
+            },
         ));
     }
     Ok(())

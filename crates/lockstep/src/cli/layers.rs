@@ -113,6 +113,10 @@ impl PriceArgs {
         if self.all_models {
             texts.push(("price-all-models", "true".to_owned()));
         }
+        if !self.markup.is_empty() {
+            texts.push(("price-markup", self.markup.join("\n")));
+        }
+        texts.extend(self.rounding.clone().map(|text| ("price-rounding", text)));
         texts
     }
 }

@@ -19,6 +19,7 @@ mod site;
 use std::process::ExitCode;
 
 use clap::{CommandFactory, Parser};
+use lockstep_run::EngineError;
 use serde_json::json;
 
 use crate::config;
@@ -45,11 +46,22 @@ pub(crate) async fn main() -> ExitCode {
     match dispatch(cli).await {
         Ok(exit) => exit.into(),
         Err(error) => {
+            let (message, hint) = match error.downcast_ref() {
+                // Only verbs about prices ask the gateway outside of a run.
+                Some(EngineError::Gateway(failure)) => {
+                    let said = en::price_failure(failure);
+                    (said.message, Some(said.hint))
+                }
+                known => {
+                    let hint = known.and_then(en::what_to_do);
+                    (format!("{error:#}"), hint.map(str::to_owned))
+                }
+            };
             if screen.json {
-                screen.data(&json!({"error": {"message": format!("{error:#}")}}).to_string());
+                screen.data(&json!({"error": {"message": message}}).to_string());
             }
-            screen.shows(&screen.wrapped(&format!("error: {error:#}")));
-            if let Some(hint) = error.downcast_ref().and_then(en::what_to_do) {
+            screen.shows(&screen.wrapped(&format!("error: {message}")));
+            if let Some(hint) = hint {
                 screen.shows(&screen.wrapped(&format!("  {hint}")));
             }
             Exit::Nothing.into()

@@ -1,8 +1,12 @@
 //! plan and sync: a run from its start to what is told of it.
 
+use std::collections::BTreeSet;
+
 use anyhow::bail;
 use lockstep_core::change::{RunState, State, Subject};
 use lockstep_core::failure::{Failure, FailureKind};
+use lockstep_core::models::fate::Dropped;
+use lockstep_run::ahead::Ahead;
 use lockstep_run::prices::plan::PriceRequest;
 use lockstep_run::{Request, Session, Source, Watch};
 use lockstep_store::changes::ChangeRow;
@@ -58,14 +62,17 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> anyhow::Result<E
         ));
     }
     let subjects = Subjects::of(args);
+    let mut request = models_request(args, &chosen, Go::planning());
     let mut prices = None;
-    if subjects != Subjects::Models {
-        prices = plan_prices(context, &session, &chosen, args, subjects).await?;
+    if let Some(about) =
+        price_request(context, &session, &chosen, args, Go::planning(), subjects).await?
+    {
+        let about = with_coming(context, &session, &mut request, about, subjects).await?;
+        prices = Some(plan_prices(context, &session, &about, args).await?);
     }
     let mut models = None;
     if subjects != Subjects::Prices {
         between(context, prices.as_ref());
-        let request = models_request(args, &chosen, Go::planning(), None);
         models = Some(plan_models(context, &session, &request, args).await?);
     }
     Ok(told(context, subjects, prices, models))
@@ -76,22 +83,22 @@ pub(crate) async fn sync(context: &Context, args: &SyncArgs) -> anyhow::Result<E
     let (session, chosen) = open(context, &args.plan).await?;
     let carried_on = carry_on(context, &session).await?;
     let subjects = Subjects::of(&args.plan);
+    let go = Go {
+        on: true,
+        unattended: args.consent.unattended,
+    };
+    let mut request = models_request(&args.plan, &chosen, go);
     let mut prices = None;
-    let mut after = None;
-    if subjects != Subjects::Models
-        && let Some((run, ended)) = sync_prices(context, &session, &chosen, args, subjects).await?
+    if let Some(about) = price_request(context, &session, &chosen, &args.plan, go, subjects).await?
     {
-        after = Some(run);
+        let about = with_coming(context, &session, &mut request, about, subjects).await?;
+        let (run, ended) = sync_prices(context, &session, &about, args).await?;
+        request.after = Some(run);
         prices = Some(ended);
     }
     let mut models = None;
     if subjects != Subjects::Prices {
         between(context, prices.as_ref());
-        let go = Go {
-            on: true,
-            unattended: args.consent.unattended,
-        };
-        let request = models_request(&args.plan, &chosen, go, after);
         models = Some(sync_models(context, &session, &request, args).await?);
     }
     let mut worst = told(context, subjects, prices, models);
@@ -164,47 +171,51 @@ async fn sync_models(
     Ok(Ended { told, exit })
 }
 
-/// The plan of the prices; `None` where both subjects are meant and no source is known.
+/// Asks providers first where lists follow prices: models that are about to come are priced before they do.
+async fn with_coming(
+    context: &Context,
+    session: &Session,
+    lists: &mut Request,
+    mut prices: PriceRequest,
+    subjects: Subjects,
+) -> anyhow::Result<PriceRequest> {
+    if subjects == Subjects::Both {
+        let watch = watch_signals();
+        let work = session.read_ahead(lists, &watch);
+        lists.ahead = bar::watch(&context.screen, &watch.progress, work).await?;
+        prices.coming.clone_from(lists.ahead.coming());
+    }
+    Ok(prices)
+}
+
+/// The plan of the prices.
 async fn plan_prices(
     context: &Context,
     session: &Session,
-    chosen: &Chosen,
+    request: &PriceRequest,
     args: &PlanArgs,
-    subjects: Subjects,
-) -> anyhow::Result<Option<Ended>> {
-    let go = Go::planning();
-    let Some(request) = price_request(context, session, chosen, args, go, subjects).await? else {
-        return Ok(None);
-    };
-    let run = price::planned(context, session, &request).await?;
+) -> anyhow::Result<Ended> {
+    let run = price::planned(context, session, request).await?;
     let ended = price::ended(context, session.site(), &run, args.prices.unit.unit()).await?;
-    if run.state == RunState::Planned && ended.exit == Exit::Waits {
+    let rows = context.store().price_rows_in(&run.id, State::Ready).await?;
+    if run.state == RunState::Planned && !rows.is_empty() {
         context.screen.hint(&format!(
             "Nothing was written. `lockstep apply {}` writes these prices.",
             table::short(&run.id)
         ));
     }
-    Ok(Some(ended))
+    Ok(ended)
 }
 
 async fn sync_prices(
     context: &Context,
     session: &Session,
-    chosen: &Chosen,
+    request: &PriceRequest,
     args: &SyncArgs,
-    subjects: Subjects,
-) -> anyhow::Result<Option<(String, Ended)>> {
-    let go = Go {
-        on: true,
-        unattended: args.consent.unattended,
-    };
-    let request = price_request(context, session, chosen, &args.plan, go, subjects).await?;
-    let Some(request) = request else {
-        return Ok(None);
-    };
+) -> anyhow::Result<(String, Ended)> {
     let unit = args.plan.prices.unit.unit();
     let reviewed = session.prices_reviewed_before().await?;
-    let run = price::planned(context, session, &request).await?;
+    let run = price::planned(context, session, request).await?;
     let first = !reviewed && args.consent.given();
     let run = match run.state {
         RunState::Planned if first => run,
@@ -223,7 +234,7 @@ async fn sync_prices(
             table::short(&run.id)
         ));
     }
-    Ok(Some((run.id, ended)))
+    Ok((run.id, ended))
 }
 
 async fn price_request(
@@ -234,6 +245,9 @@ async fn price_request(
     go: Go,
     subjects: Subjects,
 ) -> anyhow::Result<Option<PriceRequest>> {
+    if subjects == Subjects::Models {
+        return Ok(None);
+    }
     let request = price::request(context, session, chosen, &args.prices, &args.target, go).await?;
     if request.is_none() {
         let how = "name one, e.g. --source official, or remember one: `lockstep site source add official`";
@@ -298,7 +312,7 @@ async fn open(context: &Context, args: &PlanArgs) -> anyhow::Result<(Session, Ch
     Ok((session, chosen))
 }
 
-fn models_request(args: &PlanArgs, chosen: &Chosen, go: Go, after: Option<String>) -> Request {
+fn models_request(args: &PlanArgs, chosen: &Chosen, go: Go) -> Request {
     let source = if args.retry_failed {
         Source::RetryFailed
     } else if args.channel.is_empty() {
@@ -316,7 +330,8 @@ fn models_request(args: &PlanArgs, chosen: &Chosen, go: Go, after: Option<String
         unattended: go.unattended,
         own_settings: chosen.own,
         go_on: go.on,
-        after,
+        after: None,
+        ahead: Ahead::default(),
     }
 }
 
@@ -415,6 +430,16 @@ pub(crate) fn tell(context: &Context, site: &Site, run: &Run, rows: &[ChangeRow]
     screen.data(&table::summary(run, &form::counts(rows), now));
     for hint in table::advice(rows) {
         screen.hint(&format!("  {hint}"));
+    }
+    let waiting: BTreeSet<&String> = rows
+        .iter()
+        .flat_map(|row| &row.dropped)
+        .filter(|(_, why)| *why == Dropped::Unpriced)
+        .map(|(name, _)| name)
+        .collect();
+    if !waiting.is_empty() {
+        let waiting: Vec<String> = waiting.into_iter().cloned().collect();
+        screen.hint(&en::without_price(&waiting));
     }
     Value::Null
 }

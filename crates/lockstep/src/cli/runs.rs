@@ -1,5 +1,6 @@
 //! `lockstep runs`: history, and one run in full.
 
+use comfy_table::{ColumnConstraint, Width};
 use lockstep_core::change::{State, Subject};
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::prices::PriceRow;
@@ -71,10 +72,7 @@ pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<E
     for (run, counts) in &runs {
         table.add_row(vec![
             table::short(&run.id).to_owned(),
-            form::time(run.started_at)
-                .get(..16)
-                .unwrap_or("")
-                .replace('T', " "),
+            started(run, context.engine.now()),
             what(run),
             run.state.code().to_owned(),
             counts.changed.to_string(),
@@ -83,8 +81,20 @@ pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<E
             counts.total.to_string(),
         ]);
     }
+    for (column, width) in [(0, 15), (1, 15)] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
+        }
+    }
     screen.data(&table::text(&table));
     Ok(Exit::Done)
+}
+
+/// When a run was started: without the year where it is this one, so that a line stays a line.
+fn started(run: &Run, now: i64) -> String {
+    let (at, now) = (form::time(run.started_at), form::time(now));
+    let from = if at.get(..5) == now.get(..5) { 5 } else { 0 };
+    at.get(from..16).unwrap_or("").replace('T', " ")
 }
 
 /// What a run did, in a word or two.
@@ -206,7 +216,7 @@ fn line(run: &Run, counts: &RunCounts) -> Value {
         "started_at": form::time(run.started_at),
         "ended_at": run.ended_at.map(form::time),
         "statistics": form::statistics(counts),
-        "error": run.failure.as_ref().map(form::error),
+        "error": form::run_error(run),
     })
 }
 

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::bail;
+use anyhow::{Context as _, bail};
+use lockstep_core::prices::source::parse_cidr;
 use lockstep_core::settings::{FIELDS, Settings};
 use lockstep_core::site::GatewayUrl;
 use lockstep_run::SiteAccess;
@@ -11,7 +12,7 @@ use lockstep_store::sites::{NewSite, Site, SiteEdit};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::args::{SiteAddArgs, SiteEditArgs, SiteVerb, Target};
+use super::args::{SiteAddArgs, SiteEditArgs, SiteVerb, Target, Tuning};
 use super::context::{Context, read_token, seconds_at_auto};
 use super::doctor;
 use super::exit::Exit;
@@ -42,6 +43,7 @@ pub(crate) async fn site(context: &Context, verb: &SiteVerb) -> anyhow::Result<E
 async fn add(context: &Context, args: &SiteAddArgs) -> anyhow::Result<Exit> {
     let url = GatewayUrl::parse(&args.url)?;
     check_user_id(&args.user_id)?;
+    networks(&args.allow_private)?;
     let Some(token) = read_token(args.token.token_stdin)? else {
         bail!(
             "Configuration missing: the Admin Token. Pipe it in with --token-stdin, or put it in LOCKSTEP_TOKEN. \
@@ -50,9 +52,9 @@ async fn add(context: &Context, args: &SiteAddArgs) -> anyhow::Result<Exit> {
     };
     let mut settings = Settings::default();
     let mut stored = BTreeMap::new();
-    for (key, value) in args.tuning.texts() {
-        settings.set(key, &value)?;
-        stored.insert(key.to_owned(), value);
+    for (key, value) in given(&args.tuning, &args.set)? {
+        settings.set(&key, &value)?;
+        stored.insert(key, value);
     }
     let store = context.store();
     if store.site_by_name(&args.name).await.is_ok() {
@@ -160,15 +162,43 @@ async fn test(context: &Context, access: SiteAccess) -> anyhow::Result<Vec<Findi
     Ok(session.doctor(seconds_at_auto).await)
 }
 
+/// Settings that were given, by key: those with flags of their own, and those of `--set`. Lines of one key add up.
+fn given(tuning: &Tuning, set: &[String]) -> anyhow::Result<Vec<(String, String)>> {
+    let mut texts: Vec<(String, String)> = tuning
+        .texts()
+        .into_iter()
+        .map(|(key, value)| (key.to_owned(), value))
+        .collect();
+    for pair in set {
+        let (key, value) = pair.split_once('=').with_context(|| {
+            format!("--set {pair}: write KEY=VALUE; `lockstep config example` prints the keys")
+        })?;
+        match texts.iter_mut().find(|(known, _)| known == key) {
+            Some((_, known)) => *known = format!("{known}\n{value}"),
+            None => texts.push((key.to_owned(), value.to_owned())),
+        }
+    }
+    Ok(texts)
+}
+
+/// Refuses what is no network.
+fn networks(texts: &[String]) -> anyhow::Result<()> {
+    for text in texts.iter().filter(|text| !text.trim().is_empty()) {
+        parse_cidr(text.trim())?;
+    }
+    Ok(())
+}
+
 async fn edit(context: &Context, args: &SiteEditArgs) -> anyhow::Result<Exit> {
     let store = context.store();
     let site = store.site_by_name(&args.name).await?;
     let mut check = Settings::default();
     let mut settings: BTreeMap<String, Option<String>> = BTreeMap::new();
-    for (key, value) in args.tuning.texts() {
-        check.set(key, &value)?;
-        settings.insert(key.to_owned(), Some(value));
+    for (key, value) in given(&args.tuning, &args.set)? {
+        check.set(&key, &value)?;
+        settings.insert(key, Some(value));
     }
+    networks(&args.allow_private)?;
     for key in &args.reset {
         if !FIELDS.iter().any(|field| field.key == key) {
             bail!("there is no setting `{key}`");

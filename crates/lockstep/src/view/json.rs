@@ -1,7 +1,7 @@
 //! The JSON of a run: stable, documented in docs/json.md, one object.
 
 use jiff::Timestamp;
-use lockstep_core::change::State;
+use lockstep_core::change::{State, Subject};
 use lockstep_core::failure::Failure;
 use lockstep_core::hold::Reason;
 use lockstep_core::models::list::parse;
@@ -55,7 +55,16 @@ pub(crate) fn head(site: &Site, run: &Run, counts: &RunCounts, now: i64) -> Valu
             "writes": run.writes,
             "throttled": run.throttled,
         },
-        "error": run.failure.as_ref().map(error),
+        "error": run_error(run),
+    })
+}
+
+/// Why a run as a whole failed, as JSON.
+pub(crate) fn run_error(run: &Run) -> Option<Value> {
+    let failure = run.failure.as_ref()?;
+    Some(match run.subject {
+        Subject::Models => error(failure),
+        Subject::Prices => price_error(failure),
     })
 }
 
@@ -163,6 +172,11 @@ impl Lists {
 /// A failure as JSON.
 pub(crate) fn error(failure: &Failure) -> Value {
     said(failure.kind.code(), "kind", &en::failure(failure))
+}
+
+/// A failure that is about prices, as JSON.
+pub(crate) fn price_error(failure: &Failure) -> Value {
+    said(failure.kind.code(), "kind", &en::price_failure(failure))
 }
 
 /// A reason as JSON.

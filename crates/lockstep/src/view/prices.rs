@@ -1,7 +1,8 @@
 //! Prices for people and programs: in dollars per million tokens, or in the gateway's ratios.
 
-use comfy_table::{Cell, Color};
+use comfy_table::{Cell, Color, ColumnConstraint, Width};
 use lockstep_core::change::State;
+use lockstep_core::hold::ReasonCode;
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::usd::Usd;
 use lockstep_core::prices::values::{Kind, Values};
@@ -11,7 +12,7 @@ use lockstep_store::status::ItemStatus;
 use serde_json::{Map, Value, json};
 
 use super::Screen;
-use super::json::{error, reason, time};
+use super::json::{price_error, reason, time};
 use super::table::{plain, text};
 use crate::words::en;
 
@@ -46,7 +47,7 @@ pub(crate) fn item(row: &PriceRow) -> Value {
         "new": row.new.as_ref().map(|text| value(row.field, text)),
         "source": row.source,
         "status": row.status().code(),
-        "error": row.failure.as_ref().map(error),
+        "error": row.failure.as_ref().map(price_error),
         "hold": row.hold.as_ref().map(reason),
         "skip": row.skip.as_ref().map(reason),
         "usd_old": row.usd_old.as_ref().map(usd),
@@ -102,8 +103,17 @@ fn cents(sum: f64) -> f64 {
 pub(crate) fn changes(screen: &Screen, rows: &[PriceRow], unit: Unit) -> Option<String> {
     let mut table = plain(screen, &["STATUS", "MODEL", "PRICE", "SOURCE"]);
     let mut told = false;
+    let mut unknown = Vec::new();
     for model in rows.chunk_by(|one, next| one.model == next.model) {
         if model.iter().all(|row| row.state == State::Same) {
+            continue;
+        }
+        let no_source = |row: &PriceRow| {
+            let skip = row.skip.as_ref();
+            skip.is_some_and(|skip| skip.code == ReasonCode::NoSource)
+        };
+        if !screen.verbose && model.iter().all(no_source) {
+            unknown.push(model[0].model.clone());
             continue;
         }
         told = true;
@@ -116,7 +126,15 @@ pub(crate) fn changes(screen: &Screen, rows: &[PriceRow], unit: Unit) -> Option<
             Cell::new(first.source.as_deref().unwrap_or("")),
         ]);
     }
-    told.then(|| text(&table))
+    for (column, percent) in [(1, 30), (3, 22)] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Percentage(percent)));
+        }
+    }
+    let mut parts = Vec::new();
+    parts.extend(told.then(|| text(&table)));
+    parts.extend((!unknown.is_empty()).then(|| screen.wrapped(&en::no_source(&unknown))));
+    (!parts.is_empty()).then(|| parts.join("\n\n"))
 }
 
 fn status(model: &[PriceRow]) -> (&'static str, Color) {
@@ -166,16 +184,14 @@ fn story(screen: &Screen, model: &[PriceRow], unit: Unit) -> String {
         if row.status() == ItemStatus::Failed
             && let Some(failure) = &row.failure
         {
-            let said = en::failure(failure).message;
+            let said = en::price_failure(failure).message;
             if !lines.contains(&said) {
                 lines.push(said);
             }
         }
     }
     if screen.verbose {
-        if first.detail.formula.len() > 1 {
-            lines.push(formula(&first.detail.formula));
-        }
+        lines.extend(formula(&first.detail.formula));
         for row in model {
             for (source, said) in &row.detail.others {
                 lines.push(format!(
@@ -246,9 +262,12 @@ pub(crate) fn dollars(sum: f64) -> String {
         return format!("${exact:.2}");
     }
     let size = exact.abs().log10().floor();
-    let decimals = (5.0 - size).clamp(0.0, 12.0) as usize;
+    let decimals = (5.0 - size).clamp(2.0, 12.0) as usize;
     let text = format!("{exact:.decimals$}");
-    format!("${}", text.trim_end_matches('0').trim_end_matches('.'))
+    // At least cents.
+    let whole = text.find('.').map_or(text.len(), |dot| dot + 3);
+    let end = text.trim_end_matches('0').len().max(whole);
+    format!("${}", text.get(..end).unwrap_or(&text))
 }
 
 fn in_ratios(row: &PriceRow) -> String {
@@ -261,17 +280,22 @@ fn in_ratios(row: &PriceRow) -> String {
     )
 }
 
-/// The factors of a price: `2.5 x recharge 0.14 x group 1.5 = 0.525`.
-fn formula(factors: &[(String, f64)]) -> String {
+/// The factors of a price that change it: `$2.50 x recharge 0.14 x group 1.5 = $0.525`.
+fn formula(factors: &[(String, f64)]) -> Option<String> {
     let mut text = String::new();
+    let mut changes = false;
     for (name, number) in factors {
         match name.as_str() {
             "price" => text.push_str(&dollars(*number)),
             "result" => text.push_str(&format!(" = {}", dollars(*number))),
-            _ => text.push_str(&format!(" x {name} {number}")),
+            _ if *number == 1.0 => {}
+            _ => {
+                changes = true;
+                text.push_str(&format!(" x {name} {number}"));
+            }
         }
     }
-    text
+    changes.then_some(text)
 }
 
 /// A value short enough for a cell: expressions are long.
@@ -297,6 +321,7 @@ mod tests {
             (0.075, "$0.075"),
             (0.1 * 3.0, "$0.30"),
             (0.000_001, "$0.000001"),
+            (0.599_999_998, "$0.60"),
             (1_234.567_891, "$1234.57"),
         ] {
             assert_eq!(dollars(sum), text);

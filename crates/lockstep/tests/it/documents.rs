@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 
 use lockstep_core::change::{RunState, State};
 use lockstep_core::failure::FailureKind;
+use lockstep_core::formats::SkipReason;
 use lockstep_core::hold::{Answer, ReasonCode};
 use lockstep_core::models::fate::{Dropped, Kept};
 use lockstep_core::models::policy::Policy;
+use lockstep_core::prices::field::Field;
+use lockstep_core::prices::source::SourceState;
 use lockstep_sim::Manner;
 use serde_json::Value;
 
-use crate::schema::schema;
+use crate::schema::{price_schema, schema};
 use crate::tester::Shell;
-use crate::world::{mixed, names, start, texts};
+use crate::world::{mixed, names, priced, start, texts};
 
 const WORDS: &str = include_str!("../../../../docs/json.md");
 
@@ -20,41 +23,79 @@ fn codes<T: Copy>(all: &[T], code: impl Fn(T) -> &'static str) -> BTreeSet<&'sta
     all.iter().map(|value| code(*value)).collect()
 }
 
+/// What a list of a schema allows.
+fn listed(schema: &Value, place: &str) -> BTreeSet<String> {
+    let found = schema
+        .pointer(place)
+        .unwrap_or_else(|| panic!("no {place}"));
+    texts(found).into_iter().map(str::to_owned).collect()
+}
+
+#[track_caller]
+fn same(schema: &Value, place: &str, codes: BTreeSet<&str>) {
+    let codes: BTreeSet<String> = codes.into_iter().map(str::to_owned).collect();
+    assert_eq!(listed(schema, place), codes, "{place}");
+}
+
 #[test]
-fn the_schema_has_exactly_the_codes_of_the_program() {
-    let schema = schema();
-    let listed = |place: &str| -> BTreeSet<String> {
-        let found = schema
-            .pointer(place)
-            .unwrap_or_else(|| panic!("no {place}"));
-        texts(found).into_iter().map(str::to_owned).collect()
-    };
-    let same = |place: &str, codes: BTreeSet<&str>| {
-        let codes: BTreeSet<String> = codes.into_iter().map(str::to_owned).collect();
-        assert_eq!(listed(place), codes, "{place}");
-    };
+fn the_schemas_have_exactly_the_codes_of_the_program() {
+    let (models, prices) = (schema(), price_schema());
+    for schema in [&models, &prices] {
+        same(
+            schema,
+            "/properties/state/enum",
+            codes(RunState::ALL, RunState::code),
+        );
+        same(
+            schema,
+            "/$defs/error/properties/kind/enum",
+            codes(FailureKind::ALL, FailureKind::code),
+        );
+    }
     let item = "/$defs/item/properties";
     same(
-        "/properties/state/enum",
-        codes(RunState::ALL, RunState::code),
-    );
-    same(
-        "/$defs/error/properties/kind/enum",
-        codes(FailureKind::ALL, FailureKind::code),
-    );
-    same(
+        &models,
         &format!("{item}/kept/items/properties/why/enum"),
         codes(Kept::ALL, Kept::code),
     );
     same(
+        &models,
         &format!("{item}/dropped/items/properties/why/enum"),
         codes(Dropped::ALL, Dropped::code),
     );
-    let holds = listed(&format!("{item}/hold/properties/reason/enum"));
-    let skips = listed(&format!("{item}/skip/properties/reason/enum"));
-    assert!(holds.is_disjoint(&skips));
-    let both: BTreeSet<&str> = holds.union(&skips).map(String::as_str).collect();
-    assert_eq!(both, codes(ReasonCode::ALL, ReasonCode::code));
+    same(
+        &prices,
+        &format!("{item}/field/enum"),
+        codes(Field::ALL, Field::code),
+    );
+    same(
+        &prices,
+        "/$defs/source/properties/state/enum",
+        codes(SourceState::ALL, SourceState::code),
+    );
+    same(
+        &prices,
+        "/$defs/source/properties/skipped/items/properties/reason/enum",
+        codes(SkipReason::ALL, SkipReason::code),
+    );
+    // Each reason has its one place: it is about lists or about prices, and it holds or skips.
+    let places = [
+        (&models, "hold"),
+        (&models, "skip"),
+        (&prices, "hold"),
+        (&prices, "skip"),
+    ];
+    let mut all = Vec::new();
+    for (schema, part) in places {
+        all.extend(listed(
+            schema,
+            &format!("{item}/{part}/properties/reason/enum"),
+        ));
+    }
+    all.sort_unstable();
+    let mut wanted: Vec<&str> = ReasonCode::ALL.iter().map(|code| code.code()).collect();
+    wanted.sort_unstable();
+    assert_eq!(all, wanted);
 }
 
 /// The part of the document under a heading that starts so.
@@ -95,23 +136,43 @@ fn the_document_names_every_code_in_its_place() {
     names_all("## `held`", codes(Answer::ALL, Answer::code));
     names_all("## `channel`", codes(State::ALL, State::code));
     names_all("## `channel`", codes(Policy::ALL, Policy::code));
-    let schema = schema();
-    for (heading, place) in [("### `hold.reason`", "hold"), ("### `skip.reason`", "skip")] {
-        let place = format!("/$defs/item/properties/{place}/properties/reason/enum");
-        names_all(heading, texts(schema.pointer(&place).expect("there")));
+    names_all("## `diff`", codes(SourceState::ALL, SourceState::code));
+    names_all("## `diff`", codes(SkipReason::ALL, SkipReason::code));
+    names_all("## A price run", codes(Field::ALL, Field::code));
+    let prices = price_schema();
+    for schema in [&schema(), &prices] {
+        for (heading, place) in [("### `hold.reason`", "hold"), ("### `skip.reason`", "skip")] {
+            let place = format!("/$defs/item/properties/{place}/properties/reason/enum");
+            names_all(heading, texts(schema.pointer(&place).expect("there")));
+        }
+        names_all("## A run", texts(&schema["properties"]["trigger"]["enum"]));
+        names_all("## A run", texts(&schema["properties"]["subject"]["enum"]));
     }
+    let keys = |heading: &str, schema: &Value, place: &str| {
+        let properties = schema
+            .pointer(place)
+            .and_then(Value::as_object)
+            .unwrap_or_else(|| panic!("no {place}"));
+        names_all(heading, properties.keys().map(String::as_str));
+    };
     for place in [
         "/properties",
         "/properties/statistics/properties",
         "/properties/requests/properties",
         "/$defs/item/properties",
     ] {
-        let properties = schema
-            .pointer(place)
-            .and_then(Value::as_object)
-            .expect("there");
-        names_all("## A run", properties.keys().map(String::as_str));
+        keys("## A run", &schema(), place);
     }
+    for place in [
+        "/$defs/item/properties",
+        "/$defs/item/properties/formula/properties",
+        "/$defs/usd/properties",
+        "/$defs/conflict/properties",
+    ] {
+        keys("## A price run", &prices, place);
+    }
+    keys("## `diff`", &prices, "/$defs/source/properties");
+    names_all("## A price run", ["items", "sources", "conflicts"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -121,8 +182,9 @@ async fn the_document_names_every_key_that_is_printed() {
             Value::Object(object) => {
                 for (key, value) in object {
                     found.insert(key.clone());
-                    // Its keys are the names of flags.
-                    if key != "settings" {
+                    // Their keys are names: of flags, of models, of fields and sources.
+                    let names = ["settings", "differences", "usd", "suspicious", "values"];
+                    if !names.contains(&key.as_str()) {
                         keys(value, found);
                     }
                 }
@@ -131,8 +193,10 @@ async fn the_document_names_every_key_that_is_printed() {
             _ => {}
         }
     }
-    let gateway = start(mixed()).await;
+    let gateway = start(priced(mixed())).await;
     let mut shell = Shell::with_site(&gateway).await;
+    shell.set("LOCKSTEP_ALLOW_PRIVATE", "127.0.0.0/8");
+    let list = gateway.provider("list").base_url().to_owned();
     let config = shell.path("lockstep.toml").display().to_string();
     std::fs::write(&config, "").expect("written");
     shell.set("LOCKSTEP_CONFIG", &config);
@@ -151,6 +215,18 @@ async fn the_document_names_every_key_that_is_printed() {
         ("## `site`", &["site", "list"]),
         ("## `doctor`", &["site", "test"]),
         ("## `doctor`", &["doctor"]),
+        ("## `site`", &["site", "source", "add", &list]),
+        ("## `site`", &["site", "source", "list"]),
+        ("## `diff`", &["site", "source", "test"]),
+        ("## `diff`", &["diff"]),
+        ("## `unpriced`", &["unpriced"]),
+        ("## A price run", &["plan", "prices", "--mode", "both"]),
+        ("## A price run", &["plan", "both"]),
+        ("## `price`", &["price", "lock", "gpt-5"]),
+        ("## `price`", &["price", "answers"]),
+        ("## `price`", &["price", "show", "gpt-5"]),
+        ("## `price`", &["price", "unlock", "gpt-5"]),
+        ("## `site`", &["site", "source", "remove", &list]),
         ("## The rest", &["backup", "copy.db"]),
         ("## The rest", &["config", "check"]),
         ("## The rest", &["config", "example"]),
@@ -163,7 +239,13 @@ async fn the_document_names_every_key_that_is_printed() {
         for key in found {
             let here = section(heading).contains(&format!("`{key}`"));
             let quoted = WORDS.contains(&format!("\"{key}\":"));
-            let above = heading == "## `runs`" && section("## A run").contains(&format!("`{key}`"));
+            let also: &[&str] = match heading {
+                "## `runs`" => &["## A run"],
+                "## A price run" => &["## A run", "## `diff`"],
+                _ => &[],
+            };
+            let mut also = also.iter().map(|heading| section(heading));
+            let above = also.any(|text| text.contains(&format!("`{key}`")));
             assert!(
                 here || quoted || above,
                 "`{key}` of {args:?} is not told under {heading}"

@@ -1,14 +1,15 @@
-//! What holds for every verb: only three of them write, and each prints one JSON object.
+//! What holds for every verb: only four of them write, and each prints one JSON object.
 
 use std::collections::BTreeSet;
 
 use lockstep_sim::{Gateway, Manner};
+use serde_json::json;
 
 use crate::canary;
 use crate::tester::Shell;
-use crate::world::{lists, mixed, names, start, written};
+use crate::world::{lists, mixed, names, priced, start, written};
 
-/// Every verb but sync, apply and undo, in an order in which each has something to work on.
+/// Every verb but sync, apply, undo and `unpriced --apply`, in an order in which each has something to work on.
 const HARMLESS: &[&[&str]] = &[
     &["config", "example"],
     &["config", "check"],
@@ -33,6 +34,40 @@ const HARMLESS: &[&[&str]] = &[
     &["channel", "show", "1"],
     &["channel", "set", "1", "--policy", "exact"],
     &["channel", "set", "--provider", "PROVIDER", "--exclude", "x"],
+    &["site", "source", "add", "PRICES,name=list"],
+    &[
+        "site",
+        "source",
+        "add",
+        "file:nowhere.json,name=later",
+        "--untested",
+    ],
+    &["site", "source", "list"],
+    &["site", "source", "test", "list"],
+    &["site", "source", "remove", "later"],
+    &["plan", "prices", "--source", "PRICES"],
+    &[
+        "plan",
+        "prices",
+        "--mode",
+        "both",
+        "--all-models",
+        "--ratios",
+    ],
+    &["plan", "both"],
+    &["diff"],
+    &["diff", "PRICES", "--search", "gpt"],
+    &["diff", "--request", "request.json"],
+    &["unpriced"],
+    &["unpriced", "--source", "PRICES", "--ratios"],
+    &["runs", "RUN", "--ratios"],
+    &["held"],
+    &["price", "lock", "gpt-5", "--field", "model_ratio"],
+    &["price", "keep-kind", "gpt-5"],
+    &["price", "ignore", "gpt-5-mini"],
+    &["price", "answers"],
+    &["price", "show", "gpt-5"],
+    &["price", "unlock", "gpt-5"],
     &["backup", "copy.db"],
     &["site", "remove", "main"],
     &["site", "remove", "main", "--yes"],
@@ -40,7 +75,14 @@ const HARMLESS: &[&[&str]] = &[
 ];
 
 /// What writes, when there is no yes.
-const UNASKED: &[&[&str]] = &[&["sync"], &["apply"], &["apply", "--held"], &["undo"]];
+const UNASKED: &[&[&str]] = &[
+    &["sync"],
+    &["apply"],
+    &["apply", "--held"],
+    &["undo"],
+    &["sync", "prices", "--source", "PRICES"],
+    &["unpriced", "--apply", "--source", "PRICES"],
+];
 
 /// A row of the tables with real things in it.
 async fn filled(shell: &Shell, gateway: &Gateway, args: &[&str]) -> Vec<String> {
@@ -48,6 +90,9 @@ async fn filled(shell: &Shell, gateway: &Gateway, args: &[&str]) -> Vec<String> 
     for text in args {
         filled.push(match *text {
             "PROVIDER" => gateway.provider("acme").base_url().to_owned(),
+            text if text.starts_with("PRICES") => {
+                text.replace("PRICES", gateway.provider("list").base_url())
+            }
             "RUN" => {
                 let (told, _) = shell.json(&["runs", "--limit", "1"]).await;
                 told["runs"][0]["run"].as_str().expect("a run").to_owned()
@@ -56,6 +101,15 @@ async fn filled(shell: &Shell, gateway: &Gateway, args: &[&str]) -> Vec<String> 
         });
     }
     filled
+}
+
+/// What the verbs about prices need: a place that may be called, and a request in a file.
+fn prepared(shell: &mut Shell, gateway: &Gateway) {
+    shell.set("LOCKSTEP_ALLOW_PRIVATE", "127.0.0.0/8");
+    let request = json!({"upstreams": [
+        {"name": "list", "base_url": gateway.provider("list").base_url(), "endpoint": "/api/pricing"},
+    ]});
+    std::fs::write(shell.path("request.json"), request.to_string()).expect("written");
 }
 
 async fn verbs(shell: &Shell, above: &[&str]) -> BTreeSet<String> {
@@ -86,9 +140,14 @@ async fn every_verb_is_in_the_table_of_those_that_write_or_of_those_that_do_not(
             .collect()
     };
     assert_eq!(verbs(&shell, &[]).await, known(0, ""));
-    for above in ["config", "channel"] {
+    for above in ["config", "channel", "price"] {
         assert_eq!(verbs(&shell, &[above]).await, known(1, above));
     }
+    let of_sources = HARMLESS
+        .iter()
+        .filter(|args| args.get(1) == Some(&"source"));
+    let of_sources: BTreeSet<String> = of_sources.map(|args| args[2].to_owned()).collect();
+    assert_eq!(verbs(&shell, &["site", "source"]).await, of_sources);
     let mut site = known(1, "site");
     site.insert("add".to_owned());
     assert_eq!(verbs(&shell, &["site"]).await, site);
@@ -96,14 +155,16 @@ async fn every_verb_is_in_the_table_of_those_that_write_or_of_those_that_do_not(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn every_verb_but_sync_apply_and_undo_makes_no_write() {
-    let gateway = start(mixed()).await;
+async fn every_verb_but_the_four_that_write_makes_no_write() {
+    let gateway = start(priced(mixed())).await;
     let mut shell = Shell::new();
+    prepared(&mut shell, &gateway);
     shell.add_site("main", &gateway).await.is(0);
     let config = shell.path("lockstep.toml").display().to_string();
     std::fs::write(&config, "[sync]\nburst = 5\n").expect("written");
     shell.set("LOCKSTEP_CONFIG", &config);
     let before = lists(&gateway);
+    let prices = gateway.price_texts();
     for args in HARMLESS {
         let args = filled(&shell, &gateway, args).await;
         let args: Vec<&str> = args.iter().map(String::as_str).collect();
@@ -119,20 +180,24 @@ async fn every_verb_but_sync_apply_and_undo_makes_no_write() {
         assert!(gateway.writes().is_empty(), "{args:?} wrote");
     }
     assert_eq!(lists(&gateway), before);
+    assert_eq!(gateway.price_texts(), prices);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_that_writes_does_so_without_a_yes() {
-    let gateway = start(mixed()).await;
-    let shell = Shell::at(&gateway);
+    let gateway = start(priced(mixed())).await;
+    let mut shell = Shell::at(&gateway);
+    prepared(&mut shell, &gateway);
     shell.run(&["plan"]).await.is(2);
     shell.run(&["apply", "--yes", "--only", "1"]).await;
     shell.run(&["plan"]).await.is(2);
     let before = written(&gateway);
     assert_eq!(before, [1]);
     for args in UNASKED {
+        let args = filled(&shell, &gateway, args).await;
+        let args: Vec<&str> = args.iter().map(String::as_str).collect();
         for more in [&[][..], &["--json"], &["--quiet"], &["-v"]] {
-            shell.run(&[args, more].concat()).await.is(2);
+            shell.run(&[&args, more].concat()).await.is(2);
             assert_eq!(gateway.writes().len(), 1, "{args:?} {more:?} wrote");
         }
     }
@@ -140,8 +205,9 @@ async fn nothing_that_writes_does_so_without_a_yes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn every_verb_prints_one_json_object_whether_it_succeeds_or_not() {
-    let gateway = start(mixed()).await;
+    let gateway = start(priced(mixed())).await;
     let mut shell = Shell::new();
+    prepared(&mut shell, &gateway);
     shell.add_site("main", &gateway).await.is(0);
     let config = shell.path("lockstep.toml").display().to_string();
     std::fs::write(&config, "").expect("written");
@@ -156,11 +222,20 @@ async fn every_verb_prints_one_json_object_whether_it_succeeds_or_not() {
         &["site", "edit", "main", "--reset", "speed"],
         &["config", "check", "--config", "nowhere"],
         &["backup", "/proc/nowhere"],
+        &["plan", "prices"],
+        &["plan", "prices", "--source", "nonsense"],
+        &["plan", "prices", "--source", "channel:99"],
+        &["diff", "--request", "nowhere.json"],
+        &["site", "source", "remove", "nobody"],
+        &["site", "source", "test"],
+        &["price", "unlock", "nobody"],
+        &["price", "keep-kind", "nobody"],
+        &["held", "keep", "nobody"],
     ];
     shell.run(&["plan"]).await.is(2);
     let all = mistakes
         .iter()
-        .chain(UNASKED.iter().take(3))
+        .chain(UNASKED.iter().filter(|args| **args != ["undo"]))
         .chain(HARMLESS);
     for args in all {
         let args = filled(&shell, &gateway, args).await;

@@ -10,41 +10,162 @@ use crate::tester::Shell;
 use crate::world::{items, mixed, start, texts};
 
 const SCHEMA: &str = include_str!("../../../../docs/run.schema.json");
+const PRICE_SCHEMA: &str = include_str!("../../../../docs/price-run.schema.json");
 
+/// The schema of a run about model lists.
 pub(crate) fn schema() -> Value {
     serde_json::from_str(SCHEMA).expect("the schema is JSON")
 }
 
+/// The schema of a run about prices.
+pub(crate) fn price_schema() -> Value {
+    serde_json::from_str(PRICE_SCHEMA).expect("the schema is JSON")
+}
+
 fn validator() -> Validator {
+    validator_of(&schema())
+}
+
+fn validator_of(schema: &Value) -> Validator {
     jsonschema::options()
         .should_validate_formats(true)
-        .build(&schema())
+        .build(schema)
         .expect("the schema is one")
+}
+
+#[track_caller]
+fn is_of(schema: &Value, run: &Value) {
+    let mistakes: Vec<String> = validator_of(schema)
+        .iter_errors(run)
+        .map(|error| format!("{}: {error}", error.instance_path()))
+        .collect();
+    assert!(mistakes.is_empty(), "{mistakes:#?}\n{run:#}");
 }
 
 /// Asserts that an object is a run as the schema has it, and what the schema cannot say.
 #[track_caller]
 fn is_a_run(run: &Value) {
-    let mistakes: Vec<String> = validator()
-        .iter_errors(run)
-        .map(|error| format!("{}: {error}", error.instance_path()))
+    is_of(&schema(), run);
+    adds_up(run);
+    let ids: Vec<i64> = items(run)
+        .iter()
+        .filter_map(|item| item["channel_id"].as_i64())
         .collect();
-    assert!(mistakes.is_empty(), "{mistakes:#?}\n{run:#}");
+    assert!(ids.is_sorted() && ids.len() == items(run).len());
+    let statuses = items(run).iter().map(|item| item["status"].as_str());
+    counts_are(run, statuses.map(|status| status.expect("a status")));
+    for item in items(run) {
+        is_an_item(item);
+    }
+}
 
+/// Asserts that an object is a run about prices as its schema has it, and what the schema cannot say.
+#[track_caller]
+pub(crate) fn is_a_price_run(run: &Value) {
+    is_of(&price_schema(), run);
+    adds_up(run);
+    let text = |item: &Value, key: &str| item[key].as_str().unwrap_or_default().to_owned();
+    let place = |item: &Value| {
+        let field = FIELDS.iter().position(|field| item["field"] == *field);
+        (text(item, "model"), field.expect("a field"))
+    };
+    let places: Vec<(String, usize)> = items(run).iter().map(place).collect();
+    assert!(places.is_sorted_by(|one, next| one < next), "{places:?}");
+    let models: Vec<&[Value]> = items(run)
+        .chunk_by(|one, next| one["model"] == next["model"])
+        .collect();
+    counts_are(run, models.iter().map(|model| status_of_model(model)));
+    for model in models {
+        let any = |test: &dyn Fn(&Value) -> bool| model.iter().any(test);
+        assert_eq!(
+            any(&|item| item["status"] == "held"),
+            any(&|item| !item["hold"].is_null()),
+            "{model:?}"
+        );
+        for item in model {
+            for same in ["usd_old", "usd_new", "kind_old", "kind_new", "source"] {
+                assert_eq!(item[same], model[0][same], "{same} of {model:?}");
+            }
+            is_a_price_item(item);
+        }
+    }
+}
+
+/// The fields in the order in which they are told.
+const FIELDS: [&str; 10] = [
+    "model_ratio",
+    "completion_ratio",
+    "cache_ratio",
+    "create_cache_ratio",
+    "image_ratio",
+    "audio_ratio",
+    "audio_completion_ratio",
+    "model_price",
+    "billing_mode",
+    "billing_expr",
+];
+
+/// The status of a model by those of its values. A part that was not written any more is told as skipped.
+fn status_of_model(model: &[Value]) -> &'static str {
+    let any = |status: &str| model.iter().any(|item| item["status"] == status);
+    let dropped = |item: &Value| item["status"] == "skipped" && item["skip"].is_null();
+    if any("failed") {
+        "failed"
+    } else if any("held") {
+        "held"
+    } else if any("planned") {
+        "planned"
+    } else if model.iter().any(dropped) {
+        "skipped"
+    } else if any("success") {
+        "success"
+    } else {
+        "skipped"
+    }
+}
+
+#[track_caller]
+fn is_a_price_item(item: &Value) {
+    let is_text = ["billing_mode", "billing_expr"]
+        .iter()
+        .any(|field| item["field"] == *field);
+    for value in [&item["old"], &item["new"]] {
+        assert!(value.is_null() || value.is_string() == is_text, "{item}");
+    }
+    let status = item["status"].as_str().expect("a status");
+    assert_eq!(status == "failed", !item["error"].is_null(), "{item}");
+    if !item["hold"].is_null() {
+        assert_eq!(status, "held", "{item}");
+    }
+    if !item["skip"].is_null() {
+        assert!(["skipped", "held"].contains(&status), "{item}");
+    }
+}
+
+#[track_caller]
+fn counts_are<'a>(run: &Value, statuses: impl Iterator<Item = &'a str>) {
+    let mut counted = std::collections::BTreeMap::new();
+    for status in statuses {
+        *counted.entry(status.to_owned()).or_insert(0_u64) += 1;
+    }
+    for status in ["success", "failed", "held", "skipped", "planned"] {
+        let told = run["statistics"][status].as_u64().expect("a count");
+        let found = counted.get(status).copied().unwrap_or(0);
+        assert_eq!(told, found, "{status} of {run:#}");
+    }
+    let total: u64 = counted.values().sum();
+    assert_eq!(run["statistics"]["total"], total, "{run:#}");
+}
+
+/// Asserts what is true of the head of every run.
+#[track_caller]
+fn adds_up(run: &Value) {
     let count = |name: &str| run["statistics"][name].as_u64().expect("a count");
     let sum: u64 = ["success", "failed", "held", "skipped", "planned"]
         .into_iter()
         .map(count)
         .sum();
     assert_eq!(count("total"), sum, "{run}");
-    assert_eq!(count("total"), items(run).len() as u64, "{run}");
-    for status in ["success", "failed", "held", "skipped", "planned"] {
-        let of_status = items(run)
-            .iter()
-            .filter(|item| item["status"] == status)
-            .count();
-        assert_eq!(count(status), of_status as u64, "{status} of {run}");
-    }
     let id = uuid::Uuid::parse_str(run["run"].as_str().expect("an id")).expect("a UUID");
     assert_eq!(id.get_version_num(), 7);
     let time = |value: &Value| {
@@ -61,14 +182,6 @@ fn is_a_run(run: &Value) {
     let ended = ["done", "partial", "failed", "cancelled"]
         .contains(&run["state"].as_str().expect("a state"));
     assert_eq!(ended, run["ended_at"].is_string(), "{run}");
-    let ids: Vec<i64> = items(run)
-        .iter()
-        .filter_map(|item| item["channel_id"].as_i64())
-        .collect();
-    assert!(ids.is_sorted() && ids.len() == items(run).len());
-    for item in items(run) {
-        is_an_item(item);
-    }
 }
 
 #[track_caller]
@@ -217,7 +330,32 @@ async fn the_demo_shows_every_outcome_and_prints_two_runs() {
     let (told, code) = shell.json(&["demo", "--once"]).await;
     assert_eq!(code, 0);
     let keys: Vec<&String> = told.as_object().expect("an object").keys().collect();
-    assert_eq!(keys, ["models", "undo"]);
+    assert_eq!(keys, ["models", "prices", "undo", "undo_prices"]);
+    let (prices, undone) = (&told["prices"], &told["undo_prices"]);
+    assert_eq!(told["models"]["parent"], prices["run"]);
+    assert_eq!(undone["parent"], prices["run"]);
+    for status in ["held", "skipped", "changed", "unchanged"] {
+        assert_ne!(prices["statistics"][status], 0, "no price is {status}");
+    }
+    assert_eq!(
+        undone["statistics"]["changed"],
+        prices["statistics"]["changed"]
+    );
+    let states: BTreeSet<&str> = prices["sources"]
+        .as_array()
+        .expect("sources")
+        .iter()
+        .filter_map(|source| source["state"].as_str())
+        .collect();
+    for state in [
+        "ok",
+        "needs_sign_in",
+        "firewall",
+        "not_a_price_list",
+        "failed",
+    ] {
+        assert!(states.contains(state), "no source is {state}");
+    }
     let (models, undo) = (&told["models"], &told["undo"]);
     is_a_run(models);
     is_a_run(undo);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockstep_sim::{Channel, Gateway, Manner, Provider, Spec};
+use lockstep_sim::{Channel, Gateway, Manner, Price, Provider, Spec};
 use serde_json::Value;
 
 use crate::canary;
@@ -66,6 +66,18 @@ pub(crate) fn mixed() -> Spec {
         .channel(channel(6, "Midjourney", "pictures", &["mj_imagine"]).kind(2))
         .channel(channel(7, "Market 🛒", "market", &["market-0", "market-1"]))
         .channel(channel(8, "Cheap relay", "cheap", &lost))
+}
+
+/// The gateway charging for `gpt-5` alone, and a place `list` that publishes its price and two more of [`healthy`].
+pub(crate) fn priced(spec: Spec) -> Spec {
+    let gpt = Price::tokens("gpt-5", 1.25, 10.0);
+    let list = [
+        gpt.clone(),
+        Price::tokens("gpt-5-mini", 0.25, 2.0),
+        Price::tokens("claude-opus", 5.0, 25.0),
+    ];
+    spec.prices(&[gpt])
+        .provider(Provider::new("list", Vec::<String>::new()).pricing_list(&list))
 }
 
 pub(crate) fn channel<S: AsRef<str>>(id: i64, name: &str, provider: &str, models: &[S]) -> Channel {

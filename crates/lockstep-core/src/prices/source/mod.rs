@@ -1,13 +1,15 @@
 //! Price sources: how they are written on a command line, where they are fetched from, and what state they are in.
 
+mod bad_source;
 mod budget;
 mod cidr;
 mod spec;
 mod state;
 mod target;
 
+pub use bad_source::BadSource;
 pub use budget::{CALLS, CallBudget, WINDOW};
 pub use cidr::{BadCidr, Cidr, parse_cidr};
-pub use spec::{BadSource, Header, Place, SourceSpec};
+pub use spec::{Header, Place, SourceSpec};
 pub use state::SourceState;
 pub use target::{Addresses, Endpoint, LITELLM, Target, built_in_base_url, time_limit};

@@ -5,9 +5,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use thiserror::Error;
-
-use crate::prices::source::{Endpoint, Target};
+use crate::prices::source::{BadSource, Endpoint, Target};
 use crate::site::{BadUrl, GatewayUrl};
 
 /// A source as it is written. Secrets are never in it: it names the environment variables that hold them.
@@ -60,74 +58,6 @@ pub struct Header {
     pub name: String,
     /// The environment variable that holds its value.
     pub env: String,
-}
-
-/// A text that is no source.
-#[derive(Debug, Error, PartialEq, Eq)]
-pub enum BadSource {
-    /// The place is none of the known ones.
-    #[error(
-        "`{0}` is not a source; write official, models.dev, litellm, channel:ID, http(s)://HOST[/BASE] or file:PATH"
-    )]
-    Place(String),
-    /// `channel:` without the id of a channel.
-    #[error("`channel:{0}` names no channel; write its id, as in channel:12")]
-    Channel(String),
-    /// `file:` without a path.
-    #[error("`file:` names no file; write its path, as in file:prices.json")]
-    File,
-    /// The address cannot be a site's.
-    #[error("source {0}: {1}")]
-    Address(String, BadUrl),
-    /// The address is a list's own and not a site's.
-    #[error("source {base}{path}: that is the address of a list; write {base},endpoint={path}")]
-    ListAddress {
-        /// The address up to the path.
-        base: String,
-        /// The path.
-        path: String,
-    },
-    /// Something after a comma is no option.
-    #[error(
-        "source {place}: `{item}` is not an option; after the commas come name=, endpoint=, multiplier=, recharge=, \
-         group=, token-env=, user-id=, header=NAME:VARIABLE and proxy= (a comma that belongs to a value is doubled)"
-    )]
-    Option {
-        /// The source's place.
-        place: String,
-        /// What was written.
-        item: String,
-    },
-    /// An option is there twice.
-    #[error("source {place}: {option}= is there twice; keep one")]
-    Twice {
-        /// The source's place.
-        place: String,
-        /// The option.
-        option: &'static str,
-    },
-    /// An option has a value that it cannot have.
-    #[error("source {place}: {option}={value} cannot be: {must}")]
-    Value {
-        /// The source's place.
-        place: String,
-        /// The option.
-        option: &'static str,
-        /// What was written.
-        value: String,
-        /// What it must be.
-        must: &'static str,
-    },
-    /// An option does not go with the place, or with another option.
-    #[error("source {place}: {option}= {why}")]
-    DoesNotFit {
-        /// The source's place.
-        place: String,
-        /// The option.
-        option: &'static str,
-        /// Why not, and what to do.
-        why: &'static str,
-    },
 }
 
 /// Headers that the client sets itself, or that would change what a request is.
@@ -199,9 +129,10 @@ impl SourceSpec {
     /// Reads `KEY=VALUE` and adds it.
     fn add(&mut self, item: &str) -> Result<(), BadSource> {
         let place = self.place.to_string();
+        // The value of what is no option may be a secret, and is not repeated.
         let unknown = || BadSource::Option {
             place: place.clone(),
-            item: item.to_owned(),
+            item: item.split_once('=').map_or(item, |(key, _)| key).to_owned(),
         };
         let (key, value) = item.split_once('=').ok_or_else(unknown)?;
         let option = *OPTIONS.iter().find(|o| **o == key).ok_or_else(unknown)?;
@@ -316,12 +247,13 @@ fn factor(text: &str) -> Result<f64, &'static str> {
 }
 
 fn variable(text: &str) -> Result<String, &'static str> {
-    let letters = |c: char| c.is_ascii_alphanumeric() || c == '_';
-    let starts = text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+    // Tokens have letters of both cases: one that stands here by mistake is no name, and is neither shown nor kept.
+    let letters = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    let starts = text.starts_with(|c: char| c.is_ascii_uppercase() || c == '_');
     if starts && text.chars().all(letters) {
         Ok(text.to_owned())
     } else {
-        Err("it must be the name of an environment variable, not the secret itself")
+        Err("it must be the name of an environment variable in capitals, not the secret itself")
     }
 }
 
@@ -624,6 +556,8 @@ mod tests {
             "https://u:CANARY@h:x",
             "https://CANARY@h/p.json",
             "https://h,token-env=sk-CANARY",
+            "https://h,token-env=xCANARY0",
+            "https://h,token=CANARY",
             "https://h,header=authorization:Bearer CANARY",
             "https://h,proxy=http://u:CANARY@p",
             "https://h,endpoint=https://u:CANARY@p/x",

@@ -21,6 +21,12 @@ pub(crate) struct PriceArgs {
     /// Not only models that an enabled channel serves
     #[arg(long)]
     pub(crate) all_models: bool,
+    /// What models cost more, or less, by their name: PATTERN=FACTOR, the first that matches counts
+    #[arg(long, value_name = "PATTERN=FACTOR")]
+    pub(crate) markup: Vec<String>,
+    /// How reckoned prices are written: none, or a number of decimals or digits, as in `3 digits` [default: none]
+    #[arg(long, value_name = "N digits")]
+    pub(crate) rounding: Option<String>,
     /// Ask the gateway's price page afterwards, a minute later, whether it bills by what was written
     #[arg(long)]
     pub(crate) verify: bool,

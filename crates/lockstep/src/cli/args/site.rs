@@ -54,6 +54,9 @@ pub(crate) struct SiteAddArgs {
     /// Keep it although the test fails
     #[arg(long)]
     pub(crate) untested: bool,
+    /// Any setting, as KEY=VALUE; see `lockstep config example`. Repeated, its lines add up
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
 }
@@ -92,6 +95,9 @@ pub(crate) struct SiteEditArgs {
     /// Forget a stored setting, so that its default holds again
     #[arg(long, value_name = "SETTING")]
     pub(crate) reset: Vec<String>,
+    /// Any setting, as KEY=VALUE; see `lockstep config example`. Repeated, its lines add up
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub(crate) set: Vec<String>,
     #[command(flatten)]
     pub(crate) tuning: Tuning,
 }

@@ -30,8 +30,6 @@ pub(crate) struct PaceArgs {
 #[derive(Clone, Debug, Default, Args)]
 #[command(next_help_heading = "Settings for this run")]
 pub(crate) struct Tuning {
-    #[command(flatten)]
-    pub(crate) pace: PaceArgs,
     /// mirror, exact, add-only, prune-only, report-only or exclude [env: LOCKSTEP_POLICY]
     #[arg(long, value_name = "POLICY")]
     pub(crate) policy: Option<String>,
@@ -56,6 +54,8 @@ pub(crate) struct Tuning {
     /// Added models without a price: hold: they wait [default]; list: they come and are listed; off [env: LOCKSTEP_PRICE_GATE]
     #[arg(long, value_name = "hold|list|off")]
     pub(crate) price_gate: Option<String>,
+    #[command(flatten)]
+    pub(crate) pace: PaceArgs,
 }
 
 /// What counts for the exit status.

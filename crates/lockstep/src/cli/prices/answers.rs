@@ -1,17 +1,21 @@
 //! `lockstep price`: what was decided about prices, and the history of one.
 
+use std::collections::BTreeMap;
+
 use anyhow::bail;
 use lockstep_core::change::State;
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::values::Kind;
+use lockstep_run::prices::compare::compare;
 use lockstep_store::prices::PriceRow;
 use lockstep_store::prices::answers::{AnswerKind, PriceAnswer};
 use lockstep_store::sites::Site;
 use serde_json::{Value, json};
 
-use super::super::args::{FieldArg, PriceVerb, PriceVerbArgs};
+use super::super::args::{FieldArg, PaceArgs, PriceVerb, PriceVerbArgs};
 use super::super::context::Context;
 use super::super::exit::Exit;
+use super::super::run::paced_session;
 use crate::view::{json as form, prices, table};
 use crate::words::en;
 
@@ -27,7 +31,7 @@ pub(crate) async fn price(context: &Context, args: &PriceVerbArgs) -> anyhow::Re
             let field = field.map(FieldArg::field);
             answer(context, &site, models, field, &AnswerKind::Lock).await
         }
-        PriceVerb::KeepKind { models } => keep_kind(context, &site, models).await,
+        PriceVerb::KeepKind { models } => keep_kind(context, args, models).await,
         PriceVerb::Ignore { models } => {
             answer(context, &site, models, None, &AnswerKind::Ignore).await
         }
@@ -52,7 +56,7 @@ impl FieldArg {
     }
 }
 
-/// Remembers an answer about each of the models; what was held of them waits no more.
+/// Remembers an answer about each of the models, and says so; what was held of them waits no more.
 pub(crate) async fn answer(
     context: &Context,
     site: &Site,
@@ -60,6 +64,17 @@ pub(crate) async fn answer(
     field: Option<Field>,
     kind: &AnswerKind,
 ) -> anyhow::Result<Exit> {
+    remember(context, site, models, field, kind).await?;
+    told(context, models, kind.code(), &en::price_answer(kind, field))
+}
+
+async fn remember(
+    context: &Context,
+    site: &Site,
+    models: &[String],
+    field: Option<Field>,
+    kind: &AnswerKind,
+) -> anyhow::Result<()> {
     let _alone = context.engine.alone(site)?;
     let answers = models
         .iter()
@@ -76,27 +91,39 @@ pub(crate) async fn answer(
     for model in models {
         store.delete_price_hold(&site.id, model).await?;
     }
-    told(context, models, kind.code(), &en::price_answer(kind, field))
+    Ok(())
 }
 
-/// Keeps each model billed as it is now.
-async fn keep_kind(context: &Context, site: &Site, models: &[String]) -> anyhow::Result<Exit> {
+/// Keeps each model billed as the gateway bills it now.
+async fn keep_kind(
+    context: &Context,
+    args: &PriceVerbArgs,
+    models: &[String],
+) -> anyhow::Result<Exit> {
+    let (session, chosen) = paced_session(context, &args.target, &PaceArgs::default()).await?;
+    let local = session.local_prices(chosen.settings.max_retries).await?;
+    let compared = compare(&local, &[]);
+    let kind_of = |model: &String| {
+        let known = compared.names.find(model);
+        known.and_then(|id| compared.local.table.values(id).kind())
+    };
+    let mut by_kind: BTreeMap<Kind, Vec<String>> = BTreeMap::new();
     for model in models {
-        let rows = context
-            .store()
-            .price_history(&site.id, model, HISTORY)
-            .await?;
-        let known = rows.iter().find_map(|row| {
-            let applied = row.state == State::Applied;
-            if applied {
-                row.detail.kind_new
-            } else {
-                row.detail.kind_old
-            }
-        });
-        let kind = known.unwrap_or(Kind::PerToken);
-        let models = std::slice::from_ref(model);
-        answer(context, site, models, None, &AnswerKind::KeepKind(kind)).await?;
+        let Some(kind) = kind_of(model) else {
+            bail!("`{model}` has no price on the gateway, so there is no way of billing to keep");
+        };
+        by_kind.entry(kind).or_default().push(model.clone());
+    }
+    let site = session.site();
+    for (kind, models) in &by_kind {
+        remember(context, site, models, None, &AnswerKind::KeepKind(*kind)).await?;
+    }
+    for (kind, models) in by_kind.iter().filter(|_| !context.screen.json) {
+        let kind = AnswerKind::KeepKind(*kind);
+        told(context, models, kind.code(), &en::price_answer(&kind, None))?;
+    }
+    if context.screen.json {
+        told(context, models, "keep_kind", "")?;
     }
     Ok(Exit::Done)
 }
@@ -155,6 +182,14 @@ fn as_json(answer: &PriceAnswer) -> Value {
         "model": answer.model,
         "field": answer.field.map(Field::code),
         "answer": answer.kind.code(),
+        "kind": match &answer.kind {
+            AnswerKind::KeepKind(kind) => Some(kind.code()),
+            _ => None,
+        },
+        "reason": match &answer.kind {
+            AnswerKind::Allow(reason) => Some(reason.code()),
+            _ => None,
+        },
         "by": answer.by,
         "at": form::time(answer.at),
     })

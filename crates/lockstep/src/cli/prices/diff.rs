@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
+use comfy_table::{ColumnConstraint, Width};
 use lockstep_core::prices::diff::{Cell, Difference};
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::names::NameId;
@@ -256,6 +257,11 @@ fn print(screen: &Screen, compared: &Compared<'_>, local: &LocalPrices, args: &D
             prices::sum(&usd(&mine, locked), &mine)
         };
         table.add_row(vec![(*name).to_owned(), now, lines.join("\n")]);
+    }
+    for (column, percent) in [(0, 28), (1, 24)] {
+        if let Some(column) = table.column_mut(column) {
+            column.set_constraint(ColumnConstraint::UpperBoundary(Width::Percentage(percent)));
+        }
     }
     screen.data(&table::text(&table));
     screen.data(&format!(

@@ -1,5 +1,7 @@
 //! plan and sync of prices: a run from its start to what is told of it.
 
+use std::collections::BTreeSet;
+
 use lockstep_core::change::{RunState, State};
 use lockstep_run::prices::plan::{PriceRequest, What};
 use lockstep_run::prices::review::PriceApproval;
@@ -46,6 +48,7 @@ pub(crate) async fn request(
         unattended: go.unattended,
         go_on: go.on,
         what: What::Sources,
+        coming: BTreeSet::new(),
         trigger: if go.on { "sync" } else { "plan" },
     }))
 }
@@ -235,7 +238,7 @@ pub(crate) async fn tell(
     let screen = &context.screen;
     let store = context.store();
     if let Some(failure) = &run.failure {
-        let said = en::failure(failure);
+        let said = en::price_failure(failure);
         screen.says(&said.message);
         screen.says(&format!("  {}", said.hint));
     }
@@ -259,7 +262,7 @@ fn advice(screen: &Screen, rows: &[PriceRow]) {
     let mut told: Vec<String> = Vec::new();
     for row in rows {
         let hint = match (&row.failure, &row.hold) {
-            (Some(failure), _) => en::failure(failure).hint,
+            (Some(failure), _) => en::price_failure(failure).hint,
             (None, Some(hold)) => en::reason(hold).hint,
             (None, None) => continue,
         };

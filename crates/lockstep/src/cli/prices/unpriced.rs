@@ -1,5 +1,7 @@
 //! `lockstep unpriced`: served models without a price, who serves them, and what the sources propose.
 
+use std::collections::BTreeSet;
+
 use lockstep_core::change::{RunState, State};
 use lockstep_core::prices::mode::Mode;
 use lockstep_core::prices::unpriced::{Billed, Unpriced};
@@ -56,6 +58,7 @@ pub(crate) async fn unpriced(context: &Context, args: &UnpricedArgs) -> anyhow::
         go_on: false,
         whole: false,
         what: What::Models(found.iter().map(|one| one.model.clone()).collect()),
+        coming: BTreeSet::new(),
         trigger: "unpriced",
     };
     let run = planned(context, &session, &request).await?;

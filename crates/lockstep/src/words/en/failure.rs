@@ -87,6 +87,10 @@ pub(crate) fn failure(failure: &Failure) -> Said {
             "The reply is larger than 16 MiB and was refused",
             "Look at what answers at this address; no real list is that large.",
         ),
+        FailureKind::NoSource => Said::new(
+            "No source of prices gave a list that can be believed, so nothing is planned",
+            "Each source says above why; `lockstep site source test` asks them again.",
+        ),
         FailureKind::RefusedAddress => Said::new(
             format!(
                 "The address is private and was not called{}",

@@ -1,5 +1,6 @@
 //! Why a price is held or skipped, in words.
 
+use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::unpriced::Billed;
@@ -12,6 +13,9 @@ use crate::words::Said;
 
 const ANSWER: &str = "If it is right: `lockstep apply --held --only NAME`. Else `lockstep price lock NAME` or `lockstep price ignore NAME`.";
 
+/// What to do where nobody's yes helps.
+const NO_PRICE: &str = "It is never written: have the source mended, or choose another one. `lockstep price ignore NAME` says no more of it.";
+
 /// Why a price is held or skipped. `code` is one that is about prices.
 pub(super) fn reason(code: ReasonCode, reason: &Reason) -> Said {
     let count = reason.count.unwrap_or(0);
@@ -19,8 +23,8 @@ pub(super) fn reason(code: ReasonCode, reason: &Reason) -> Said {
     let limit = reason.limit.unwrap_or(0);
     let held = |text: String| Said::new(format!("Held: {text}"), ANSWER);
     match code {
-        ReasonCode::NotANumber => held("the source's value is not a number".to_owned()),
-        ReasonCode::Negative => held("the source's value is below zero".to_owned()),
+        ReasonCode::NotANumber => Said::new("Held: the source's value is not a number", NO_PRICE),
+        ReasonCode::Negative => Said::new("Held: the source's value is below zero", NO_PRICE),
         ReasonCode::ZeroCrossing => held("it would become free, or stop being free".to_owned()),
         ReasonCode::Placeholder => {
             held("37.5 is what gateways show for a model that nobody priced".to_owned())
@@ -57,7 +61,7 @@ pub(super) fn reason(code: ReasonCode, reason: &Reason) -> Said {
             "Mend or delete that entry in the console's price settings, then plan again.",
         ),
         ReasonCode::UnknownExpression => {
-            held("the expression is not of the known grammar".to_owned())
+            Said::new("Held: the expression is not of the known grammar", NO_PRICE)
         }
         ReasonCode::NameMatch => Said::new(
             format!(
@@ -84,6 +88,38 @@ pub(super) fn reason(code: ReasonCode, reason: &Reason) -> Said {
         ),
         // The other codes are about model lists and have their words beside this.
         _ => Said::new(format!("Held: {}", code.code()), ""),
+    }
+}
+
+/// What went wrong with a price, or with a run about prices, in words.
+pub(crate) fn price_failure(failure: &Failure) -> Said {
+    let said = super::failure(failure);
+    match failure.kind {
+        FailureKind::Forbidden => Said::new(
+            "403: the token's role is too low for prices",
+            "Only root (role 100) may read and write prices: use a root user's system access token. An admin's (role 10) is enough for `lockstep sync models`.",
+        ),
+        FailureKind::Moved => Said::new(
+            "Somebody changed the price meanwhile, so the approved change no longer fits",
+            "Nothing was written over it. Plan again.",
+        ),
+        FailureKind::NotStored => Said::new(
+            "The gateway said success but still has another price",
+            "Plan again; if it stays, look at what stands between Lockstep and the gateway.",
+        ),
+        FailureKind::Rejected => Said::new(
+            said.message,
+            "Look at the price settings in the gateway's console, then plan again.",
+        ),
+        FailureKind::RateLimited
+        | FailureKind::ServerError
+        | FailureKind::Timeout
+        | FailureKind::ProviderError => Said::new(
+            said.message,
+            said.hint
+                .replace("`lockstep sync --retry-failed`", "`lockstep sync prices`"),
+        ),
+        _ => said,
     }
 }
 
@@ -134,4 +170,21 @@ pub(crate) fn billed(billed: Billed) -> &'static str {
         Billed::Refused => "refused",
         Billed::NoExpression => "fail: a billing mode without its expression",
     }
+}
+
+/// Models that have no price, and that no source has one for.
+pub(crate) fn no_source(models: &[String]) -> String {
+    format!(
+        "Without a price, and no source that answered has one: {}",
+        names(models, 12)
+    )
+}
+
+/// Names that providers offer and that wait for a price.
+pub(crate) fn without_price(names: &[String]) -> String {
+    format!(
+        "{} without a price: {}. `lockstep sync` gives prices first where a source is known; `--price-gate list` lists them anyway.",
+        super::count(names.len() as u64, "new name waits", "new names wait"),
+        self::names(names, 8)
+    )
 }

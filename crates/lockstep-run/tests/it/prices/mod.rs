@@ -1,0 +1,17 @@
+//! Price runs, against the simulated gateway and simulated price lists.
+
+mod answered;
+mod costs;
+mod faults;
+mod gated;
+mod interrupted;
+mod oracle;
+mod planned;
+mod refused;
+mod second_admin;
+mod shop;
+mod sources;
+mod suspicious;
+mod unattended;
+mod undone;
+mod written;

@@ -1,0 +1,309 @@
+//! Price runs from the terminal: planned, reviewed, written, read back, taken back.
+
+use lockstep_sim::{EffectivePrice, Fault, Matcher, Page, Price, Provider, Rule};
+use serde_json::json;
+
+use super::{
+    SERVED, bills, in_the_shop, is_what_was_written, list, list_with, of_model, open, publish,
+    remember, shop, tokens,
+};
+use crate::canary;
+use crate::tester::Shell;
+use crate::world::start;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_of_prices_writes_nothing_and_apply_writes_it_and_undo_gives_it_back() {
+    let (gateway, shell) = in_the_shop().await;
+    let before = gateway.price_texts();
+    let said = shell.run(&["plan", "prices"]).await.is(2);
+    let said = said
+        .says("lockstep apply")
+        .says("cedar")
+        .says("input none -> $3.00");
+    assert!(
+        !said.out.contains("birch"),
+        "only unpriced ones: {}",
+        said.out
+    );
+    assert!(gateway.writes().is_empty());
+
+    let (run, code) = shell.json(&["apply", "--yes"]).await;
+    assert_eq!((code, &run["state"]), (0, &json!("done")), "{run:#}");
+    is_what_was_written(&run, &gateway);
+    assert_eq!(run["statistics"]["changed"], 2);
+    assert_eq!(tokens(&gateway, "cedar"), (3.0, 15.0));
+    assert_eq!(
+        gateway.effective_price("dune"),
+        EffectivePrice::PerCall(0.04)
+    );
+    assert_eq!(tokens(&gateway, "birch"), (1.0, 4.0));
+    let (again, code) = shell.json(&["plan", "prices"]).await;
+    assert_eq!((code, &again["statistics"]["planned"]), (0, &json!(0)));
+
+    shell.run(&["undo", "--yes"]).await.is(0);
+    assert_eq!(gateway.price_texts(), before, "byte for byte");
+    shell.run(&["plan", "prices"]).await.is(2);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_first_price_run_stops_for_review_once() {
+    let (gateway, shell) = in_the_shop().await;
+    for consent in ["--yes", "--unattended"] {
+        let shell = open(Shell::at(&gateway));
+        let source = super::source(&gateway, "list");
+        let args = ["sync", "prices", "--source", &source, consent];
+        shell
+            .run(&args)
+            .await
+            .is(2)
+            .says("first price run on this gateway, so it stops here, once");
+        assert!(gateway.writes().is_empty(), "{consent}");
+    }
+    shell.run(&["sync", "prices", "--yes"]).await.is(2);
+    let (run, code) = shell.json(&["sync", "prices", "--yes"]).await;
+    assert_eq!((code, &run["state"]), (0, &json!("done")));
+    is_what_was_written(&run, &gateway);
+    assert_eq!(tokens(&gateway, "cedar"), (3.0, 15.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_yes_nothing_is_written_and_2_says_so() {
+    let (gateway, shell) = in_the_shop().await;
+    shell.run(&["plan", "prices"]).await.is(2);
+    for args in [
+        &["sync", "prices"][..],
+        &["sync", "prices", "--mode", "both"],
+        &["unpriced", "--apply"],
+        &["apply"],
+    ] {
+        shell.run(args).await.is(2).says("nobody could be asked");
+        let (run, code) = shell.json(args).await;
+        assert_eq!((code, &run["state"]), (2, &json!("planned")), "{args:?}");
+        assert!(gateway.writes().is_empty(), "{args:?}");
+    }
+    shell
+        .run(&["apply", "--yes", "--only", "cedar"])
+        .await
+        .is(0);
+    shell.run(&["undo"]).await.is(2);
+    assert_eq!(tokens(&gateway, "cedar"), (3.0, 15.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn only_the_named_models_are_written_and_given_back() {
+    let (gateway, shell) = in_the_shop().await;
+    shell.run(&["plan", "prices"]).await.is(2);
+    shell
+        .run(&["apply", "--yes", "--only", "nobody"])
+        .await
+        .is(1);
+    let (run, _) = shell.json(&["apply", "--yes", "--only", "cedar"]).await;
+    is_what_was_written(&run, &gateway);
+    assert_eq!(run["statistics"]["changed"], 1);
+    assert_eq!(tokens(&gateway, "cedar"), (3.0, 15.0));
+    assert!(matches!(
+        gateway.effective_price("dune"),
+        EffectivePrice::Refused(_)
+    ));
+    shell.run(&["sync", "prices", "--yes"]).await.is(0);
+    let id = run["run"].as_str().expect("an id");
+    shell
+        .run(&["undo", id, "--yes", "--only", "dune"])
+        .await
+        .is(1);
+    shell
+        .run(&["undo", id, "--yes", "--only", "cedar"])
+        .await
+        .is(0);
+    assert!(matches!(
+        gateway.effective_price("cedar"),
+        EffectivePrice::Refused(_)
+    ));
+    assert_eq!(
+        gateway.effective_price("dune"),
+        EffectivePrice::PerCall(0.04)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn modes_say_which_models_are_touched() {
+    let (gateway, shell) = in_the_shop().await;
+    for (args, planned) in [
+        (&["--mode", "add"][..], &["cedar", "dune"][..]),
+        (&["--mode", "update"], &["birch"]),
+        (&["--mode", "both"], &["birch", "cedar", "dune"]),
+    ] {
+        let (run, code) = shell.json(&[&["plan", "prices"], args].concat()).await;
+        assert_eq!(code, 2);
+        let ready: Vec<&str> = SERVED
+            .into_iter()
+            .filter(|model| {
+                let items = run["items"].as_array().expect("items");
+                items
+                    .iter()
+                    .any(|item| item["model"] == *model && item["status"] == "planned")
+            })
+            .collect();
+        assert_eq!(ready, planned, "{args:?}");
+    }
+    shell
+        .run(&["plan", "prices", "--mode", "some"])
+        .await
+        .is(1)
+        .says("add, update or both");
+    assert!(gateway.writes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_lies_by_a_thousand_is_held_and_nothing_of_it_written() {
+    let (gateway, shell) = in_the_shop().await;
+    shell.run(&["plan", "prices", "--mode", "both"]).await.is(2);
+    let slipped: Vec<Price> = list()
+        .into_iter()
+        .map(|price| price.times(1000.0))
+        .collect();
+    publish(&gateway, "list", &slipped);
+    let before = bills(&gateway);
+    let sync = ["sync", "prices", "--mode", "update", "--yes"];
+    let (run, code) = shell.json(&sync).await;
+    assert_eq!(code, 2, "{run:#}");
+    for model in ["amber", "birch"] {
+        for item in of_model(&run, model) {
+            assert_eq!(item["status"], "held", "{item}");
+        }
+    }
+    // One is a thousand times what it was, the other fifteen hundred times.
+    assert_eq!(of_model(&run, "amber")[0]["hold"]["reason"], "unit_slip");
+    assert_eq!(of_model(&run, "birch")[0]["hold"]["reason"], "tenfold");
+    assert_eq!(bills(&gateway), before);
+    assert!(gateway.writes().is_empty());
+    shell.run(&sync).await.is(2).says("a slip of units?");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dead_source_is_told_and_the_others_are_used() {
+    let (gateway, shell) = in_the_shop().await;
+    shell.run(&["plan", "prices"]).await.is(2);
+    gateway.add_provider(Provider::new("dead", ["x"]).page("/api/pricing", Page::html()));
+    let dead = super::source(&gateway, "dead");
+    shell
+        .run(&["site", "source", "add", &dead, "--untested"])
+        .await
+        .is(0);
+    let said = shell.run(&["sync", "prices", "--yes"]).await;
+    let said = said.says("dead").says("no price list");
+    // What could be done is done; that a source failed is no success of the whole.
+    assert_eq!(said.code(), 0, "{}", said.out);
+    assert_eq!(tokens(&gateway, "cedar"), (3.0, 15.0));
+    // Without any source nothing can be planned, and the last good list is for looking at only.
+    gateway
+        .provider("list")
+        .set_page("/api/pricing", Page::html());
+    publish(&gateway, "dead", &[]);
+    let writes = gateway.writes().len();
+    let said = shell
+        .run(&["sync", "prices", "--mode", "both", "--yes"])
+        .await;
+    said.says("its last good one is shown, and nothing is planned from it");
+    assert_eq!(gateway.writes().len(), writes);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prices_are_roots_and_another_role_is_told_so_while_lists_go_on() {
+    let gateway = start(shop()).await;
+    gateway
+        .provider("acme")
+        .set_models(["amber", "birch", "cedar", "dune", "ember"]);
+    let mut shell = open(Shell::at(&gateway));
+    shell.set("LOCKSTEP_TOKEN", canary::ADMIN);
+    shell.set("LOCKSTEP_USER_ID", "2");
+    let source = super::source(&gateway, "list");
+    let said = shell.run(&["plan", "prices", "--source", &source]).await;
+    said.is(1).says("role").says("root");
+    let (both, code) = shell.json(&["plan", "both", "--source", &source]).await;
+    assert_eq!(both["prices"]["error"]["kind"], "forbidden", "{both:#}");
+    assert_eq!(both["models"]["statistics"]["planned"], 1, "{both:#}");
+    assert_eq!(code, 3);
+    let both = ["sync", "both", "--source", &source, "--yes"];
+    shell.run(&both).await.is(3);
+    let channel = gateway.channel(1).expect("the channel");
+    assert!(channel.models.ends_with("ember"), "{}", channel.models);
+    shell.run(&["diff", &source]).await.is(1).says("role");
+    shell.run(&["unpriced"]).await.is(1).says("role");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_gateway_that_refuses_a_map_leaves_every_price_as_it_was() {
+    let (gateway, shell) = in_the_shop().await;
+    shell.run(&["plan", "prices"]).await.is(2);
+    let before = gateway.price_texts();
+    let refuse = Fault::Refused("no".to_owned());
+    gateway.fault(Rule::always(Matcher::put("/api/option/"), refuse));
+    let (run, code) = shell
+        .json(&["sync", "prices", "--yes", "--max-retries", "0"])
+        .await;
+    assert_eq!((code, &run["state"]), (1, &json!("failed")), "{run:#}");
+    let refused = |item: &&&serde_json::Value| item["error"]["kind"] == "rejected";
+    assert_eq!(
+        of_model(&run, "cedar").iter().filter(refused).count(),
+        1,
+        "{run:#}"
+    );
+    assert_eq!(gateway.price_texts(), before);
+    gateway.clear_faults();
+    // Some of it fails: the price per call arrives, the ratios do not.
+    gateway.fault(
+        Rule::always(
+            Matcher::put("/api/option/"),
+            Fault::Refused("no".to_owned()),
+        )
+        .times(1),
+    );
+    let (run, code) = shell
+        .json(&["sync", "prices", "--yes", "--max-retries", "0"])
+        .await;
+    assert_eq!((code, &run["state"]), (3, &json!("partial")), "{run:#}");
+    shell.run(&["sync", "prices", "--yes"]).await.is(0);
+    assert_eq!(tokens(&gateway, "cedar"), (3.0, 15.0));
+    assert_eq!(
+        gateway.effective_price("dune"),
+        EffectivePrice::PerCall(0.04)
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_undo_after_somebody_elses_edit_is_a_conflict_and_leaves_it() {
+    let (gateway, shell) = in_the_shop().await;
+    shell.run(&["plan", "prices"]).await.is(2);
+    shell.run(&["apply", "--yes"]).await.is(0);
+    let text = gateway.option("ModelRatio").expect("a map");
+    gateway.set_option("ModelRatio", &text.replace("1.5", "1.75"));
+    let (run, code) = shell.json(&["undo", "--yes"]).await;
+    assert_eq!(code, 3, "{run:#}");
+    assert_eq!(of_model(&run, "cedar")[0]["error"]["kind"], "moved");
+    assert_eq!(tokens(&gateway, "cedar"), (3.5, 17.5));
+    assert!(matches!(
+        gateway.effective_price("dune"),
+        EffectivePrice::Refused(_)
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_plan_that_somebody_overtook_is_not_written_over_his_price() {
+    let (gateway, shell) = in_the_shop().await;
+    shell.run(&["plan", "prices", "--mode", "both"]).await.is(2);
+    let text = gateway.option("ModelRatio").expect("a map");
+    gateway.set_option("ModelRatio", &text.replace("0.5", "0.6"));
+    let (run, code) = shell.json(&["apply", "--yes"]).await;
+    assert_eq!(code, 3, "{run:#}");
+    assert_eq!(of_model(&run, "birch")[0]["error"]["kind"], "moved");
+    assert_eq!(tokens(&gateway, "birch"), (1.2, 4.8));
+    assert_eq!(tokens(&gateway, "cedar"), (3.0, 15.0));
+    // Another source: the plan rests on other ones now.
+    shell.run(&["plan", "prices", "--mode", "both"]).await.is(2);
+    gateway.add_provider(Provider::new("more", ["x"]).pricing_list(&list_with(1.4)));
+    remember(&shell, &gateway, "more").await;
+    let (told, code) = shell.json(&["apply", "--yes"]).await;
+    assert_eq!(code, 1, "{told}");
+    assert_eq!(tokens(&gateway, "birch"), (1.2, 4.8));
+}
