@@ -388,3 +388,14 @@ async fn a_yes_for_held_lists_says_that_prices_wait_too() {
     shell.run(&["apply", "--held", "--yes"]).await.is(0);
     assert_eq!(tokens(&gateway, "birch"), (20.0, 80.0));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_no_source_knows_is_said_to_be_without_a_price_only_when_it_is() {
+    let (gateway, shell) = in_the_shop().await;
+    // The list no longer knows amber, which has a price, nor dune, which has none.
+    let known: Vec<Price> = list().into_iter().skip(1).take(2).collect();
+    publish(&gateway, "list", &known);
+    let said = shell.run(&["plan", "prices", "--mode", "both"]).await.is(2);
+    said.says("Without a price, and no source that answered has one: dune")
+        .says("for no source that answered has a price of them: amber");
+}
