@@ -15,6 +15,7 @@ use super::prices::plan as price;
 use super::run::{carry_on, exit, paced_session, planned, tell};
 use crate::view::prices::Unit;
 use crate::view::table;
+use crate::words::en;
 
 /// `lockstep apply`
 pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result<Exit> {
@@ -60,7 +61,8 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result
             }
             _ => run,
         };
-        return ended(context, &session, &run).await;
+        let exit = ended(context, &session, &run).await?;
+        return prices_wait(context, &site, &args.only, exit).await;
     }
     let run = match &args.run {
         Some(prefix) => {
@@ -160,6 +162,28 @@ async fn held_are_prices(context: &Context, site: &Site, only: &[String]) -> any
     Ok(only
         .iter()
         .all(|name| held.iter().any(|hold| hold.model == *name)))
+}
+
+/// All that is held was meant, and prices are not of this run: they wait on.
+async fn prices_wait(
+    context: &Context,
+    site: &Site,
+    only: &[String],
+    exit: Exit,
+) -> anyhow::Result<Exit> {
+    let held = context.store().price_holds(&site.id).await?;
+    if !only.is_empty() || held.is_empty() {
+        return Ok(exit);
+    }
+    let models: Vec<String> = held.into_iter().map(|hold| hold.model).collect();
+    context.screen.hint(&format!(
+        "Prices wait too: {}. `lockstep apply --held` once more writes these.",
+        en::names(&models, 8)
+    ));
+    Ok(match exit {
+        Exit::Done => Exit::Waits,
+        exit => exit,
+    })
 }
 
 async fn prices_ended(context: &Context, site: &Site, run: &Run) -> anyhow::Result<Exit> {

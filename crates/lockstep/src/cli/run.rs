@@ -196,7 +196,8 @@ async fn plan_prices(
     args: &PlanArgs,
 ) -> anyhow::Result<Ended> {
     let run = price::planned(context, session, request).await?;
-    let ended = price::ended(context, session.site(), &run, args.prices.unit.unit()).await?;
+    let unit = args.prices.unit.unit();
+    let ended = price::asked(context, session.site(), &run, unit, args.fail_on).await?;
     let rows = context.store().price_rows_in(&run.id, State::Ready).await?;
     if run.state == RunState::Planned && !rows.is_empty() {
         context.screen.hint(&format!(
@@ -227,7 +228,8 @@ async fn sync_prices(
     if args.plan.prices.verify {
         price::verify(context, session, &run).await?;
     }
-    let ended = price::ended(context, session.site(), &run, unit).await?;
+    let fail_on = args.plan.fail_on;
+    let ended = price::asked(context, session.site(), &run, unit, fail_on).await?;
     if first && run.state == RunState::Planned {
         context.screen.hint(&format!(
             "This is the first price run on this gateway, so it stops here, once: look at the plan, then `lockstep apply {}` writes it.",

@@ -104,6 +104,7 @@ pub(crate) fn changes(screen: &Screen, rows: &[PriceRow], unit: Unit) -> Option<
     let mut table = plain(screen, &["STATUS", "MODEL", "PRICE", "SOURCE"]);
     let mut told = false;
     let mut unknown = Vec::new();
+    let mut alone = Vec::new();
     for model in rows.chunk_by(|one, next| one.model == next.model) {
         if model.iter().all(|row| row.state == State::Same) {
             continue;
@@ -113,7 +114,9 @@ pub(crate) fn changes(screen: &Screen, rows: &[PriceRow], unit: Unit) -> Option<
             skip.is_some_and(|skip| skip.code == ReasonCode::NoSource)
         };
         if !screen.verbose && model.iter().all(no_source) {
-            unknown.push(model[0].model.clone());
+            let priced = model[0].detail.kind_old.is_some();
+            let names = if priced { &mut alone } else { &mut unknown };
+            names.push(model[0].model.clone());
             continue;
         }
         told = true;
@@ -134,6 +137,7 @@ pub(crate) fn changes(screen: &Screen, rows: &[PriceRow], unit: Unit) -> Option<
     let mut parts = Vec::new();
     parts.extend(told.then(|| text(&table)));
     parts.extend((!unknown.is_empty()).then(|| screen.wrapped(&en::no_source(&unknown))));
+    parts.extend((!alone.is_empty()).then(|| screen.wrapped(&en::nothing_to_compare(&alone))));
     (!parts.is_empty()).then(|| parts.join("\n\n"))
 }
 
@@ -257,6 +261,9 @@ pub(crate) fn in_dollars(old: Option<&Usd>, new: Option<&Usd>) -> Vec<String> {
 
 /// A sum: cents where they are enough, up to six significant digits where not.
 pub(crate) fn dollars(sum: f64) -> String {
+    if sum < 0.0 {
+        return format!("-{}", dollars(-sum));
+    }
     let exact = cents(sum);
     if (exact * 100.0 - (exact * 100.0).round()).abs() < 1e-9 {
         return format!("${exact:.2}");
@@ -317,6 +324,7 @@ mod tests {
         for (sum, text) in [
             (2.5, "$2.50"),
             (0.0, "$0.00"),
+            (-2.0, "-$2.00"),
             (10.0, "$10.00"),
             (0.075, "$0.075"),
             (0.1 * 3.0, "$0.30"),

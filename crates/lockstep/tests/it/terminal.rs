@@ -124,6 +124,29 @@ async fn a_person_is_asked_before_anything_is_written_and_a_no_writes_nothing() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_person_is_asked_before_prices_are_written_too() {
+    let (gateway, mut shell) = crate::prices::in_the_shop().await;
+    shell.unset("LOCKSTEP_LOG");
+    let before = gateway.price_texts();
+    for typed in ["n\n", "\n"] {
+        let (shown, ended) = at_a_terminal(&shell, &["sync", "prices"], typed).await;
+        assert!(
+            shown.contains("Write 4 values of 2 models? [y/N]"),
+            "{shown}"
+        );
+        assert!(shown.contains("cedar"), "what is asked about: {shown}");
+        assert_eq!(ended, 2, "{shown}");
+        assert!(gateway.writes().is_empty());
+    }
+    let (shown, ended) = at_a_terminal(&shell, &["sync", "prices"], "y\n").await;
+    assert_eq!(ended, 0, "{shown}");
+    assert_ne!(gateway.price_texts(), before);
+    let (shown, ended) = at_a_terminal(&shell, &["undo"], "y\n").await;
+    assert!(shown.contains("[y/N]"), "{shown}");
+    assert_eq!((ended, gateway.price_texts()), (0, before), "{shown}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_token_is_asked_for_and_not_shown() {
     let gateway = start(healthy()).await;
     let mut shell = Shell::new();

@@ -502,7 +502,7 @@ mod tests {
                 "https://h,endpoint=/p.json",
             ),
             ("official,", "official", "name="),
-            ("official,recharg=1", "`recharg=1`", "recharge="),
+            ("official,recharg=1", "`recharg`", "recharge="),
             ("official,name=", "official", "leave it out"),
             ("official,name=a,name=b", "official", "keep one"),
             (

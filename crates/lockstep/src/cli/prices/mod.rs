@@ -2,6 +2,7 @@
 
 pub(crate) mod answers;
 pub(crate) mod diff;
+pub(crate) mod exit;
 pub(crate) mod plan;
 pub(crate) mod sources;
 pub(crate) mod unpriced;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use lockstep_core::change::{RunState, State};
+use lockstep_core::change::State;
 use lockstep_run::prices::plan::{PriceRequest, What};
 use lockstep_run::prices::review::PriceApproval;
 use lockstep_run::{EngineError, Session};
@@ -11,11 +11,11 @@ use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
 use serde_json::Value;
 
-use super::super::args::{Consent, PriceArgs, Target, UnitArgs};
+use super::super::args::{Consent, FailOn, PriceArgs, Target, UnitArgs};
 use super::super::context::Context;
-use super::super::exit::Exit;
 use super::super::layers::Chosen;
 use super::super::run::{Ended, watch_signals};
+use super::exit;
 use super::sources::{collecting, show, state_as_json, typed_or_stored};
 use crate::view::{Screen, bar, json, prices, table};
 use crate::words::en;
@@ -170,8 +170,21 @@ pub(crate) async fn ended(
     };
     Ok(Ended {
         told,
-        exit: exit(run, &rows),
+        exit: exit::of(run, &rows),
     })
+}
+
+/// The same of a run that asked its sources just now, with what they are worth for the exit status.
+pub(crate) async fn asked(
+    context: &Context,
+    site: &Site,
+    run: &Run,
+    unit: prices::Unit,
+    fail_on: FailOn,
+) -> anyhow::Result<Ended> {
+    let ended = ended(context, site, run, unit).await?;
+    let exit = exit::of_asked(context, site, run, fail_on).await?;
+    Ok(Ended { exit, ..ended })
 }
 
 /// Waits until the gateway's price page can have seen the writes, and says which models it bills otherwise.
@@ -193,10 +206,16 @@ pub(crate) async fn verify(context: &Context, session: &Session, run: &Run) -> a
             .screen
             .hint("The gateway's price page bills by what was written.");
     } else {
-        context.screen.says(&format!(
+        let text = format!(
             "The gateway's price page bills these otherwise: {}",
             en::names(&odd, 20)
-        ));
+        );
+        // There is one object on stdout, and this is not in it.
+        if context.screen.json {
+            context.screen.hint(&text);
+        } else {
+            context.screen.says(&text);
+        }
     }
     Ok(())
 }
@@ -270,14 +289,5 @@ fn advice(screen: &Screen, rows: &[PriceRow]) {
             screen.hint(&format!("  {hint}"));
             told.push(hint);
         }
-    }
-}
-
-/// The exit status that a price run deserves.
-pub(crate) fn exit(run: &Run, rows: &[PriceRow]) -> Exit {
-    let waits = rows.iter().any(|row| row.state == State::Ready);
-    match run.state {
-        RunState::Planned if waits => Exit::Waits,
-        _ => Exit::of(run, &counts(rows)),
     }
 }

@@ -180,6 +180,14 @@ pub(crate) fn no_source(models: &[String]) -> String {
     )
 }
 
+/// Models that have a price, and that no source has one for.
+pub(crate) fn nothing_to_compare(models: &[String]) -> String {
+    format!(
+        "Left as they are, for no source that answered has a price of them: {}",
+        names(models, 12)
+    )
+}
+
 /// Names that providers offer and that wait for a price.
 pub(crate) fn without_price(names: &[String]) -> String {
     format!(

@@ -191,20 +191,23 @@ async fn a_dead_source_is_told_and_the_others_are_used() {
         .await
         .is(0);
     let said = shell.run(&["sync", "prices", "--yes"]).await;
-    let said = said.says("dead").says("no price list");
     // What could be done is done; that a source failed is no success of the whole.
-    assert_eq!(said.code(), 0, "{}", said.out);
+    said.is(3).says("dead").says("no price list");
     assert_eq!(tokens(&gateway, "cedar"), (3.0, 15.0));
+    let sync = ["sync", "prices", "--yes", "--fail-on", "new"];
+    shell.run(&sync).await.is(0);
+    shell.run(&sync[..3]).await.is(3);
     // Without any source nothing can be planned, and the last good list is for looking at only.
     gateway
         .provider("list")
         .set_page("/api/pricing", Page::html());
-    publish(&gateway, "dead", &[]);
     let writes = gateway.writes().len();
     let said = shell
         .run(&["sync", "prices", "--mode", "both", "--yes"])
         .await;
-    said.says("its last good one is shown, and nothing is planned from it");
+    said.is(1)
+        .says("its last good one is shown, and nothing is planned from it");
+    shell.run(&["plan", "prices"]).await.is(1);
     assert_eq!(gateway.writes().len(), writes);
 }
 
@@ -306,4 +309,93 @@ async fn a_plan_that_somebody_overtook_is_not_written_over_his_price() {
     let (told, code) = shell.json(&["apply", "--yes"]).await;
     assert_eq!(code, 1, "{told}");
     assert_eq!(tokens(&gateway, "birch"), (1.2, 4.8));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fail_on_new_counts_only_what_the_run_before_did_not_tell() {
+    let (gateway, shell) = in_the_shop().await;
+    publish(&gateway, "list", &list_with(20.0));
+    let plan = ["plan", "prices", "--mode", "update", "--fail-on", "new"];
+    shell.run(&plan).await.is(2);
+    shell.run(&plan).await.is(0);
+    shell.run(&plan[..4]).await.is(2);
+    // Another reason is news, and what is ready always waits.
+    publish(&gateway, "list", &list_with(0.0));
+    shell.run(&plan).await.is(2);
+    publish(&gateway, "list", &list_with(1.5));
+    for _ in 0..2 {
+        shell.run(&plan).await.is(2);
+    }
+    assert!(gateway.writes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_written_can_be_asked_for_at_the_gateways_price_page() {
+    let (gateway, shell) = in_the_shop().await;
+    shell.run(&["plan", "prices"]).await.is(2);
+    let said = shell.run(&["sync", "prices", "--yes", "--verify"]).await;
+    said.is(0)
+        .says("The gateway's price page bills by what was written.");
+    // A list is asked for once more than without it.
+    let update = ["sync", "prices", "--mode", "update", "--yes", "--verify"];
+    let asked = gateway.count("GET", "/api/pricing");
+    let (run, code) = shell.json(&update).await;
+    assert_eq!((code, &run["state"]), (0, &json!("done")));
+    assert_eq!(gateway.count("GET", "/api/pricing"), asked + 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn history_tells_price_runs_from_others_and_finds_models() {
+    let (_gateway, shell) = in_the_shop().await;
+    shell.run(&["plan", "both"]).await.is(2);
+    shell.run(&["sync", "prices", "--yes"]).await.is(0);
+    let said = shell.run(&["runs"]).await.is(0);
+    said.says("sync prices").says("plan prices");
+    let (told, _) = shell.json(&["runs"]).await;
+    let subjects: Vec<&str> = told["runs"]
+        .as_array()
+        .expect("runs")
+        .iter()
+        .filter_map(|run| run["subject"].as_str())
+        .collect();
+    assert_eq!(subjects, ["prices", "models", "prices"]);
+    for (text, found) in [("cedar", 2), ("nobody", 0)] {
+        let (told, _) = shell.json(&["runs", "--search", text]).await;
+        assert_eq!(told["runs"].as_array().map(Vec::len), Some(found), "{text}");
+    }
+    let id = told["runs"][0]["run"].as_str().expect("an id");
+    let (some, _) = shell.json(&["runs", id, "--search", "dune"]).await;
+    assert_eq!(some["items"].as_array().map(Vec::len), Some(1), "{some:#}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_yes_for_held_lists_says_that_prices_wait_too() {
+    let (gateway, shell) = in_the_shop().await;
+    gateway.provider("acme").set_models(["zinc"]);
+    publish(&gateway, "list", &list_with(20.0));
+    shell
+        .run(&["plan", "prices", "--mode", "update"])
+        .await
+        .is(2);
+    shell.run(&["plan"]).await.is(2);
+    let (held, _) = shell.json(&["held"]).await;
+    assert_eq!(held["held"].as_array().map(Vec::len), Some(1), "{held:#}");
+    assert_eq!(held["prices"].as_array().map(Vec::len), Some(1), "{held:#}");
+    let said = shell.run(&["apply", "--held", "--yes"]).await;
+    said.says("birch").is(2);
+    assert_eq!(gateway.channel(1).expect("a channel").models, "zinc");
+    assert_eq!(tokens(&gateway, "birch"), (1.0, 4.0));
+    shell.run(&["apply", "--held", "--yes"]).await.is(0);
+    assert_eq!(tokens(&gateway, "birch"), (20.0, 80.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_model_that_no_source_knows_is_said_to_be_without_a_price_only_when_it_is() {
+    let (gateway, shell) = in_the_shop().await;
+    // The list no longer knows amber, which has a price, nor dune, which has none.
+    let known: Vec<Price> = list().into_iter().skip(1).take(2).collect();
+    publish(&gateway, "list", &known);
+    let said = shell.run(&["plan", "prices", "--mode", "both"]).await.is(2);
+    said.says("Without a price, and no source that answered has one: dune")
+        .says("for no source that answered has a price of them: amber");
 }
