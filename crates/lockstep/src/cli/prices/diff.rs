@@ -297,3 +297,25 @@ fn ratios(fields: &[Difference<'_>], source: &str) -> String {
 fn name(field: Field) -> &'static str {
     en::field(field)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_ids_are_channels_and_the_official_preset() {
+        let body = r#"{"channel_ids":[1,2,-100],"timeout":10}"#;
+        let wanted = wanted(&FetchBody::parse(body).expect("reads"));
+        let ids: Vec<i64> = wanted
+            .iter()
+            .filter_map(|wanted| match wanted.from {
+                From::Id(id) => Some(id),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(ids, [1, 2, -100]);
+        // Tests ask nobody but this machine; what a preset is, is known without.
+        let preset = Target::preset(-100).map(|preset| preset.unique_name());
+        assert_eq!(preset.as_deref(), Some("Official Ratio Preset(-100)"));
+    }
+}
