@@ -130,6 +130,8 @@ impl ReasonCode {
                 | Self::RunBrake
                 | Self::PriceBrake
                 | Self::NoMajority
+                // A yes to one name is no yes to the next one that is alike.
+                | Self::NameMatch
         ) && !self.never_passes()
     }
 
@@ -191,6 +193,16 @@ codes! {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_no_price_is_never_let_pass_for_good_and_neither_is_another_name() {
+        for code in ReasonCode::ALL {
+            let allowed = code.can_be_allowed();
+            assert!(!(allowed && code.never_passes()), "{}", code.code());
+        }
+        assert!(!ReasonCode::NameMatch.can_be_allowed());
+        assert!(ReasonCode::LargeRise.can_be_allowed());
+    }
 
     #[test]
     fn reason_codes_read_back() {

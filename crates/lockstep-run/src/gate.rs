@@ -61,8 +61,7 @@ impl Priced {
                     Err(failure) => match failure.kind {
                         FailureKind::Forbidden
                         | FailureKind::Unauthorized
-                        | FailureKind::NotFound
-                        | FailureKind::NotRecognised => Known::Open,
+                        | FailureKind::NotFound => Known::Open,
                         _ => Known::Closed,
                     },
                 }

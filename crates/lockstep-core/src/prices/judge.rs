@@ -125,13 +125,19 @@ impl ModelPlan {
 
         let after = with(input.local, self.changes.iter());
         let new = input.prices_of(&after);
-        let old = self.compared_with(input, &new);
-        for (tier, prices) in new.iter().enumerate() {
-            // Where there were fewer tiers, the last of them billed what the further ones bill now.
-            let old = old.get(tier).or(old.last()).copied().unwrap_or_default();
-            for (field, price) in prices.iter() {
-                let told = doubts(field, old.get(field), price, input.limits, unattended);
-                holds.extend(told.into_iter().map(|reason| (at(field), reason)));
+        let compared = self.compared_with(input, &new);
+        for (place, old) in compared.iter().enumerate() {
+            for (tier, prices) in new.iter().enumerate() {
+                // Where there were fewer tiers, the last of them billed what the further ones bill now.
+                let old = old.get(tier).or(old.last()).copied().unwrap_or_default();
+                for (field, price) in prices.iter() {
+                    let was = old.get(field);
+                    if place > 0 && was.is_none() {
+                        continue;
+                    }
+                    let told = doubts(field, was, price, input.limits, unattended);
+                    holds.extend(told.into_iter().map(|reason| (at(field), reason)));
+                }
             }
         }
         let nothing = Values::default();
@@ -145,7 +151,8 @@ impl ModelPlan {
         let raws: Vec<&Values> = input.offers.iter().map(said).collect();
         let sources = Sources::read(&raws, input.locked);
         let tiered = kind == Kind::Expression;
-        let known = old.first().copied().unwrap_or_default();
+        let known = compared.first().and_then(|old| old.first());
+        let known = known.copied().unwrap_or_default();
         let slipped = sources.slipped(place, &known).into_iter();
         let slipped = slipped.filter(|field| tiered || changing(*field));
         let far = self.changes.iter().filter(|change| change.skip.is_none());
@@ -170,17 +177,22 @@ impl ModelPlan {
         holds
     }
 
-    /// The prices with which a change is compared: the last accepted ones, ours where those say nothing comparable.
-    fn compared_with(&self, input: &ModelInput<'_>, new: &[Prices]) -> Vec<Prices> {
+    /// The prices with which a change is compared: those that bill now, and those that were last accepted. Either may
+    /// object: what somebody mended by hand must not be undone unseen, nor a price creep away in small steps.
+    fn compared_with(&self, input: &ModelInput<'_>, new: &[Prices]) -> Vec<Vec<Prices>> {
         let comparable = |old: &Vec<Prices>| match (old.first(), new.first()) {
             (Some(old), Some(new)) => old.comparable(new),
             _ => false,
         };
         let accepted = input.accepted.map(|one| input.prices_of(&one.values));
-        let mut candidates = accepted
-            .into_iter()
-            .chain(std::iter::once(input.prices_of(input.local)));
-        candidates.find(comparable).unwrap_or_default()
+        let mut compared: Vec<Vec<Prices>> = std::iter::once(input.prices_of(input.local))
+            .chain(accepted)
+            .filter(comparable)
+            .collect();
+        if compared.is_empty() {
+            compared.push(Vec::new());
+        }
+        compared
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use lockstep_core::failure::Failure;
+use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::prices::source::{
     Addresses, CallBudget, Cidr, Place, SourceSpec, Target, WINDOW, parse_cidr,
 };
@@ -63,8 +63,10 @@ pub struct Collected {
     pub spec: Option<SourceSpec>,
     /// Its list, or why there is none.
     pub page: Result<Page, Failure>,
-    /// Its `/api/pricing`, where it was asked for its `/api/ratio_config` first.
-    pub pricing: Option<Page>,
+    /// The configured address of that page, before any redirect.
+    pub asked: String,
+    /// Its `/api/pricing`, where it was asked for its `/api/ratio_config` first, or why it did not come.
+    pub pricing: Option<Result<Page, Failure>>,
     /// The last good list, which stands in for one that did not come.
     pub copy: Option<SourceCopy>,
     /// When it was asked, in Unix milliseconds.
@@ -95,6 +97,7 @@ impl Session {
         let channels = self.channel_targets(collecting).await?;
         let mut asks = Vec::new();
         let mut known = Vec::new();
+        let mut missing: Vec<(usize, Collected)> = Vec::new();
         for wanted in &collecting.wanted {
             let channel = |id: i64| channels.get(&id).cloned();
             let (spec, target) = match &wanted.from {
@@ -103,8 +106,11 @@ impl Session {
                 From::Target(target) => (None, Some(target.clone())),
             };
             let Some(target) = target else {
-                let Some(spec) = spec else { continue };
-                return Err(EngineError::NoSuchSource(spec.to_string()));
+                // One that is gone must not keep the others from being asked. A mere id is left out, as New API does.
+                missing.extend(
+                    spec.map(|spec| (asks.len() + missing.len(), unlisted(spec, self.now()))),
+                );
+                continue;
             };
             let copies = self.copies(&target, wanted).await?;
             asks.push(Ask {
@@ -139,11 +145,15 @@ impl Session {
         let fetcher = Fetcher::new(client, options, budget.clone());
         let fetched = fetcher.fetch_all(asks).await;
         self.keep_budget(&budget, &fetcher.budget()).await?;
-        Ok(fetched
+        let mut all: Vec<Collected> = fetched
             .into_iter()
             .zip(known)
             .map(|(fetched, (spec, copies))| collected(fetched, spec, copies, asked_at))
-            .collect())
+            .collect();
+        for (place, source) in missing {
+            all.insert(place.min(all.len()), source);
+        }
+        Ok(all)
     }
 
     /// Keeps a list as the last good one of its address.
@@ -164,7 +174,7 @@ impl Session {
             fetched_at: source.asked_at,
             models: models as u64,
         };
-        let key = key(&page.url, source.spec.as_ref());
+        let key = key(&source.asked, source.spec.as_ref());
         self.store()
             .keep_copy(&self.access.site.id, &key, copy)
             .await?;
@@ -278,28 +288,54 @@ fn collected(
     copies: Vec<(String, SourceCopy)>,
     asked_at: i64,
 ) -> Collected {
-    let address = match fetched.target.addresses() {
-        Addresses::One(url) | Addresses::Two(url, _) => url,
-        Addresses::File(path) => path,
+    let (first, second) = match fetched.target.addresses() {
+        Addresses::One(url) => (url, None),
+        Addresses::Two(first, second) => (first, Some(second)),
+        Addresses::File(path) => (path, None),
     };
-    let url = fetched
-        .page
-        .as_ref()
-        .map_or(address, |page| page.url.clone());
+    let came = fetched.page.as_ref().map(|page| page.url.clone()).ok();
+    // Of two addresses the second was asked where the page, redirected or not, is not the first one's.
+    let path =
+        |url: &str| Url::parse(url).map_or_else(|_| url.to_owned(), |url| url.path().to_owned());
+    let asked = match (&came, second) {
+        (Some(came), Some(second)) if path(came) == path(&second) => second,
+        _ => first,
+    };
     // A list is measured by the last good one of its own address: another page of the same site has other models.
     let copy = match &fetched.page {
-        Ok(page) => copies.into_iter().find(|(of, _)| *of == page.url),
+        Ok(_) => copies.into_iter().find(|(of, _)| *of == asked),
         Err(_) => copies.into_iter().max_by_key(|(_, copy)| copy.fetched_at),
     };
     Collected {
         name: fetched.target.unique_name(),
-        url,
+        url: came.unwrap_or_else(|| asked.clone()),
+        asked,
         spec,
         page: fetched.page,
-        pricing: fetched.pricing.and_then(Result::ok),
+        pricing: fetched.pricing,
         copy: copy.map(|(_, copy)| copy),
         asked_at,
         took: fetched.took,
+    }
+}
+
+/// A source that the gateway does not list.
+fn unlisted(spec: SourceSpec, asked_at: i64) -> Collected {
+    let name = spec.name.clone().unwrap_or_else(|| spec.place.to_string());
+    let failure = Failure::new(
+        FailureKind::NotFound,
+        "the gateway lists no such channel with an address",
+    );
+    Collected {
+        name,
+        url: String::new(),
+        asked: String::new(),
+        spec: Some(spec),
+        page: Err(failure),
+        pricing: None,
+        copy: None,
+        asked_at,
+        took: Duration::ZERO,
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use lockstep_core::failure::FailureKind;
 use lockstep_core::formats::{self, Decoded, NotAPriceList, Sellers, Skipped};
 use lockstep_core::prices::diff::{Differences, SourceTable, diff};
 use lockstep_core::prices::field::Field;
@@ -127,9 +128,13 @@ fn judge<'a>(collected: &'a Collected, names: &mut Names) -> Judged<'a> {
             };
             (SourceState::of_failure(failure), detail)
         }
-        Ok(page) => match read(page.body.as_str(), collected, names) {
-            Ok(decoded) => return fresh(collected, decoded),
-            Err(refusal) => (state_of(&refusal), refusal.to_string()),
+        Ok(page) => match (
+            unsure(collected),
+            read(page.body.as_str(), collected, names),
+        ) {
+            (Some(why), _) => (SourceState::Failed, why),
+            (None, Ok(decoded)) => return fresh(collected, decoded),
+            (None, Err(refusal)) => (state_of(&refusal), refusal.to_string()),
         },
     };
     let mut judged = Judged {
@@ -156,6 +161,19 @@ fn judge<'a>(collected: &'a Collected, names: &mut Names) -> Judged<'a> {
     judged
 }
 
+/// Why a gateway's raw ratios say too little: which models are billed by an expression only its price list tells, and
+/// that did not come this time. A gateway that shows none, or not to us, is taken by its ratios.
+fn unsure(collected: &Collected) -> Option<String> {
+    let Some(Err(failure)) = &collected.pricing else {
+        return None;
+    };
+    let hidden = matches!(
+        failure.kind,
+        FailureKind::NotFound | FailureKind::Forbidden | FailureKind::Unauthorized
+    ) || matches!(failure.http_status, Some(401 | 403 | 404));
+    (!hidden).then(|| format!("its /api/pricing: {}", failure.detail))
+}
+
 /// The list of a page; what a gateway's `/api/ratio_config` cannot say is taken from its `/api/pricing`.
 fn read<'a>(
     body: &'a str,
@@ -163,7 +181,7 @@ fn read<'a>(
     names: &mut Names,
 ) -> Result<Decoded<'a>, NotAPriceList> {
     let first = formats::decode(body, names);
-    let Some(pricing) = &collected.pricing else {
+    let Some(Ok(pricing)) = &collected.pricing else {
         return first;
     };
     match (first, formats::decode(&pricing.body, names)) {

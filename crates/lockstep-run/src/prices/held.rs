@@ -26,6 +26,7 @@ impl Session {
         let store = self.store();
         let site = &self.access.site.id;
         let oldest = self.now().saturating_sub(PLAN_AGE);
+        let today = store.price_policy_hash(site).await?;
         let mut rows: Vec<PriceRow> = Vec::new();
         let mut parent = None;
         let mut expired = None;
@@ -42,6 +43,11 @@ impl Session {
             if of_model.iter().any(|row| row.read_at < oldest) {
                 expired = Some(hold.run_id);
                 continue;
+            }
+            let run = store.run(&hold.run_id).await?;
+            if run.policy_hash != today {
+                // What was held is not what would be planned by today's sources, settings and answers.
+                return Err(EngineError::PolicyChanged(hold.run_id));
             }
             parent = parent.max(Some(hold.run_id));
             rows.extend(of_model);
@@ -64,7 +70,7 @@ impl Session {
                     selection: None,
                     settings: texts(settings),
                     policy_override: None,
-                    policy_hash: store.price_policy_hash(site).await?,
+                    policy_hash: today,
                 },
                 self.now(),
             )
@@ -98,7 +104,6 @@ impl Session {
                     run_id: run.id.clone(),
                     hold: row.hold.filter(|_| state == State::Held),
                     state,
-                    read_at: now,
                     finished_at: Some(now),
                     ..row
                 }

@@ -222,6 +222,11 @@ impl Session {
         for model in &models {
             let offered = offers.of(model);
             let values = local.values(model);
+            let own = |name: &str| local.values(name);
+            if values.kind().is_none() && billed(model, &own, false).priced() {
+                // A wildcard prices it. An entry of its own would replace that price unseen.
+                continue;
+            }
             let accepted = accepted.get(model).map(|values| Accepted {
                 values: values.clone(),
                 at: 0,

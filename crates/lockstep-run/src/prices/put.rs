@@ -98,7 +98,8 @@ impl Writing<'_> {
                 // The text is ours, or ours with somebody else's edits after it: each row is looked at.
                 return Written::Stored(Box::new(now));
             }
-            if doubt.is_some() && look == 0 && tries > 0 {
+            if doubt.is_some() && look == 0 && tries <= self.max_retries {
+                // It is tried again, and that looks first.
                 break;
             }
         }

@@ -35,6 +35,11 @@ impl Session {
             return Err(EngineError::Expired(run.id.clone()));
         }
         let rows = self.store().price_rows(&run.id).await?;
+        // What was held is as old as it was when it was read.
+        let oldest = rows.iter().map(|row| row.read_at).min();
+        if oldest.is_some_and(|at| self.now().saturating_sub(at) > PLAN_AGE) {
+            return Err(EngineError::Expired(run.id.clone()));
+        }
         if run.plan_hash.as_ref() != Some(&digest(&rows)) {
             return Err(EngineError::PlanChanged(run.id.clone()));
         }

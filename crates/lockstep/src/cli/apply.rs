@@ -23,6 +23,11 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result
     let carried_on = carry_on(context, &session).await?;
     let site = session.site().clone();
     if args.held && held_are_prices(context, &site, &args.only).await? {
+        if args.consent.unattended {
+            bail!(
+                "what is held wants a person: `lockstep apply --held` asks, `--yes` is somebody's yes; --unattended is neither"
+            );
+        }
         let run = session
             .plan_held_prices(models(&args.only).as_deref(), &chosen.settings)
             .await?;

@@ -89,12 +89,31 @@ pub(crate) async fn sync(context: &Context, args: &SyncArgs) -> anyhow::Result<E
     };
     let mut request = models_request(&args.plan, &chosen, go);
     let mut prices = None;
-    if let Some(about) = price_request(context, &session, &chosen, &args.plan, go, subjects).await?
-    {
+    let priced = async {
+        let about = price_request(context, &session, &chosen, &args.plan, go, subjects).await?;
+        let Some(about) = about else {
+            return anyhow::Ok(None);
+        };
         let about = with_coming(context, &session, &mut request, about, subjects).await?;
-        let (run, ended) = sync_prices(context, &session, &about, args).await?;
-        request.after = Some(run);
-        prices = Some(ended);
+        sync_prices(context, &session, &about, args).await.map(Some)
+    };
+    match priced.await {
+        Ok(None) => {}
+        Ok(Some((run, ended))) => {
+            request.after = Some(run);
+            prices = Some(ended);
+        }
+        // Prices that cannot be begun keep no list from being synced; the gate holds what has none.
+        Err(error) if subjects == Subjects::Both => {
+            context
+                .screen
+                .hint(&format!("Prices are left alone: {error:#}"));
+            prices = Some(Ended {
+                told: json!({"error": {"message": format!("{error:#}")}}),
+                exit: Exit::Nothing,
+            });
+        }
+        Err(error) => return Err(error),
     }
     let mut models = None;
     if subjects != Subjects::Prices {
@@ -225,16 +244,20 @@ async fn sync_prices(
         }
         _ => run,
     };
-    if args.plan.prices.verify {
-        price::verify(context, session, &run).await?;
+    if args.plan.prices.verify
+        && let Err(error) = price::verify(context, session, &run).await
+    {
+        // What was written is told all the same.
+        context.screen.hint(&format!(
+            "The gateway's price page could not be asked: {error:#}"
+        ));
     }
     let fail_on = args.plan.fail_on;
     let ended = price::asked(context, session.site(), &run, unit, fail_on).await?;
     if first && run.state == RunState::Planned {
-        context.screen.hint(&format!(
-            "This is the first price run on this gateway, so it stops here, once: look at the plan, then `lockstep apply {}` writes it.",
-            table::short(&run.id)
-        ));
+        context
+            .screen
+            .hint(&en::first_prices(table::short(&run.id)));
     }
     Ok((run.id, ended))
 }

@@ -242,6 +242,7 @@ async fn the_document_names_every_key_that_is_printed() {
             let also: &[&str] = match heading {
                 "## `runs`" => &["## A run"],
                 "## A price run" => &["## A run", "## `diff`"],
+                "## `unpriced`" => &["## A price run", "## `diff`"],
                 _ => &[],
             };
             let mut also = also.iter().map(|heading| section(heading));

@@ -184,16 +184,95 @@ async fn a_usual_address_is_asked_for_both_of_its_pages() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_that_is_no_channel_ends_the_run_and_is_named() {
+async fn a_channel_that_is_gone_is_told_and_the_others_are_asked() {
     let mut tester = tester().await;
-    tester.sources.push("channel:99".to_owned());
-    let failed = tester.try_plan_prices().await;
-    assert!(
-        matches!(failed, Err(EngineError::NoSuchSource(_))),
-        "{failed:?}"
-    );
+    tester.shows("A", &prices(10, 1.5));
+    tester.sources.insert(0, "channel:99,name=gone".to_owned());
+    let run = tester.sync_prices().await;
+    assert_eq!(tester.run_source(&run, "gone").await.state, "failed");
+    assert_eq!(tester.run_source(&run, "A").await.state, "ok");
+    assert_eq!(tester.puts(), 1);
+    let told = tester.store().run_sources(&run.id).await.expect("sources");
+    let names: Vec<&str> = told.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["gone", "A"], "in the order of preference");
     tester.sources.clear();
     let failed = tester.try_plan_prices().await;
     assert!(matches!(failed, Err(EngineError::NoSource)), "{failed:?}");
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn raw_ratios_are_not_believed_while_the_price_list_beside_them_does_not_come() {
+    // Which models an expression bills only the price list tells.
+    for (status, state) in [
+        (500, "failed"),
+        (429, "failed"),
+        (404, "ok"),
+        (403, "ok"),
+        (401, "ok"),
+    ] {
+        let mut tester = tester().await;
+        let site = tester.gateway.provider("A");
+        let list = lockstep_sim::price::ratio_config(&prices(10, 1.5));
+        site.set_page("/api/ratio_config", Page::json(list));
+        site.set_page("/api/pricing", Page::new(status, "application/json", "{}"));
+        tester.sources = vec![format!("{},name=A", site.base_url())];
+        let run = tester.sync_prices().await;
+        assert_eq!(tester.run_source(&run, "A").await.state, state, "{status}");
+        assert_eq!(tester.puts(), usize::from(state == "ok"), "{status}");
+        tester.done().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_behind_a_redirect_is_measured_by_its_last_good_one_too() {
+    let tester = tester().await;
+    let site = tester.gateway.provider("A");
+    let moved = format!("{}/moved.json", site.base_url());
+    set(&tester, Page::redirect(301, &moved));
+    let shows = |count: usize| {
+        let list = lockstep_sim::price::official(&prices(count, 1.5));
+        site.set_page("/moved.json", Page::json(list));
+    };
+    shows(10);
+    tester.plan_prices().await;
+    shows(4);
+    let run = tester.plan_prices().await;
+    assert_eq!(tester.run_source(&run, "A").await.state, "shrunken");
+    site.set_page("/moved.json", Page::new(500, "text/plain", "no"));
+    let run = tester.plan_prices().await;
+    assert_eq!(tester.run_source(&run, "A").await.state, "stale");
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_held_is_not_written_once_sources_settings_or_answers_are_others() {
+    let tester = shop("m0", &prices(1, 1.0), &[&prices(1, 1_000.0)]).await;
+    let run = tester.sync_prices().await;
+    assert_eq!(
+        tester.held_for(&run, "m0").await,
+        Some(ReasonCode::UnitSlip)
+    );
+    tester
+        .store()
+        .add_source(&tester.site, "another", "file:another.json")
+        .await
+        .expect("added");
+    let refused = tester.apply_held_prices().await;
+    assert!(
+        matches!(refused, Err(EngineError::PolicyChanged(_))),
+        "{refused:?}"
+    );
+    assert_eq!(tester.puts(), 0);
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_wildcard_prices_gets_no_entry_of_its_own() {
+    let list = [Price::ratio("x-openai-compact", 0.001, 2.0)];
+    let local = [Price::ratio("*-openai-compact", 5.0, 2.0)];
+    let tester = shop("x-openai-compact", &local, &[&list]).await;
+    tester.sync_prices().await;
+    assert_eq!(tester.puts(), 0);
     tester.done().await;
 }

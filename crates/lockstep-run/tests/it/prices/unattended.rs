@@ -122,14 +122,25 @@ async fn too_many_changes_in_one_run_all_wait() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn creeping_prices_are_compared_with_the_last_accepted_one() {
+async fn a_price_is_compared_with_what_bills_now_and_with_what_was_last_accepted() {
     let mut tester = known_for_an_hour(1.0, &[1.9]).await;
     let run = tester.sync_prices().await;
     assert_eq!(tester.price_states(&run, "a").await, [State::Applied]);
-    // Somebody lowers it by hand; what the source says then is what was accepted.
+    // Somebody mends it by hand. That the source still says what was once accepted is no reason to undo it unseen.
     tester.edit_price("a", Field::ModelRatio, Some("0.5"));
     tester.clock.advance(MINUTE);
     let run = tester.sync_prices().await;
-    assert_eq!(tester.price_states(&run, "a").await, [State::Applied]);
+    assert_eq!(tester.price_states(&run, "a").await, [State::Held]);
+    assert_eq!(
+        tester.held_for(&run, "a").await,
+        Some(ReasonCode::LargeRise)
+    );
+    tester.edit_price("a", Field::ModelRatio, Some("0"));
+    tester.clock.advance(MINUTE);
+    let run = tester.sync_prices().await;
+    assert_eq!(
+        tester.held_for(&run, "a").await,
+        Some(ReasonCode::ZeroCrossing)
+    );
     tester.done().await;
 }

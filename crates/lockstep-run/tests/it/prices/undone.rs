@@ -18,7 +18,7 @@ fn maps() -> impl Strategy<Value = Vec<(Field, String)>> {
     let number = proptest::sample::select(vec!["1", "1.50", "2e0", "0.25", "3.000", "7"]);
     let expression = proptest::sample::select(vec!["p * 2 + c * 4", "tier(\\\"base\\\", p * 3)"]);
     let entry = (number, expression, 0..4_u8, 0..NAMES.len(), 0..10_usize);
-    proptest::collection::vec(entry, 0..25).prop_map(|entries| {
+    proptest::collection::vec(entry, 1..25).prop_map(|entries| {
         let mut maps: Vec<(Field, String)> = Field::ALL
             .iter()
             .map(|field| (*field, String::new()))

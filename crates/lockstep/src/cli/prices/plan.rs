@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::bail;
 use lockstep_core::change::State;
 use lockstep_run::prices::plan::{PriceRequest, What};
 use lockstep_run::prices::review::PriceApproval;
@@ -103,6 +104,13 @@ pub(crate) async fn approve(
     consent: Consent,
     unit: prices::Unit,
 ) -> anyhow::Result<Run> {
+    if consent.unattended && !run.unattended && run.trigger != "undo" {
+        bail!(
+            "run {} was planned for somebody who looks, without the stricter holds of a schedule; \
+             `lockstep sync prices --unattended` plans with them",
+            table::short(&run.id)
+        );
+    }
     let rows = context.store().price_rows(&run.id).await?;
     let ready: Vec<PriceRow> = rows
         .iter()

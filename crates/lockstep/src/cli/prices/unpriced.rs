@@ -9,12 +9,12 @@ use lockstep_run::prices::plan::{PriceRequest, What};
 use lockstep_store::prices::PriceRow;
 use serde_json::{Map, Value, json};
 
-use super::super::args::UnpricedArgs;
+use super::super::args::{FailOn, UnpricedArgs};
 use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::run::{carry_on, paced_session};
-use super::plan::{approve, ended, planned};
-use super::sources::{collecting, typed_or_stored};
+use super::plan::{approve, asked, planned};
+use super::sources::{collecting, exit_of, show, state_as_json, typed_or_stored};
 use crate::view::{prices, table};
 use crate::words::en;
 
@@ -61,21 +61,37 @@ pub(crate) async fn unpriced(context: &Context, args: &UnpricedArgs) -> anyhow::
         coming: BTreeSet::new(),
         trigger: "unpriced",
     };
+    let reviewed = session.prices_reviewed_before().await?;
     let run = planned(context, &session, &request).await?;
     let rows = context.store().price_rows(&run.id).await?;
     if args.apply && run.state == RunState::Planned {
         let unit = args.unit.unit();
-        let run = approve(context, &session, run, None, args.consent, unit).await?;
-        let ended = ended(context, session.site(), &run, unit).await?;
+        // The first price run of a gateway stops for a review, whatever it is about.
+        let first = !reviewed && args.consent.given();
+        let run = if first {
+            run
+        } else {
+            approve(context, &session, run, None, args.consent, unit).await?
+        };
+        let ended = asked(context, session.site(), &run, unit, FailOn::Any).await?;
+        if first {
+            screen.hint(&en::first_prices(table::short(&run.id)));
+        }
         if screen.json {
             screen.data(&ended.told.to_string());
         }
         return Ok(ended.exit);
     }
+    let sources = context.store().run_sources(&run.id).await?;
     if screen.json {
         let items: Vec<Value> = found.iter().map(|one| as_json(one, &rows)).collect();
-        screen.data(&json!({"unpriced": items, "run": run.id}).to_string());
+        let states: Vec<Value> = sources.iter().map(state_as_json).collect();
+        let object = json!({"unpriced": items, "run": run.id, "sources": states});
+        screen.data(&object.to_string());
     } else {
+        if exit_of(&sources) != Exit::Done {
+            show(screen, &sources);
+        }
         list(context, &found, &rows);
         let ready = rows.iter().any(|row| row.state == State::Ready);
         if ready {

@@ -196,3 +196,10 @@ pub(crate) fn without_price(names: &[String]) -> String {
         self::names(names, 8)
     )
 }
+
+/// The first price run of a gateway stops for a review.
+pub(crate) fn first_prices(run: &str) -> String {
+    format!(
+        "This is the first price run on this gateway, so it stops here, once: look at the plan, then `lockstep apply {run}` writes it."
+    )
+}
