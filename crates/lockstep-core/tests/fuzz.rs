@@ -468,12 +468,15 @@ fn fuzz_what_is_no_list() {
 /// A broken body of which one entry is there again and again, under other names or the same, until it is as long as may be.
 fn long(files: &[String], random: &mut Random) -> String {
     let mut body = tokens(&files[random.below(files.len())]);
-    if !body.is_empty() && random.below(4) == 0 {
+    if body.is_empty() {
+        return " ".repeat(MAX_BYTES);
+    }
+    if random.below(4) == 0 {
         move_parts(&mut body, &["1".to_owned()], random);
         tidy(&mut body);
     }
     // The innermost entries say least: one that is near the start of a file is mostly a whole model.
-    let place = 1 + random.below(body.len().min(12));
+    let place = 1 + random.below(body.len().clamp(1, 12));
     let entry = (place..body.len())
         .map(|place| entry(&body, place))
         .find(|entry| entry.len() > 2)
