@@ -68,7 +68,9 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> anyhow::Result<E
         price_request(context, &session, &chosen, args, Go::planning(), subjects).await?
     {
         let about = with_coming(context, &session, &mut request, about, subjects).await?;
-        prices = Some(plan_prices(context, &session, &about, args).await?);
+        let (run, ended) = plan_prices(context, &session, &about, args).await?;
+        request.after = Some(run);
+        prices = Some(ended);
     }
     let mut models = None;
     if subjects != Subjects::Prices {
@@ -213,7 +215,7 @@ async fn plan_prices(
     session: &Session,
     request: &PriceRequest,
     args: &PlanArgs,
-) -> anyhow::Result<Ended> {
+) -> anyhow::Result<(String, Ended)> {
     let run = price::planned(context, session, request).await?;
     let unit = args.prices.unit.unit();
     let ended = price::asked(context, session.site(), &run, unit, args.fail_on).await?;
@@ -224,7 +226,7 @@ async fn plan_prices(
             table::short(&run.id)
         ));
     }
-    Ok(ended)
+    Ok((run.id, ended))
 }
 
 async fn sync_prices(

@@ -96,6 +96,10 @@ async fn one_sync_gives_a_new_model_its_price_and_then_lets_it_go_live() {
     let (gateway, mut shell) = in_the_shop().await;
     let ember = Price::tokens("ember", 4.0, 12.0);
     with_a_new_model(&mut shell, &gateway, Some(ember)).await;
+    let (planned, _) = shell.json(&["plan", "both"]).await;
+    assert!(planned["prices"]["run"].is_string(), "{planned:#}");
+    assert_eq!(planned["models"]["parent"], planned["prices"]["run"]);
+    gateway.clear_log();
     let (both, code) = shell.json(&["sync", "both", "--yes"]).await;
     assert_eq!(code, 0, "{both:#}");
     let keys: Vec<&String> = both.as_object().expect("an object").keys().collect();
