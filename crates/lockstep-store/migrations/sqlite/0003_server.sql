@@ -1,0 +1,102 @@
+-- Who may sign in. The password is an Argon2id text.
+CREATE TABLE person (
+    name TEXT NOT NULL PRIMARY KEY,
+    password TEXT NOT NULL,
+    changed_at BIGINT NOT NULL
+);
+
+-- Of sign-in tokens and links only the digest is kept.
+CREATE TABLE session (
+    hash TEXT NOT NULL PRIMARY KEY,
+    person TEXT NOT NULL REFERENCES person (name) ON DELETE CASCADE,
+    created_at BIGINT NOT NULL,
+    seen_at BIGINT NOT NULL
+);
+CREATE TABLE sign_in_link (
+    hash TEXT NOT NULL PRIMARY KEY,
+    expires_at BIGINT NOT NULL
+);
+
+-- Tokens of programs. Scopes are words parted by spaces.
+CREATE TABLE token (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    hash TEXT NOT NULL,
+    scopes TEXT NOT NULL,
+    created_by TEXT NOT NULL,
+    created_at BIGINT NOT NULL,
+    expires_at BIGINT,
+    seen_at BIGINT
+);
+CREATE UNIQUE INDEX token_name ON token (name);
+CREATE UNIQUE INDEX token_hash ON token (hash);
+
+-- The answer to a request that must not be done twice. Without a status it is still being done.
+CREATE TABLE idempotency (
+    caller TEXT NOT NULL,
+    key TEXT NOT NULL,
+    request TEXT NOT NULL,
+    status BIGINT,
+    body TEXT,
+    at BIGINT NOT NULL,
+    PRIMARY KEY (caller, key)
+);
+
+-- Who did what beside runs, as JSON.
+CREATE TABLE deed (
+    id TEXT NOT NULL PRIMARY KEY,
+    site_id TEXT,
+    at BIGINT NOT NULL,
+    actor TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    data TEXT NOT NULL
+);
+
+-- When a subject of a site runs by itself. The plan of ticks is JSON; the next tick is kept so that a missed one is seen.
+CREATE TABLE schedule (
+    site_id TEXT NOT NULL REFERENCES site (id) ON DELETE CASCADE,
+    subject TEXT NOT NULL,
+    data TEXT NOT NULL,
+    next_at BIGINT,
+    last_at BIGINT,
+    last_run TEXT,
+    PRIMARY KEY (site_id, subject)
+);
+
+-- Where notices go. The address and its secrets are encrypted, bound to the id.
+CREATE TABLE notice_target (
+    id TEXT NOT NULL PRIMARY KEY,
+    name TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    sealed TEXT NOT NULL,
+    kinds TEXT NOT NULL,
+    enabled BIGINT NOT NULL,
+    created_at BIGINT NOT NULL
+);
+CREATE UNIQUE INDEX notice_target_name ON notice_target (name);
+
+-- What is wrong now, by site and kind: told once, and again when it changes.
+CREATE TABLE notice (
+    site_id TEXT NOT NULL REFERENCES site (id) ON DELETE CASCADE,
+    kind TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    data TEXT NOT NULL,
+    since BIGINT NOT NULL,
+    told_at BIGINT,
+    PRIMARY KEY (site_id, kind)
+);
+CREATE TABLE notice_sent (
+    id TEXT NOT NULL PRIMARY KEY,
+    target_id TEXT NOT NULL,
+    site_id TEXT,
+    kind TEXT NOT NULL,
+    at BIGINT NOT NULL,
+    attempts BIGINT NOT NULL,
+    error TEXT
+);
+
+-- Until when a lease of several machines holds, in Unix milliseconds of the database's clock.
+ALTER TABLE lease ADD COLUMN expires_at BIGINT;
+
+-- Who asked that the run ends early. Whoever holds it looks.
+ALTER TABLE run ADD COLUMN cancelled_by TEXT;
