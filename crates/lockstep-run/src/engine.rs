@@ -120,6 +120,15 @@ impl Engine {
         self
     }
 
+    /// The same engine for somebody else: `actor` is who the journal says did it.
+    #[must_use]
+    pub fn acting_as(&self, actor: impl Into<String>) -> Self {
+        Self {
+            actor: actor.into(),
+            ..self.clone()
+        }
+    }
+
     /// The store, for reading history and for settings.
     pub fn store(&self) -> &Store {
         &self.store

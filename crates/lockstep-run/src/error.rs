@@ -62,6 +62,9 @@ pub enum EngineError {
     /// The stored plan is not the one that was shown.
     #[error("the stored plan of run {0} is not the one that was shown; plan again")]
     PlanChanged(String),
+    /// The program is ending, so nothing new is begun.
+    #[error("Lockstep is stopping; nothing new is begun")]
+    Stopping,
     /// A stored setting cannot be read.
     #[error("a stored setting cannot be used: {0}")]
     Setting(#[from] BadSetting),

@@ -14,6 +14,7 @@ pub mod error;
 mod fenced;
 mod gate;
 mod input;
+pub mod jobs;
 mod journal;
 mod plan;
 pub mod prices;

@@ -54,6 +54,7 @@ impl Session {
             }
             None => store.create_run(wanted, self.now()).await?,
         };
+        watch.progress.is_run(&run.id);
         store.start_reading(&run.id, held.fence, self.now()).await?;
         let scope = Scope {
             settings: request.settings.clone(),

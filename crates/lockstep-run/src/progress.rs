@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 /// What a run is doing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Phase {
@@ -39,12 +41,42 @@ pub struct Snapshot {
 
 /// A run's progress, shared between the engine and whoever watches.
 #[derive(Clone, Debug, Default)]
-pub struct Progress(Arc<Mutex<Snapshot>>);
+pub struct Progress(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    now: Mutex<Snapshot>,
+    run: watch::Sender<Option<String>>,
+}
 
 impl Progress {
     /// The present moment.
     pub fn snapshot(&self) -> Snapshot {
         self.lock().clone()
+    }
+
+    /// The id of the run, as soon as there is one.
+    pub async fn run(&self) -> String {
+        let mut known = self.0.run.subscribe();
+        loop {
+            if let Some(run) = known.borrow_and_update().clone() {
+                return run;
+            }
+            if known.changed().await.is_err() {
+                // The sender is ours, so it cannot be gone; nothing else could be waited for.
+                std::future::pending::<()>().await;
+            }
+        }
+    }
+
+    /// Whether both are the progress of the same work.
+    pub(crate) fn is(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+
+    /// The watched work is this run.
+    pub(crate) fn is_run(&self, id: &str) {
+        self.0.run.send_replace(Some(id.to_owned()));
     }
 
     pub(crate) fn phase(&self, phase: Phase, total: usize, left: Duration) {
@@ -72,6 +104,6 @@ impl Progress {
     }
 
     fn lock(&self) -> MutexGuard<'_, Snapshot> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -116,6 +116,7 @@ impl Session {
                 self.now(),
             )
             .await?;
+        watch.progress.is_run(&run.id);
         store.start_reading(&run.id, held.fence, self.now()).await?;
         let steps = 2 + request.collecting.wanted.len();
         watch

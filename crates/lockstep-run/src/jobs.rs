@@ -1,0 +1,454 @@
+//! Runs in the background: begun by a request or a tick, watched by whoever looks, ended by a word.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use lockstep_core::change::{RunState, State, Subject};
+use lockstep_core::hash::Digest;
+use lockstep_core::settings::Settings;
+use lockstep_store::runs::Run;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::engine::{Engine, Request, Session, SiteAccess, Source, Watch};
+use crate::error::EngineError;
+use crate::prices::plan::PriceRequest;
+use crate::prices::review::PriceApproval;
+use crate::review::Approval;
+
+/// The runs that this process works on. Clones share them.
+#[derive(Clone, Debug)]
+pub struct Jobs(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    engine: Engine,
+    running: Mutex<BTreeMap<String, Running>>,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// A run that is under way in this process.
+#[derive(Clone, Debug)]
+pub struct Running {
+    /// The site's id.
+    pub site_id: String,
+    /// What it is about.
+    pub subject: Subject,
+    /// Its progress, and the word that ends it.
+    pub watch: Watch,
+}
+
+/// What is to be done, on which gateway and for whom.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The gateway and its token.
+    pub access: SiteAccess,
+    /// The settings that the pace and what is planned afresh go by.
+    pub settings: Settings,
+    /// Who the history says did it.
+    pub actor: String,
+    /// What.
+    pub order: Order,
+}
+
+/// What a job does.
+#[derive(Clone, Debug)]
+pub enum Order {
+    /// Plans model lists, and writes what is ready where it is to go on.
+    Models(Box<Request>, Go),
+    /// Plans prices, and writes what is ready where it is to go on.
+    Prices(Box<PriceRequest>, Go),
+    /// Writes a planned run.
+    Apply {
+        /// The run.
+        run: String,
+        /// The digest of the plan that was shown; another one is refused.
+        shown: Option<Digest>,
+        /// What of it.
+        only: Chosen,
+    },
+    /// Writes what is held, on somebody's yes.
+    Held {
+        /// Channels or prices.
+        subject: Subject,
+        /// What of it.
+        only: Chosen,
+    },
+    /// Plans to take a run back, and does where it is to go on.
+    Undo {
+        /// The run.
+        run: String,
+        /// What of it.
+        only: Chosen,
+        /// Whether it is written at once.
+        go: Go,
+    },
+}
+
+/// How a job goes on after its plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Go {
+    /// It stops there.
+    Plans,
+    /// It writes what no guard holds; the first plan of a gateway stops all the same, once.
+    Writes,
+}
+
+/// What of a run is meant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Chosen {
+    /// All that is ready.
+    #[default]
+    All,
+    /// Some channels.
+    Channels(Vec<i64>),
+    /// Some models.
+    Models(Vec<String>),
+}
+
+impl Jobs {
+    /// No job yet.
+    pub fn new(engine: Engine) -> Self {
+        Self(Arc::new(Inner {
+            engine,
+            running: Mutex::default(),
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+        }))
+    }
+
+    /// The engine that works on them.
+    pub fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// Begins a job and returns its run as soon as there is one; the work goes on behind.
+    ///
+    /// # Errors
+    ///
+    /// What stopped it before there was a run: [`EngineError::Busy`] where the gateway has one under way,
+    /// [`EngineError::EmptySelection`] for a choice of nothing.
+    pub async fn start(&self, job: Job) -> Result<String, EngineError> {
+        job.order.check()?;
+        let watch = Watch {
+            cancel: self.0.stop.child_token(),
+            ..Watch::default()
+        };
+        let (jobs, progress) = (self.clone(), watch.progress.clone());
+        let mut work = self
+            .0
+            .tasks
+            .spawn(async move { jobs.work(job, watch).await });
+        tokio::select! {
+            biased;
+            run = progress.run() => Ok(run),
+            done = &mut work => match done {
+                Ok(run) => Ok(run?.id),
+                Err(stopped) => match stopped.try_into_panic() {
+                    Ok(panic) => std::panic::resume_unwind(panic),
+                    Err(_) => Err(EngineError::Stopping),
+                },
+            },
+        }
+    }
+
+    /// Does a job to its end.
+    pub async fn finish(&self, job: Job) -> Result<Run, EngineError> {
+        job.order.check()?;
+        let watch = Watch {
+            cancel: self.0.stop.child_token(),
+            ..Watch::default()
+        };
+        let jobs = self.clone();
+        let work = self
+            .0
+            .tasks
+            .spawn(async move { jobs.work(job, watch).await });
+        work.await.unwrap_or(Err(EngineError::Stopping))
+    }
+
+    /// The run, if this process works on it.
+    pub fn running(&self, run_id: &str) -> Option<Running> {
+        self.lock().get(run_id).cloned()
+    }
+
+    /// All runs that this process works on, by id.
+    pub fn all(&self) -> BTreeMap<String, Running> {
+        self.lock().clone()
+    }
+
+    /// Ends a run of this process early: what is being written is finished and journaled. Whether it was here.
+    pub fn cancel(&self, run_id: &str) -> bool {
+        match self.running(run_id) {
+            Some(running) => {
+                running.watch.cancel.cancel();
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// Ends every job early and returns when the last is through. No new one begins.
+    pub async fn stop(&self) {
+        self.0.stop.cancel();
+        self.0.tasks.close();
+        self.0.tasks.wait().await;
+    }
+
+    async fn work(&self, job: Job, watch: Watch) -> Result<Run, EngineError> {
+        if self.0.stop.is_cancelled() {
+            return Err(EngineError::Stopping);
+        }
+        let running = Running {
+            site_id: job.access.site.id.clone(),
+            subject: self.subject(&job.order).await?,
+            watch: watch.clone(),
+        };
+        let engine = self.0.engine.acting_as(job.actor.clone());
+        let session = engine.session(job.access, &job.settings);
+        let entry = Entry::new(self, running);
+        let done = session
+            .order(job.order, &job.settings, &job.actor, &watch)
+            .await;
+        drop(entry);
+        if let Err(error) = &done {
+            tracing::info!(%error, "a job was not done");
+        }
+        done
+    }
+
+    async fn subject(&self, order: &Order) -> Result<Subject, EngineError> {
+        Ok(match order {
+            Order::Models(..) => Subject::Models,
+            Order::Prices(..) => Subject::Prices,
+            Order::Held { subject, .. } => *subject,
+            Order::Apply { run, .. } | Order::Undo { run, .. } => {
+                self.0.engine.store().run(run).await?.subject
+            }
+        })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Running>> {
+        self.0
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A run's place in the list, from when it has an id until its work ends, whatever ends it.
+struct Entry {
+    jobs: Jobs,
+    listing: tokio::task::JoinHandle<()>,
+    watch: Watch,
+}
+
+impl Entry {
+    fn new(jobs: &Jobs, running: Running) -> Self {
+        let watch = running.watch.clone();
+        let listed = jobs.clone();
+        let listing = tokio::spawn(async move {
+            let run = running.watch.progress.run().await;
+            listed.lock().insert(run, running);
+        });
+        Self {
+            jobs: jobs.clone(),
+            listing,
+            watch,
+        }
+    }
+}
+
+impl Drop for Entry {
+    fn drop(&mut self) {
+        self.listing.abort();
+        let progress = &self.watch.progress;
+        self.jobs
+            .lock()
+            .retain(|_, running| !running.watch.progress.is(progress));
+    }
+}
+
+impl Order {
+    /// A choice of nothing is refused, never taken for all.
+    fn check(&self) -> Result<(), EngineError> {
+        let empty = match self {
+            Self::Models(request, _) => request.source == Source::Selected(Vec::new()),
+            Self::Prices(request, _) => {
+                request.what == crate::prices::plan::What::Models(Vec::new())
+            }
+            Self::Apply { only, .. } | Self::Held { only, .. } | Self::Undo { only, .. } => {
+                *only == Chosen::Channels(Vec::new()) || *only == Chosen::Models(Vec::new())
+            }
+        };
+        if empty {
+            return Err(EngineError::EmptySelection);
+        }
+        Ok(())
+    }
+}
+
+impl Chosen {
+    /// The channels; `None` for all.
+    fn channels(self) -> Option<Vec<i64>> {
+        match self {
+            Self::Channels(ids) => Some(ids),
+            Self::All => None,
+            // A run about lists has none of these.
+            Self::Models(_) => Some(Vec::new()),
+        }
+    }
+
+    /// The models; `None` for all.
+    fn models(self) -> Option<Vec<String>> {
+        match self {
+            Self::Models(names) => Some(names),
+            Self::All => None,
+            Self::Channels(_) => Some(Vec::new()),
+        }
+    }
+}
+
+impl Session {
+    /// Does what was ordered. What a kill cut off while it wrote is carried on first.
+    async fn order(
+        &self,
+        order: Order,
+        settings: &Settings,
+        by: &str,
+        watch: &Watch,
+    ) -> Result<Run, EngineError> {
+        let before = Watch {
+            cancel: watch.cancel.clone(),
+            ..Watch::default()
+        };
+        self.carry_on(&before).await?;
+        match order {
+            Order::Models(request, go) => {
+                let reviewed = self.reviewed_before(&request.source).await?;
+                let run = self.plan(&request, watch).await?;
+                self.go_on(run, go, reviewed, true, by, watch).await
+            }
+            Order::Prices(request, go) => {
+                let reviewed = self.prices_reviewed_before().await?;
+                let run = self.plan_prices(&request, watch).await?;
+                self.go_on(run, go, reviewed, true, by, watch).await
+            }
+            Order::Apply { run, shown, only } => {
+                let run = self.store().run(&run).await?;
+                if shown.is_some() && run.plan_hash != shown {
+                    return Err(EngineError::PlanChanged(run.id));
+                }
+                if run.state != RunState::Planned {
+                    return Err(EngineError::NotPlanned {
+                        run: run.id,
+                        state: run.state,
+                    });
+                }
+                self.write_run(&run, only, false, by, watch).await
+            }
+            Order::Held { subject, only } => {
+                let run = match subject {
+                    Subject::Models => {
+                        let request = Request {
+                            source: Source::Held(only.channels()),
+                            settings: settings.clone(),
+                            policy: None,
+                            unattended: false,
+                            own_settings: false,
+                            go_on: false,
+                            after: None,
+                            ahead: crate::ahead::Ahead::default(),
+                        };
+                        self.plan(&request, watch).await?
+                    }
+                    Subject::Prices => {
+                        let models = only.models();
+                        let run = self.plan_held_prices(models.as_deref(), settings).await?;
+                        watch.progress.is_run(&run.id);
+                        run
+                    }
+                };
+                self.go_on(run, Go::Writes, true, false, by, watch).await
+            }
+            Order::Undo { run, only, go } => {
+                let run = self.store().run(&run).await?;
+                let run = match run.subject {
+                    Subject::Models => {
+                        let channels = only.channels();
+                        self.plan_undo(&run.id, channels.as_deref()).await?
+                    }
+                    Subject::Prices => {
+                        let models = only.models();
+                        self.plan_price_undo(&run.id, models.as_deref()).await?
+                    }
+                };
+                watch.progress.is_run(&run.id);
+                self.go_on(run, go, true, false, by, watch).await
+            }
+        }
+    }
+
+    /// Writes a planned run where it is to go on and was seen before.
+    async fn go_on(
+        &self,
+        run: Run,
+        go: Go,
+        reviewed: bool,
+        rebases: bool,
+        by: &str,
+        watch: &Watch,
+    ) -> Result<Run, EngineError> {
+        if run.state != RunState::Planned {
+            return Ok(run);
+        }
+        let ready = match run.subject {
+            Subject::Models => !self
+                .store()
+                .changes_in(&run.id, State::Ready)
+                .await?
+                .is_empty(),
+            Subject::Prices => !self
+                .store()
+                .price_rows_in(&run.id, State::Ready)
+                .await?
+                .is_empty(),
+        };
+        match (go, ready) {
+            (Go::Writes, false) => self.finish(&run).await,
+            (Go::Writes, true) if reviewed => {
+                self.write_run(&run, Chosen::All, rebases, by, watch).await
+            }
+            _ => Ok(run),
+        }
+    }
+
+    async fn write_run(
+        &self,
+        run: &Run,
+        only: Chosen,
+        rebases: bool,
+        by: &str,
+        watch: &Watch,
+    ) -> Result<Run, EngineError> {
+        watch.progress.is_run(&run.id);
+        match run.subject {
+            Subject::Models => {
+                let approval = Approval {
+                    only: only.channels(),
+                    by: by.to_owned(),
+                    rebases,
+                };
+                self.write(&run.id, &approval, watch).await
+            }
+            Subject::Prices => {
+                let approval = PriceApproval {
+                    only: only.models(),
+                    by: by.to_owned(),
+                };
+                self.write_prices(&run.id, &approval, watch).await
+            }
+        }
+    }
+}
