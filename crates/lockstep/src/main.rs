@@ -1,8 +1,10 @@
 //! Lockstep keeps a New API gateway in step with its providers.
 
+mod api;
 mod cli;
 mod config;
 mod seed;
+mod server;
 mod view;
 mod words;
 

@@ -13,6 +13,7 @@ mod layers;
 mod prices;
 mod run;
 mod runs;
+mod serve;
 mod signal;
 mod site;
 
@@ -25,6 +26,7 @@ use serde_json::json;
 use crate::config;
 use crate::view::{self, Screen};
 use crate::words::en;
+pub(crate) use args::ServeArgs;
 use args::{Cli, ConfigVerb, Verb};
 use context::Context;
 use exit::Exit;
@@ -84,6 +86,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         }
         Verb::Config(ConfigVerb::Check) => check_config(&global),
         Verb::Demo(args) => demo::demo(global, &args).await,
+        Verb::Serve(args) => serve::serve(Context::open(global).await?, &args).await,
         Verb::Site(verb) => site::site(&Context::open(global).await?, &verb).await,
         Verb::Channel(verb) => channel::channel(&Context::open(global).await?, &verb).await,
         Verb::Plan(args) => run::plan(&Context::open(global).await?, &args).await,

@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 mod prices;
 mod runs;
+mod serve;
 mod site;
 mod tuning;
 
@@ -16,6 +17,7 @@ pub(crate) use prices::{
 pub(crate) use runs::{
     ApplyArgs, HeldArgs, HeldVerb, PlanArgs, RunsArgs, SubjectArg, SyncArgs, UndoArgs,
 };
+pub(crate) use serve::ServeArgs;
 pub(crate) use site::{ChannelSetArgs, ChannelVerb, SiteAddArgs, SiteEditArgs, SiteVerb};
 pub(crate) use tuning::{Consent, FailOn, PaceArgs, Tuning};
 
@@ -102,6 +104,8 @@ pub(crate) struct Target {
 pub(crate) enum Verb {
     /// A simulated gateway with its providers, and Lockstep on it
     Demo(DemoArgs),
+    /// The server: API, schedule and notices
+    Serve(ServeArgs),
     /// The gateways that are stored
     #[command(subcommand)]
     Site(SiteVerb),

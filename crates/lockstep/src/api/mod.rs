@@ -1,0 +1,15 @@
+//! The HTTP API: one folder a version, one file a noun.
+
+mod health;
+mod v1;
+
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::server::App;
+
+/// All routes, with what they say of themselves.
+pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(health::routes())
+        .nest("/api/v1", v1::routes(app))
+}

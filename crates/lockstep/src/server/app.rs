@@ -1,0 +1,87 @@
+//! What every handler is given.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use lockstep_run::Engine;
+use lockstep_run::jobs::Jobs;
+use lockstep_store::Store;
+use tokio_util::sync::CancellationToken;
+
+use super::Options;
+use crate::config::File;
+
+/// The server's parts. Clones share them.
+#[derive(Clone)]
+pub(crate) struct App(Arc<Inner>);
+
+struct Inner {
+    engine: Engine,
+    jobs: Jobs,
+    file: File,
+    options: Options,
+    stop: CancellationToken,
+}
+
+impl App {
+    /// The parts over an engine.
+    pub(crate) fn new(engine: Engine, file: File, options: Options) -> Self {
+        Self(Arc::new(Inner {
+            jobs: Jobs::new(engine.clone()),
+            engine,
+            file,
+            options,
+            stop: CancellationToken::new(),
+        }))
+    }
+
+    /// Reads, plans and writes; who it acts for is set where a request is answered.
+    pub(crate) fn engine(&self) -> &Engine {
+        &self.0.engine
+    }
+
+    /// What is remembered.
+    pub(crate) fn store(&self) -> &Store {
+        self.0.engine.store()
+    }
+
+    /// Runs under way.
+    pub(crate) fn jobs(&self) -> &Jobs {
+        &self.0.jobs
+    }
+
+    /// The configuration file.
+    pub(crate) fn file(&self) -> &File {
+        &self.0.file
+    }
+
+    /// How the server is reached.
+    pub(crate) fn options(&self) -> &Options {
+        &self.0.options
+    }
+
+    /// Now, in Unix milliseconds.
+    pub(crate) fn now(&self) -> i64 {
+        self.0.engine.now()
+    }
+
+    /// The address that people type.
+    pub(crate) fn url(&self, address: SocketAddr) -> String {
+        self.0.options.url(address)
+    }
+
+    /// Tells everything to end.
+    pub(crate) fn stop(&self) {
+        self.0.stop.cancel();
+    }
+
+    /// Returns once everything is to end. Streams and loops wait for it.
+    pub(crate) async fn stopping(&self) {
+        self.0.stop.cancelled().await;
+    }
+
+    /// A word that ends with the server.
+    pub(crate) fn stop_token(&self) -> CancellationToken {
+        self.0.stop.child_token()
+    }
+}

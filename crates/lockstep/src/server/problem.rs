@@ -1,0 +1,167 @@
+//! Errors as they are answered: RFC 9457, `application/problem+json`.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use lockstep_run::EngineError;
+use lockstep_store::StoreError;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::words::en;
+
+/// What went wrong, why, and what to do.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// `urn:lockstep:` and the code.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The HTTP status.
+    status: u16,
+    /// A stable code to branch on.
+    code: &'static str,
+    /// What happened, in a sentence.
+    title: String,
+    /// What to do.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+impl Problem {
+    /// A problem of a status, with its code and what happened.
+    pub(crate) fn new(status: StatusCode, code: &'static str, title: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:lockstep:{code}"),
+            status: status.as_u16(),
+            code,
+            title: title.into(),
+            hint: None,
+        }
+    }
+
+    /// The same with what to do.
+    #[must_use]
+    pub(crate) fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// There is no such thing.
+    pub(crate) fn not_found(what: &str) -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "not_found",
+            format!("there is no such {what}"),
+        )
+    }
+
+    /// The request says something that cannot be taken.
+    pub(crate) fn bad_request(title: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", title)
+    }
+
+    /// A failure of ours: the log says what, the answer does not.
+    pub(crate) fn internal() -> Self {
+        Self::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal",
+            "Lockstep failed",
+        )
+        .hint("The log of the server says why.")
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// What happened.
+    pub(crate) fn title(&self) -> &str {
+        &self.title
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = self.status();
+        let mut answer = (status, axum::Json(self)).into_response();
+        answer.headers_mut().insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        answer
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        match &error {
+            StoreError::NotFound(_) => {
+                Self::new(StatusCode::NOT_FOUND, "not_found", error.to_string())
+            }
+            StoreError::Conflict(_) => {
+                Self::new(StatusCode::CONFLICT, "conflict", error.to_string())
+            }
+            StoreError::Ambiguous { .. } => {
+                Self::new(StatusCode::BAD_REQUEST, "ambiguous", error.to_string())
+            }
+            StoreError::Busy { .. } => Self::new(StatusCode::CONFLICT, "busy", error.to_string()),
+            StoreError::WrongState { .. } | StoreError::WrongSubject { .. } => {
+                Self::new(StatusCode::CONFLICT, "wrong_state", error.to_string())
+            }
+            StoreError::Full | StoreError::Unavailable(_) => Self::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "database",
+                error.to_string(),
+            ),
+            _ => {
+                tracing::error!(%error, "the store failed");
+                Self::internal()
+            }
+        }
+    }
+}
+
+impl From<EngineError> for Problem {
+    fn from(error: EngineError) -> Self {
+        let (status, code) = match &error {
+            EngineError::Store(_) | EngineError::Gateway(_) => {
+                return match error {
+                    EngineError::Store(error) => error.into(),
+                    EngineError::Gateway(failure) => {
+                        let said = en::price_failure(&failure);
+                        Self::new(StatusCode::BAD_GATEWAY, "gateway", said.message).hint(said.hint)
+                    }
+                    _ => Self::internal(),
+                };
+            }
+            EngineError::Busy(_) => (StatusCode::CONFLICT, "busy"),
+            EngineError::NoSuchChannel(_) | EngineError::NoSuchSource(_) | EngineError::NoRun => {
+                (StatusCode::NOT_FOUND, "not_found")
+            }
+            EngineError::EmptySelection => (StatusCode::BAD_REQUEST, "empty_selection"),
+            EngineError::NoSource => (StatusCode::CONFLICT, "no_source"),
+            EngineError::NothingFailed
+            | EngineError::NothingHeld
+            | EngineError::NothingToUndo(_)
+            | EngineError::NothingReady(_) => (StatusCode::CONFLICT, "nothing_to_do"),
+            EngineError::NotPlanned { .. } => (StatusCode::CONFLICT, "not_planned"),
+            EngineError::Expired(_) => (StatusCode::CONFLICT, "expired"),
+            EngineError::PolicyChanged(_) => (StatusCode::CONFLICT, "policy_changed"),
+            EngineError::PlanChanged(_) => (StatusCode::CONFLICT, "plan_changed"),
+            EngineError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            EngineError::Setting(_) => (StatusCode::BAD_REQUEST, "bad_setting"),
+        };
+        let hint = en::what_to_do(&error);
+        let problem = Self::new(status, code, error.to_string());
+        match hint {
+            Some(hint) => problem.hint(hint),
+            None => problem,
+        }
+    }
+}
+
+/// The answer to a request whose handler panicked.
+pub(crate) fn panicked(_panic: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a request was not answered, for its handler failed");
+    Problem::internal().into_response()
+}
