@@ -9,6 +9,7 @@ use lockstep_core::settings::Settings;
 use lockstep_store::runs::Run;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument as _;
 
 use crate::engine::{Engine, Request, Session, SiteAccess, Source, Watch};
 use crate::error::EngineError;
@@ -207,9 +208,13 @@ impl Jobs {
         };
         let engine = self.0.engine.acting_as(job.actor.clone());
         let session = engine.session(job.access, &job.settings);
-        let entry = Entry::new(self, running);
+        // The run's id is known a little later; the entry adds it.
+        let span =
+            tracing::info_span!("job", run = tracing::field::Empty, site = %session.site().url);
+        let entry = Entry::new(self, running, span.clone());
         let done = session
             .order(job.order, &job.settings, &job.actor, &watch)
+            .instrument(span)
             .await;
         drop(entry);
         if let Err(error) = &done {
@@ -245,11 +250,12 @@ struct Entry {
 }
 
 impl Entry {
-    fn new(jobs: &Jobs, running: Running) -> Self {
+    fn new(jobs: &Jobs, running: Running, span: tracing::Span) -> Self {
         let watch = running.watch.clone();
         let listed = jobs.clone();
         let listing = tokio::spawn(async move {
             let run = running.watch.progress.run().await;
+            span.record("run", &run);
             listed.lock().insert(run, running);
         });
         Self {

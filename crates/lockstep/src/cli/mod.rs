@@ -8,6 +8,7 @@ mod context;
 mod demo;
 mod doctor;
 mod exit;
+mod health;
 mod held;
 mod layers;
 mod prices;
@@ -27,7 +28,7 @@ use crate::config;
 use crate::view::{self, Screen};
 use crate::words::en;
 pub(crate) use args::ServeArgs;
-use args::{Cli, ConfigVerb, Verb};
+use args::{Cli, ConfigVerb, LogFormat, Verb};
 use context::Context;
 use exit::Exit;
 pub(crate) use signal::asked_to_stop;
@@ -43,7 +44,7 @@ pub(crate) async fn main() -> ExitCode {
             return if mistake { Exit::Nothing } else { Exit::Done }.into();
         }
     };
-    start_log(cli.global.verbose);
+    start_log(&cli);
     let screen = Screen::new(cli.global.json, cli.global.quiet, cli.global.verbose);
     match dispatch(cli).await {
         Ok(exit) => exit.into(),
@@ -87,6 +88,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Config(ConfigVerb::Check) => check_config(&global),
         Verb::Demo(args) => demo::demo(global, &args).await,
         Verb::Serve(args) => serve::serve(Context::open(global).await?, &args).await,
+        Verb::Health(args) => health::health(&args).await,
         Verb::Site(verb) => site::site(&Context::open(global).await?, &verb).await,
         Verb::Channel(verb) => channel::channel(&Context::open(global).await?, &verb).await,
         Verb::Plan(args) => run::plan(&Context::open(global).await?, &args).await,
@@ -143,19 +145,26 @@ fn check_config(global: &args::Global) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
-/// The log goes to stderr, and only where it was asked for: by `-vv` or `LOCKSTEP_LOG`.
-fn start_log(verbose: u8) {
+/// The log goes to stderr: where it was asked for, by `-vv` or `LOCKSTEP_LOG`, and of a server always.
+fn start_log(cli: &Cli) {
+    let serves = matches!(cli.verb, Verb::Serve(_));
     let filter = match std::env::var("LOCKSTEP_LOG") {
         Ok(filter) if !filter.is_empty() => filter,
-        _ if verbose >= 3 => "lockstep=trace,lockstep_run=trace,lockstep_remote=trace,lockstep_store=trace,lockstep_core=trace".to_owned(),
-        _ if verbose == 2 => "info,lockstep_run=debug,lockstep_remote=debug".to_owned(),
+        _ if cli.global.verbose >= 3 => "lockstep=trace,lockstep_run=trace,lockstep_remote=trace,lockstep_store=trace,lockstep_core=trace".to_owned(),
+        _ if cli.global.verbose == 2 => "info,lockstep_run=debug,lockstep_remote=debug".to_owned(),
+        _ if serves && !cli.global.quiet => "info".to_owned(),
         _ => return,
     };
-    let subscriber = tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(tracing_subscriber::EnvFilter::new(filter))
         .with_writer(std::io::stderr)
         .with_ansi(view::may_colour(&std::io::stderr()))
-        .with_target(true)
-        .finish();
-    let _already = tracing::subscriber::set_global_default(subscriber);
+        .with_target(true);
+    let _already = match cli.global.log_format {
+        LogFormat::Text => tracing::subscriber::set_global_default(log.finish()),
+        LogFormat::Json => {
+            let log = log.json().flatten_event(true).with_span_list(false);
+            tracing::subscriber::set_global_default(log.finish())
+        }
+    };
 }

@@ -9,6 +9,7 @@ use lockstep_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
+use super::metrics::Metrics;
 use crate::config::File;
 
 /// The server's parts. Clones share them.
@@ -20,6 +21,7 @@ struct Inner {
     jobs: Jobs,
     file: File,
     options: Options,
+    metrics: Metrics,
     stop: CancellationToken,
 }
 
@@ -31,6 +33,7 @@ impl App {
             engine,
             file,
             options,
+            metrics: Metrics::default(),
             stop: CancellationToken::new(),
         }))
     }
@@ -58,6 +61,11 @@ impl App {
     /// How the server is reached.
     pub(crate) fn options(&self) -> &Options {
         &self.0.options
+    }
+
+    /// What is counted.
+    pub(crate) fn metrics(&self) -> &Metrics {
+        &self.0.metrics
     }
 
     /// Now, in Unix milliseconds.

@@ -3,6 +3,7 @@
 mod app;
 pub(crate) mod caller;
 mod door;
+pub(crate) mod metrics;
 mod options;
 pub(crate) mod problem;
 
@@ -43,6 +44,10 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
         }
     });
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let aside = match app.options().metrics {
+        Some(address) => Some(beside(address, &app).await?),
+        None => None,
+    };
     let served = match app.options().tls.clone() {
         Some(files) => {
             let config = RustlsConfig::from_pem_file(&files.cert, &files.key)
@@ -64,7 +69,23 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
             server.serve(service).await
         }
     };
+    if let Some(aside) = aside {
+        aside.abort();
+    }
     served.context("the server stopped")
+}
+
+/// Metrics on an address of their own.
+async fn beside(address: SocketAddr, app: &App) -> anyhow::Result<tokio::task::JoinHandle<()>> {
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("--metrics-listen {address} cannot be listened on"))?;
+    let router = api::metrics::open().with_state(app.clone());
+    Ok(tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, router).await {
+            tracing::error!(%error, "metrics are no longer served");
+        }
+    }))
 }
 
 /// Everything that is answered.
@@ -73,6 +94,7 @@ pub(crate) fn router(app: &App) -> Router {
     routes
         .fallback(|| async { Problem::not_found("page") })
         .layer(middleware::from_fn_with_state(app.clone(), door::guard))
+        .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::panicked))
         .with_state(app.clone())

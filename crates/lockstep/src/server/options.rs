@@ -18,6 +18,8 @@ pub(crate) struct Options {
     pub(crate) trusted: Vec<IpNet>,
     /// The certificate, where this server speaks TLS itself.
     pub(crate) tls: Option<TlsFiles>,
+    /// Where metrics are served without asking who it is.
+    pub(crate) metrics: Option<SocketAddr>,
     /// Whether plain http beyond this machine was accepted.
     pub(crate) insecure_http: bool,
 }
@@ -52,6 +54,7 @@ impl Options {
             public_url,
             trusted,
             tls,
+            metrics: args.metrics_listen,
             insecure_http: args.insecure_http,
         })
     }

@@ -17,7 +17,7 @@ pub(crate) use prices::{
 pub(crate) use runs::{
     ApplyArgs, HeldArgs, HeldVerb, PlanArgs, RunsArgs, SubjectArg, SyncArgs, UndoArgs,
 };
-pub(crate) use serve::ServeArgs;
+pub(crate) use serve::{HealthArgs, ServeArgs};
 pub(crate) use site::{ChannelSetArgs, ChannelVerb, SiteAddArgs, SiteEditArgs, SiteVerb};
 pub(crate) use tuning::{Consent, FailOn, PaceArgs, Tuning};
 
@@ -73,9 +73,28 @@ pub(crate) struct Global {
     /// No bar, no hints
     #[arg(long, short, global = true, help_heading = "Everywhere")]
     pub(crate) quiet: bool,
+    /// How the log is written, to stderr
+    #[arg(
+        long,
+        global = true,
+        env = "LOCKSTEP_LOG_FORMAT",
+        value_name = "FORMAT",
+        default_value = "text",
+        help_heading = "Everywhere"
+    )]
+    pub(crate) log_format: LogFormat,
     /// More: all names of a change; twice: the log
     #[arg(long, short, global = true, action = clap::ArgAction::Count, help_heading = "Everywhere")]
     pub(crate) verbose: u8,
+}
+
+/// How the log is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum LogFormat {
+    /// A line to read.
+    Text,
+    /// An object a line, for programs.
+    Json,
 }
 
 /// Which gateway. The environment is asked later: what is typed wins over all of it.
@@ -106,6 +125,8 @@ pub(crate) enum Verb {
     Demo(DemoArgs),
     /// The server: API, schedule and notices
     Serve(ServeArgs),
+    /// Whether the server on this machine can work, for a container's health check
+    Health(HealthArgs),
     /// The gateways that are stored
     #[command(subcommand)]
     Site(SiteVerb),

@@ -43,6 +43,9 @@ pub(crate) struct ServeArgs {
         requires = "tls_cert"
     )]
     pub(crate) tls_key: Option<PathBuf>,
+    /// An address for metrics alone, where nobody is asked who he is; without it /metrics wants a token
+    #[arg(long, env = "LOCKSTEP_METRICS_LISTEN", value_name = "ADDRESS")]
+    pub(crate) metrics_listen: Option<SocketAddr>,
     /// Listen beyond this machine without TLS: whoever is on the way reads the password and every token
     #[arg(
         long,
@@ -51,4 +54,17 @@ pub(crate) struct ServeArgs {
         value_parser = clap::builder::FalseyValueParser::new()
     )]
     pub(crate) insecure_http: bool,
+}
+
+/// Which server is looked at.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct HealthArgs {
+    /// The address that it listens on
+    #[arg(
+        long,
+        env = "LOCKSTEP_LISTEN",
+        value_name = "ADDRESS",
+        default_value = "127.0.0.1:7878"
+    )]
+    pub(crate) listen: SocketAddr,
 }
