@@ -107,6 +107,8 @@ impl Decoded<'_> {
 
 /// Decodes a price list, whichever it is. Its models get their ids from `names`.
 ///
+/// A body that stops the parser with `NaN`, an infinity or a number that no `f64` holds is read again without it.
+///
 /// # Errors
 /// If it is not a price list, or one of which no entry can be used.
 pub fn decode<'a>(body: &'a str, names: &mut Names) -> Result<Decoded<'a>, NotAPriceList> {

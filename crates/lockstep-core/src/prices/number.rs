@@ -150,6 +150,16 @@ mod tests {
     }
 
     #[test]
+    fn values_are_the_same_as_their_field_has_it() {
+        let ratio = |one, other| same_value(Field::ModelRatio, one, other);
+        assert!(ratio(Some("2"), Some("2.0")) && ratio(None, None));
+        assert!(!ratio(Some("2"), None) && !ratio(None, Some("0")));
+        assert!(!ratio(Some("2"), Some(" 2")));
+        let text = |one, other| same_value(Field::BillingExpr, Some(one), Some(other));
+        assert!(text("p * 2", " p * 2\n") && !text("p * 2", "p * 2.0"));
+    }
+
+    #[test]
     fn only_finite_numbers_of_json_are_numbers() {
         for text in [
             "", " 1", "1 ", "NaN", "inf", "-inf", "infinity", "1e999", "+1", ".5", "1.", "01",
