@@ -13,5 +13,5 @@ mod put;
 pub mod review;
 mod undo;
 pub mod unpriced;
-mod verify;
+pub mod verify;
 mod write;

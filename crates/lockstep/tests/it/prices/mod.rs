@@ -9,6 +9,7 @@ mod runs;
 mod sources;
 mod told;
 mod unpriced;
+mod verifying;
 
 use std::collections::BTreeMap;
 

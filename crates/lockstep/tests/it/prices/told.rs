@@ -140,6 +140,10 @@ fn the_schema_of_a_price_run_is_one_and_refuses_what_is_none() {
             "fetched_at": null, "skipped": [{"reason": "duplicate", "count": 1, "names": ["m"]}],
         }],
         "conflicts": [{"option": "ModelRatio", "writes_by_others": 1, "before": "{}", "after": null}],
+        "verified": {
+            "state": "otherwise", "message": "m", "not_shown": ["n"],
+            "otherwise": [{"model": "m", "field": "model_ratio", "written": 1.25, "shown": 1}],
+        },
     });
     assert!(validator.is_valid(&good));
     for place in [
@@ -151,6 +155,8 @@ fn the_schema_of_a_price_run_is_one_and_refuses_what_is_none() {
         "/sources/0",
         "/sources/0/skipped/0",
         "/conflicts/0",
+        "/verified",
+        "/verified/otherwise/0",
     ] {
         let object = good
             .pointer(place)
