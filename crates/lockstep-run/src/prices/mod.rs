@@ -1,5 +1,6 @@
 //! Price runs: sources collected, compared, planned, written, taken back.
 
+mod again;
 pub mod collect;
 pub mod compare;
 mod expressions;
@@ -11,6 +12,7 @@ mod outcomes;
 pub mod plan;
 mod put;
 pub mod review;
+mod rows;
 mod undo;
 pub mod unpriced;
 pub mod verify;

@@ -31,7 +31,16 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result
         let run = session
             .plan_held_prices(models(&args.only).as_deref(), &chosen.settings)
             .await?;
-        let run = price::approve(context, &session, run, None, args.consent, Unit::Dollars).await?;
+        let run = price::approve(
+            context,
+            &session,
+            run,
+            None,
+            args.consent,
+            Unit::Dollars,
+            false,
+        )
+        .await?;
         return prices_ended(context, &site, &run).await;
     }
     if args.held {
@@ -97,6 +106,7 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result
             models(&args.only),
             args.consent,
             Unit::Dollars,
+            false,
         )
         .await?;
         return prices_ended(context, &site, &run).await;
@@ -125,7 +135,16 @@ pub(crate) async fn undo(context: &Context, args: &UndoArgs) -> anyhow::Result<E
     if parent.subject == Subject::Prices {
         let only = models(&args.only);
         let run = session.plan_price_undo(&parent.id, only.as_deref()).await?;
-        let run = price::approve(context, &session, run, None, args.consent, Unit::Dollars).await?;
+        let run = price::approve(
+            context,
+            &session,
+            run,
+            None,
+            args.consent,
+            Unit::Dollars,
+            false,
+        )
+        .await?;
         let exit = prices_ended(context, &site, &run).await?;
         return took_back(context, &run, exit).await;
     }

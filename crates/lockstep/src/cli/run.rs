@@ -244,7 +244,7 @@ async fn sync_prices(
     let run = match run.state {
         RunState::Planned if first => run,
         RunState::Planned => {
-            price::approve(context, session, run, None, args.consent, unit).await?
+            price::approve(context, session, run, None, args.consent, unit, true).await?
         }
         _ => run,
     };

@@ -95,7 +95,8 @@ pub(crate) async fn planned(
     Ok(bar::watch(&context.screen, &watch.progress, work).await?)
 }
 
-/// Asks where nobody said yes yet, and writes. Without a yes the run stays planned.
+/// Asks where nobody said yes yet, and writes. Without a yes the run stays planned. `rebases`: whether a price that
+/// somebody changes meanwhile may be planned again, or is written only as it was shown.
 pub(crate) async fn approve(
     context: &Context,
     session: &Session,
@@ -103,6 +104,7 @@ pub(crate) async fn approve(
     only: Option<Vec<String>>,
     consent: Consent,
     unit: prices::Unit,
+    rebases: bool,
 ) -> anyhow::Result<Run> {
     if consent.unattended && !run.unattended && run.trigger != "undo" {
         bail!(
@@ -156,6 +158,7 @@ pub(crate) async fn approve(
     let approval = PriceApproval {
         only,
         by: consent.by(&run.actor),
+        rebases,
     };
     let watch = watch_signals();
     let work = session.write_prices(&run.id, &approval, &watch);

@@ -295,12 +295,12 @@ async fn an_undo_after_somebody_elses_edit_is_a_conflict_and_leaves_it() {
 async fn a_plan_that_somebody_overtook_is_not_written_over_his_price() {
     let (gateway, shell) = in_the_shop().await;
     shell.run(&["plan", "prices", "--mode", "both"]).await.is(2);
-    let text = gateway.option("ModelRatio").expect("a map");
-    gateway.set_option("ModelRatio", &text.replace("0.5", "0.6"));
+    // The list says nothing of the cache, so the price would be one that nobody has seen.
+    gateway.set_option("CacheRatio", "{\"birch\":0.5}");
     let (run, code) = shell.json(&["apply", "--yes"]).await;
     assert_eq!(code, 3, "{run:#}");
     assert_eq!(of_model(&run, "birch")[0]["error"]["kind"], "moved");
-    assert_eq!(tokens(&gateway, "birch"), (1.2, 4.8));
+    assert_eq!(tokens(&gateway, "birch"), (1.0, 4.0));
     assert_eq!(tokens(&gateway, "cedar"), (3.0, 15.0));
     // Another source: the plan rests on other ones now.
     shell.run(&["plan", "prices", "--mode", "both"]).await.is(2);
@@ -308,7 +308,21 @@ async fn a_plan_that_somebody_overtook_is_not_written_over_his_price() {
     remember(&shell, &gateway, "more").await;
     let (told, code) = shell.json(&["apply", "--yes"]).await;
     assert_eq!(code, 1, "{told}");
-    assert_eq!(tokens(&gateway, "birch"), (1.2, 4.8));
+    assert_eq!(tokens(&gateway, "birch"), (1.0, 4.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_that_starts_from_elsewhere_is_written_as_it_was_approved_and_told() {
+    let (gateway, shell) = in_the_shop().await;
+    shell.run(&["plan", "prices", "--mode", "both"]).await.is(2);
+    let text = gateway.option("ModelRatio").expect("a map");
+    gateway.set_option("ModelRatio", &text.replace("0.5", "0.6"));
+    let (run, code) = shell.json(&["apply", "--yes"]).await;
+    assert_eq!(code, 0, "{run:#}");
+    let birch = of_model(&run, "birch")[0];
+    assert_eq!((&birch["old"], &birch["new"]), (&json!(0.6), &json!(0.75)));
+    assert_eq!(birch["usd_old"]["input"], 1.2);
+    assert_eq!(tokens(&gateway, "birch"), (1.5, 6.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
