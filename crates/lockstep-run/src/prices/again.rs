@@ -153,6 +153,7 @@ impl Writing<'_> {
             }
         }
         remember(&mut rows, now, &offers, &names);
+        self.session.mark_output(&mut rows, local).await;
         Ok(Some(rows))
     }
 

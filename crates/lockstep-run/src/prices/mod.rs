@@ -9,6 +9,7 @@ pub mod local;
 mod offers;
 mod others;
 mod outcomes;
+mod output;
 pub mod plan;
 mod put;
 pub mod review;

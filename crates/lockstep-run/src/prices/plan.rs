@@ -268,7 +268,7 @@ impl Session {
             .collect();
         let now = self.now();
         let models = plans.len() as u64;
-        let rows = plans
+        let mut rows: Vec<PriceRow> = plans
             .into_iter()
             .flat_map(|(plan, offers)| {
                 let base = local.values(&plan.model);
@@ -277,6 +277,7 @@ impl Session {
                 rows
             })
             .collect();
+        self.mark_output(&mut rows, &local).await;
         Ok(Ok(Made {
             rows,
             models,

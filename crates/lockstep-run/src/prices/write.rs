@@ -235,8 +235,8 @@ impl Writing<'_> {
                     failure
                 }
                 (None, failure) => {
-                    stopped = failure;
-                    break;
+                    self.tell_of_others(log).await?;
+                    return Ok(failure);
                 }
             };
             if self.replanned.len() > planned_again {
@@ -249,6 +249,7 @@ impl Writing<'_> {
             watch.progress.ends(key, failed.is_some(), left, throttled);
             stopped = failed.filter(|failure| failure.kind.whole_gateway());
         }
+        self.tell_outputs(&local).await?;
         self.tell_of_others(log).await?;
         Ok(stopped)
     }

@@ -6,6 +6,7 @@ use lockstep_core::prices::field::Field;
 use lockstep_core::prices::unpriced::Billed;
 use lockstep_core::prices::values::Kind;
 use lockstep_run::prices::verify::Verified;
+use lockstep_store::prices::OutputBy;
 use lockstep_store::prices::answers::AnswerKind;
 
 use super::names;
@@ -246,4 +247,17 @@ pub(crate) fn page_unread(why: &str) -> String {
     format!(
         "The gateway's price page could not be asked, so nothing is confirmed by it; the maps were read back all the same: {why}"
     )
+}
+
+/// Who decides what output costs, where that is not the map.
+pub(crate) fn output_by(by: OutputBy) -> Option<&'static str> {
+    match by {
+        OutputBy::Map => None,
+        OutputBy::Gateway => {
+            Some("output is billed by the gateway's own ratio, whatever is configured")
+        }
+        OutputBy::Unknown => Some(
+            "output price known after the first write: the gateway may have a ratio of its own for this name",
+        ),
+    }
 }

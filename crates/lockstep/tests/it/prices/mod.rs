@@ -3,6 +3,7 @@
 mod answers;
 mod forms;
 mod kills;
+mod options;
 mod recordings;
 mod requests;
 mod runs;

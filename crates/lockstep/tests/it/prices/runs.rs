@@ -413,3 +413,39 @@ async fn a_model_that_no_source_knows_is_said_to_be_without_a_price_only_when_it
     said.says("Without a price, and no source that answered has one: dune")
         .says("for no source that answered has a price of them: amber");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_price_that_nobody_can_know_is_told_after_the_write_and_not_before() {
+    let gateway = start(shop()).await;
+    gateway.add_provider(
+        Provider::new("new", ["o3-new"]).pricing_list(&[Price::tokens("o3-new", 2.0, 4.0)]),
+    );
+    let url = gateway.provider("new").base_url().to_owned();
+    gateway.add_channel(
+        lockstep_sim::Channel::new(2, "New")
+            .models("o3-new")
+            .base_url(&url),
+    );
+    let shell = open(Shell::with_site(&gateway).await);
+    remember(&shell, &gateway, "new").await;
+    let said = shell.run(&["plan", "prices"]).await.is(2);
+    said.says("output price known after the first write");
+    let (run, _) = shell.json(&["plan", "prices"]).await;
+    let planned = of_model(&run, "o3-new")[0];
+    assert_eq!(
+        (&planned["output"], &planned["usd_new"]["output"]),
+        (&json!("unknown"), &json!(null))
+    );
+    let (run, code) = shell.json(&["apply", "--yes"]).await;
+    let written = of_model(&run, "o3-new")[0];
+    assert_eq!(code, 0, "{run:#}");
+    assert_eq!(
+        (&written["output"], &written["usd_new"]["output"]),
+        (&json!("gateway"), &json!(8.0))
+    );
+    assert_eq!(tokens(&gateway, "o3-new"), (2.0, 8.0));
+    let said = shell
+        .run(&["runs", run["run"].as_str().expect("an id")])
+        .await;
+    said.says("the gateway's own ratio");
+}

@@ -122,7 +122,7 @@ fn the_schema_of_a_price_run_is_one_and_refuses_what_is_none() {
     let item = json!({
         "model": "m", "field": "model_ratio", "old": 1, "new": 1.25, "source": "list", "status": "success",
         "error": null, "hold": null, "skip": null, "usd_old": usd, "usd_new": usd, "kind_old": "per_token",
-        "kind_new": "per_token",
+        "kind_new": "per_token", "output": "map",
         "formula": {"price": 2.5, "recharge": 1, "group": 1, "markup": 1, "result": 2.5},
         "others": [{"source": "b", "value": 2}], "finished_at": "2026-08-01T06:30:00Z",
     });
