@@ -188,6 +188,13 @@ pub(crate) enum SourceVerb {
         #[command(flatten)]
         target: Target,
     },
+    /// Take a list that has shrunk for good as the source's list, by which later ones are measured
+    Accept {
+        /// The source's name, or the source as typed
+        name: String,
+        #[command(flatten)]
+        target: Target,
+    },
     /// Forget a source
     Remove {
         /// Its name

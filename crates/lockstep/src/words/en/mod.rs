@@ -17,7 +17,7 @@ pub(crate) use price::{
     page_unread, price_answer, price_failure, verified, without_price,
 };
 pub(crate) use reason::{dropped, kept, note, reason};
-pub(crate) use source::{conflict, doubt, skipped, source_error, source_state};
+pub(crate) use source::{conflict, doubt, list_accepted, skipped, source_error, source_state};
 
 /// Two variables of the environment that contradict each other.
 pub(crate) fn two_gateways(one: &str, other: &str) -> String {
