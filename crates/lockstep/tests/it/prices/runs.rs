@@ -449,3 +449,35 @@ async fn an_output_price_that_nobody_can_know_is_told_after_the_write_and_not_be
         .await;
     said.says("the gateway's own ratio");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_list_and_a_held_price_named_together_are_two_runs() {
+    let apply = ["apply", "--held", "--yes", "--only", "birch", "--only"];
+    for json in [true, false] {
+        let (gateway, shell) = in_the_shop().await;
+        gateway.provider("acme").set_models(["zinc"]);
+        publish(&gateway, "list", &list_with(20.0));
+        let plan = ["plan", "prices", "--mode", "update"];
+        shell.run(&plan).await.is(2);
+        shell.run(&["plan"]).await.is(2);
+        // A name that is neither stops both.
+        let typed = [&apply[..], &["nobody"]].concat();
+        shell.run(&typed).await.is(1).says("`nobody` is no channel");
+        assert!(gateway.writes().is_empty());
+        let typed = [&apply[..], &["1"]].concat();
+        if json {
+            let (told, code) = shell.json(&typed).await;
+            assert_eq!(code, 0, "{told:#}");
+            assert_eq!(told["prices"]["subject"], "prices");
+            assert_eq!(told["prices"]["items"][0]["model"], "birch");
+            assert_eq!(told["models"]["subject"], "models");
+            assert_eq!(told["models"]["items"][0]["channel_id"], 1);
+        } else {
+            let said = shell.run(&typed).await.is(0);
+            said.says("birch").says("Model lists").says("Acme");
+        }
+        assert_eq!(gateway.channel(1).expect("a channel").models, "zinc");
+        assert_eq!(tokens(&gateway, "birch"), (20.0, 80.0));
+        shell.run(&["held"]).await.is(0);
+    }
+}
