@@ -215,7 +215,7 @@ impl Writing<'_> {
             return Ok(None);
         }
         let mut writes = self.writes(&local);
-        let mut done = 0;
+        let mut done: i64 = 0;
         watch.progress.phase(
             Phase::Writing,
             writes.len(),
@@ -227,7 +227,7 @@ impl Writing<'_> {
                 break;
             }
             let planned_again = self.replanned.len();
-            let key = i64::try_from(done).unwrap_or(0);
+            let key = done;
             watch.progress.begins(key, write.field.option_key());
             let failed = match self.one(&write, local).await? {
                 (Some(read), failure) => {
