@@ -9,6 +9,7 @@ mod demo;
 mod doctor;
 mod exit;
 mod held;
+mod held_apply;
 mod layers;
 mod prices;
 mod run;
