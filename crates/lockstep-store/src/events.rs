@@ -5,11 +5,11 @@ use lockstep_core::failure::Failure;
 use lockstep_core::hold::Reason;
 use lockstep_core::prices::field::Field;
 use serde_json::{Value, json};
-use sqlx::QueryBuilder;
+use crate::sql::QueryBuilder;
 
 use crate::blobs::ROWS_PER_STATEMENT;
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Db, Row};
+use crate::sql::{Connection, Row};
 use crate::status::ItemStatus;
 use crate::{Store, StoreError};
 
@@ -66,7 +66,7 @@ impl Store {
     /// The run's events after a number, in order; 0 for all. Those of kind [`EventKind::Item`] are forgotten a day
     /// after the run came to rest.
     pub async fn events(&self, run_id: &str, after_seq: i64) -> Result<Vec<Event>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM event WHERE run_id = $1 AND seq > $2 ORDER BY seq")
+        let rows = crate::sql::query("SELECT * FROM event WHERE run_id = $1 AND seq > $2 ORDER BY seq")
             .bind(run_id)
             .bind(after_seq)
             .fetch_all(self.readers())
@@ -169,14 +169,14 @@ pub(crate) async fn append(
     if events.is_empty() {
         return Ok(());
     }
-    let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM event WHERE run_id = $1")
+    let last: i64 = crate::sql::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM event WHERE run_id = $1")
         .bind(run_id)
         .fetch_one(&mut *db)
         .await?;
     let numbered: Vec<(i64, NewEvent)> = (last + 1..).zip(events).collect();
     for some in numbered.chunks(ROWS_PER_STATEMENT) {
         let mut insert =
-            QueryBuilder::<Db>::new("INSERT INTO event (run_id, seq, at, kind, data) ");
+            QueryBuilder::new("INSERT INTO event (run_id, seq, at, kind, data) ");
         insert.push_values(some, |mut row, (seq, event)| {
             row.push_bind(run_id)
                 .push_bind(seq)
@@ -195,7 +195,7 @@ pub(crate) async fn forget_old(
     site_id: &str,
     now: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    crate::sql::query(
         "DELETE FROM event WHERE kind = 'item' AND run_id IN (
             SELECT id FROM run WHERE site_id = $1 AND state NOT IN ('queued', 'reading', 'writing')
             AND COALESCE(ended_at, planned_at) < $2)",

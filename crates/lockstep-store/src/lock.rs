@@ -21,7 +21,12 @@ impl GatewayLock {
     pub fn try_take(store: &Store, url: &GatewayUrl, holder: &str) -> Result<Self, StoreError> {
         let digest = Digest::of([url.as_str()]);
         let name = digest.as_str().get(..16).unwrap_or(digest.as_str());
-        let mut file = open::lock_file(store.path(), &format!("{name}.lock"))?;
+        let Some(database) = store.path() else {
+            return Err(StoreError::Unavailable(
+                "a gateway is locked by a file only where the database is one".to_owned(),
+            ));
+        };
+        let mut file = open::lock_file(database, &format!("{name}.lock"))?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {

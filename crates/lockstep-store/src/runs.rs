@@ -6,7 +6,7 @@ use lockstep_core::hash::Digest;
 use lockstep_core::site::GatewayUrl;
 
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Row};
+use crate::sql::{Connection, Row};
 use crate::status::RunCounts;
 use crate::{Store, StoreError, events, sites, tally, wire};
 
@@ -104,7 +104,7 @@ impl Store {
             Box::pin(async move {
                 let site = sites::site(db, &new.site_id).await?;
                 events::forget_old(db, &site.id, now).await?;
-                sqlx::query(
+                crate::sql::query(
                     "INSERT INTO run (id, parent, site_id, site_url, subject, state, started_by, actor, go_on, unattended,
                                       selection, settings, policy_override, policy_hash, started_at,
                                       reads, writes, throttled, fence, total)
@@ -152,7 +152,7 @@ impl Store {
         if prefix.is_empty() || !prefix.chars().all(|c| c == '-' || c.is_ascii_hexdigit()) {
             return Err(none());
         }
-        let rows = sqlx::query(
+        let rows = crate::sql::query(
             "SELECT * FROM run WHERE id LIKE $1 AND ($2 IS NULL OR site_id = $2) ORDER BY id",
         )
         .bind(format!("{prefix}%"))
@@ -175,7 +175,7 @@ impl Store {
         site_id: &str,
         subject: Subject,
     ) -> Result<Option<Run>, StoreError> {
-        let row = sqlx::query(
+        let row = crate::sql::query(
             "SELECT * FROM run WHERE site_id = $1 AND subject = $2 ORDER BY id DESC LIMIT 1",
         )
         .bind(site_id)
@@ -194,13 +194,13 @@ impl Store {
     ) -> Result<Vec<(Run, RunCounts)>, StoreError> {
         // One transaction, so that a run and its counts are of the same moment.
         let mut db = self.readers().begin().await?;
-        let rows = sqlx::query(
+        let rows = crate::sql::query(
             "SELECT * FROM run WHERE site_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
         )
         .bind(site_id)
         .bind(before)
         .bind(i64::from(limit))
-        .fetch_all(&mut *db)
+        .fetch_all(&mut db)
         .await?;
         let mut runs = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -222,7 +222,7 @@ impl Store {
 
     /// The site's runs that are queued, reading or writing, oldest first.
     pub async fn unfinished_runs(&self, site_id: &str) -> Result<Vec<Run>, StoreError> {
-        let rows = sqlx::query(
+        let rows = crate::sql::query(
             "SELECT * FROM run WHERE site_id = $1 AND state IN ('queued', 'reading', 'writing') ORDER BY id",
         )
         .bind(site_id)
@@ -239,7 +239,7 @@ impl Store {
         subject: Subject,
         all_channels: bool,
     ) -> Result<bool, StoreError> {
-        let planned: Option<i64> = sqlx::query_scalar(
+        let planned: Option<i64> = crate::sql::query_scalar(
             "SELECT planned_at FROM run
              WHERE site_id = $1 AND subject = $2 AND planned_at IS NOT NULL AND unattended = 0
              AND (selection IS NULL OR $3 = 0) LIMIT 1",
@@ -254,7 +254,7 @@ impl Store {
 }
 
 async fn one(db: &mut Connection, id: &str) -> Result<Run, StoreError> {
-    let row = sqlx::query("SELECT * FROM run WHERE id = $1")
+    let row = crate::sql::query("SELECT * FROM run WHERE id = $1")
         .bind(id)
         .fetch_optional(db)
         .await?;
