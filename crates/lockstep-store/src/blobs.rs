@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use lockstep_core::hash::Digest;
 use crate::sql::QueryBuilder;
 
-use crate::StoreError;
+use crate::{StoreError, sql};
 use crate::sql::Connection;
 
 /// How many rows one statement inserts: enough to be fast, few enough for every database's limit of parameters.
@@ -42,7 +42,7 @@ impl Blobs {
 
 /// Removes the texts that nothing names any more.
 pub(crate) async fn remove_unused(db: &mut Connection) -> Result<(), StoreError> {
-    crate::sql::query(
+    sql::query(
         "DELETE FROM blob WHERE hash NOT IN (
             SELECT before_hash FROM change
             UNION SELECT after_hash FROM change WHERE after_hash IS NOT NULL

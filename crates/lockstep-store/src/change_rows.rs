@@ -6,7 +6,7 @@ use lockstep_core::hash::Digest;
 use sqlx::AssertSqlSafe;
 use crate::sql::QueryBuilder;
 
-use crate::StoreError;
+use crate::{StoreError, sql};
 use crate::blobs::{Blobs, ROWS_PER_STATEMENT};
 use crate::changes::ChangeRow;
 use crate::columns::{Columns, big};
@@ -104,7 +104,7 @@ pub(crate) fn from_outline(row: &Row) -> Result<ChangeRow, StoreError> {
 /// The run's changes of which something is held.
 pub(crate) async fn held(db: &mut Connection, run_id: &str) -> Result<Vec<ChangeRow>, StoreError> {
     let sql = select("c.run_id = $1 AND c.hold IS NOT NULL ORDER BY c.channel_id");
-    let rows = crate::sql::query(AssertSqlSafe(sql))
+    let rows = sql::query(AssertSqlSafe(sql))
         .bind(run_id)
         .fetch_all(db)
         .await?;

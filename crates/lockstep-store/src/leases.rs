@@ -3,6 +3,7 @@
 //! On SQLite the system frees a lock when its process ends, so that the lease is no more than its number. On PostgreSQL
 //! the lease itself excludes: it runs out by the database's clock unless its holder renews it.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use lockstep_core::site::GatewayUrl;
@@ -190,6 +191,33 @@ impl Store {
             }
         };
         Ok(holds > 0)
+    }
+
+    /// Those of the gateways that somebody holds.
+    pub(crate) async fn held_gateways(
+        &self,
+        urls: impl Iterator<Item = &GatewayUrl>,
+    ) -> Result<BTreeSet<GatewayUrl>, StoreError> {
+        let mut urls: BTreeSet<GatewayUrl> = urls.cloned().collect();
+        match self.leases() {
+            Pool::Sqlite(_) => {
+                let mut held = BTreeSet::new();
+                for url in urls {
+                    if GatewayLock::is_taken(self, &url)? {
+                        held.insert(url);
+                    }
+                }
+                Ok(held)
+            }
+            Pool::Postgres(_) => {
+                let held: Vec<String> = query_scalar(postgres::HELD_GATEWAYS)
+                    .bind(ms(self.lease_times().write))
+                    .fetch_all(self.leases())
+                    .await?;
+                urls.retain(|url| held.iter().any(|held| held == url.as_str()));
+                Ok(urls)
+            }
+        }
     }
 
     /// Takes the lease if nobody has it.

@@ -9,7 +9,7 @@ use super::{held_digest, rows};
 use crate::blobs::ROWS_PER_STATEMENT;
 use crate::columns::Columns;
 use crate::sql::{Connection, Row};
-use crate::{Store, StoreError, wire};
+use crate::{Store, StoreError, sql, wire};
 
 /// What waits on one model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +33,7 @@ pub struct PriceHold {
 impl Store {
     /// What waits on the site's prices, in the order of the models.
     pub async fn price_holds(&self, site_id: &str) -> Result<Vec<PriceHold>, StoreError> {
-        let rows = crate::sql::query("SELECT * FROM price_hold WHERE site_id = $1 ORDER BY model")
+        let rows = sql::query("SELECT * FROM price_hold WHERE site_id = $1 ORDER BY model")
             .bind(site_id)
             .fetch_all(self.readers())
             .await?;
@@ -58,7 +58,7 @@ impl Store {
         self.write(move |db| {
             Box::pin(async move {
                 let deleted =
-                    crate::sql::query("DELETE FROM price_hold WHERE site_id = $1 AND model = $2")
+                    sql::query("DELETE FROM price_hold WHERE site_id = $1 AND model = $2")
                         .bind(site_id)
                         .bind(model)
                         .execute(db)
@@ -78,7 +78,7 @@ pub(crate) async fn forget_passed(
     site_id: &str,
     everywhere: bool,
 ) -> Result<(), StoreError> {
-    crate::sql::query(
+    sql::query(
         "DELETE FROM price_hold WHERE site_id = $1
          AND model IN (SELECT model FROM price_change WHERE run_id = $2)
          AND model NOT IN (
@@ -90,7 +90,7 @@ pub(crate) async fn forget_passed(
     .execute(&mut *db)
     .await?;
     if everywhere {
-        crate::sql::query(
+        sql::query(
             "DELETE FROM price_hold WHERE site_id = $1
              AND model NOT IN (SELECT model FROM price_change WHERE run_id = $2)",
         )
@@ -147,7 +147,7 @@ async fn found(db: &mut Connection, run_id: &str) -> Result<Vec<Found>, StoreErr
     let sql = rows::select(
         "c.run_id = $1 AND c.model IN (SELECT model FROM price_change WHERE run_id = $1 AND hold IS NOT NULL)",
     );
-    let all = crate::sql::query(AssertSqlSafe(sql))
+    let all = sql::query(AssertSqlSafe(sql))
         .bind(run_id)
         .fetch_all(db)
         .await?;

@@ -14,7 +14,7 @@ use crate::changes::ChangeRow;
 use crate::columns::{Columns, big};
 use crate::events::{NewEvent, Target};
 use crate::sql::Connection;
-use crate::{Store, StoreError, events, memory, tally, wire};
+use crate::{Store, StoreError, events, memory, sql, tally, wire};
 
 impl Store {
     /// Planned to writing: the ready changes, or those of them that are named, become approved, the other ready ones
@@ -96,7 +96,7 @@ impl Store {
                     });
                 }
                 drop_waiting(db, &run, "state IN ('ready', 'approved')", now).await?;
-                crate::sql::query("UPDATE run SET state = $2, failure = $3, ended_at = $4 WHERE id = $1")
+                sql::query("UPDATE run SET state = $2, failure = $3, ended_at = $4 WHERE id = $1")
                     .bind(&run_id)
                     .bind(state.code())
                     .bind(failure.as_ref().map(wire::failure_to_text))
@@ -125,7 +125,7 @@ impl Store {
         self.write(move |db| {
             Box::pin(async move {
                 // The state is part of the condition: of two who approve, one is refused.
-                let moved = crate::sql::query(
+                let moved = sql::query(
                     "UPDATE run SET state = 'writing', approved_at = $2, approved_by = $3, go_on = $4, tally = NULL
                      WHERE id = $1 AND state = 'planned'",
                 )
@@ -226,7 +226,7 @@ async fn set_approved(
             "SELECT COUNT(DISTINCT model) FROM price_change WHERE run_id = $1 AND state = 'approved'"
         }
     };
-    let approved: i64 = crate::sql::query_scalar(count)
+    let approved: i64 = sql::query_scalar(count)
         .bind(&run.id)
         .fetch_one(db)
         .await?;
@@ -263,7 +263,7 @@ async fn settle(
     outcome: &Outcome,
     blobs: &mut Blobs,
 ) -> Result<NewEvent, StoreError> {
-    let row = crate::sql::query(
+    let row = sql::query(
         "UPDATE change SET state = $3, after_hash = COALESCE($4, after_hash), failure = $5,
                            attempts = attempts + $6, http_status = COALESCE($7, http_status), finished_at = $8,
                            skip = CASE WHEN $3 IN ('dropped', 'skipped') THEN skip ELSE NULL END
