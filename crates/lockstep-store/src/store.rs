@@ -111,6 +111,11 @@ impl Store {
         self
     }
 
+    /// How long a write to a gateway may take at most; `None` where no lease limits it.
+    pub fn write_limit(&self) -> Option<Duration> {
+        self.inner.location.file().is_none().then_some(self.times.write)
+    }
+
     /// How long its leases hold.
     pub fn lease_times(&self) -> LeaseTimes {
         self.times

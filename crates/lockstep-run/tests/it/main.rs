@@ -3,6 +3,8 @@
 #![forbid(unsafe_code)]
 
 mod brakes;
+#[path = "../../../lockstep-store/tests/cluster/mod.rs"]
+mod cluster;
 mod cancelled;
 mod doors;
 mod exclusive;
@@ -15,6 +17,8 @@ mod oracle;
 mod pace;
 mod prices;
 mod recorded;
+mod replicas;
+mod resumed;
 mod retried;
 mod seen;
 mod sick;

@@ -8,11 +8,15 @@ use lockstep_core::change::State;
 use lockstep_store::leases::LeaseTimes;
 use lockstep_store::{KeySource, Location, Store, StoreError};
 use secrecy::{ExposeSecret as _, SecretString};
-use sqlx::postgres::PgConnection;
+use sqlx::migrate::Migrator;
+use sqlx::postgres::{PgConnection, PgPool};
 use sqlx::{AssertSqlSafe, Connection as _, Executor as _};
 
 use crate::cluster::{self, Cluster, Database};
-use crate::tester::{NONE, NOW, new_site, of, reading, row, site, url};
+use crate::samples;
+use crate::tester::{NONE, NOW, new_site, of, planned, reading, row, site, url};
+
+static MIGRATIONS: Migrator = sqlx::migrate!("migrations/postgres");
 
 /// A fresh store in the cluster of this program, if there is PostgreSQL.
 pub(crate) async fn store() -> Option<Store> {
@@ -116,6 +120,29 @@ async fn a_newer_schema_and_another_program_s_tables_are_refused_and_stay() {
     .expect("a newer schema");
     let refused = open(&database).await.expect_err("refused");
     assert!(matches!(refused, StoreError::NewerSchema { found: 99, .. }), "{refused}");
+}
+
+#[tokio::test]
+async fn every_released_schema_is_upgraded_and_read() {
+    for version in 1..=samples::ROWS.len() {
+        let Some(database) = empty().await else { return };
+        let pool = PgPool::connect(&database.url).await.expect("connects");
+        let to = i64::try_from(version).expect("a version");
+        MIGRATIONS.run_to(to, &pool).await.expect("the schema");
+        for rows in &samples::ROWS[..version] {
+            sqlx::raw_sql(*rows).execute(&pool).await.expect("the rows");
+        }
+        pool.close().await;
+        std::fs::write(&database.key, samples::KEY).expect("a key");
+        let store = open(&database).await.expect("opens");
+        let site = store.site_by_name("main").await.expect("a site");
+        let token = store.token(&site.id).await.expect("asked").expect("a token");
+        assert_eq!(token.expose_secret(), "sample token");
+        let runs = store.runs(&site.id, 9, None).await.expect("runs");
+        assert_eq!(runs.len(), version.min(2));
+        assert_eq!(store.memories(&site.id).await.expect("memories").len(), 1);
+        planned(&store, &site, vec![row(1, State::Ready)], NOW).await;
+    }
 }
 
 #[tokio::test]
