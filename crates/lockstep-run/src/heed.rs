@@ -18,7 +18,11 @@ pub(crate) struct Heeding(JoinHandle<()>);
 impl Session {
     /// Cancels the run's watch once somebody asked for its end, be it before now.
     pub(crate) fn heed(&self, run_id: &str, watch: &Watch) -> Heeding {
-        let looking = look(self.store().clone(), run_id.to_owned(), watch.cancel.clone());
+        let looking = look(
+            self.store().clone(),
+            run_id.to_owned(),
+            watch.cancel.clone(),
+        );
         Heeding(tokio::spawn(looking))
     }
 }

@@ -3,9 +3,9 @@
 #![forbid(unsafe_code)]
 
 mod brakes;
+mod cancelled;
 #[path = "../../../lockstep-store/tests/cluster/mod.rs"]
 mod cluster;
-mod cancelled;
 mod doors;
 mod exclusive;
 mod faults;

@@ -69,7 +69,10 @@ impl Place {
         let task = self.go_apart(engine);
         tell.send(task.abort_handle()).expect("a hook");
         let ended = task.await;
-        assert!(ended.is_err_and(|error| error.is_cancelled()), "it ran to its end");
+        assert!(
+            ended.is_err_and(|error| error.is_cancelled()),
+            "it ran to its end"
+        );
     }
 
     /// Everything was written once, by the one run that there is.
@@ -142,7 +145,9 @@ async fn take_over(engine: &Engine, places: &[Place]) -> usize {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
     };
-    tokio::time::timeout(PATIENCE, all).await.expect("all runs end");
+    tokio::time::timeout(PATIENCE, all)
+        .await
+        .expect("all runs end");
     resumed
 }
 
@@ -156,7 +161,9 @@ fn put() -> Matcher {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_one_of_three_began_the_others_bring_to_its_end_once() {
-    let Some(database) = cluster::database().await else { return };
+    let Some(database) = cluster::database().await else {
+        return;
+    };
     let (one, two, three) = (
         engine(&database).await,
         engine(&database).await,
@@ -178,9 +185,15 @@ async fn what_one_of_three_began_the_others_bring_to_its_end_once() {
         .collect();
     let (by_two, by_three) = tokio::join!(take_over(&two, &places), take_over(&three, &places));
     for run in own {
-        assert_eq!(run.await.expect("ends").expect("a run").state, RunState::Done);
+        assert_eq!(
+            run.await.expect("ends").expect("a run").state,
+            RunState::Done
+        );
     }
-    assert!(by_two + by_three >= 3, "{by_two} and {by_three} were resumed");
+    assert!(
+        by_two + by_three >= 3,
+        "{by_two} and {by_three} were resumed"
+    );
     for place in &places {
         place.is_done_once(two.store()).await;
     }
@@ -188,7 +201,9 @@ async fn what_one_of_three_began_the_others_bring_to_its_end_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn many_who_sync_one_gateway_at_once_write_it_once() {
-    let Some(database) = cluster::database().await else { return };
+    let Some(database) = cluster::database().await else {
+        return;
+    };
     let first = engine(&database).await;
     let place = Place::new(first.store(), "main").await;
     let mut tasks = Vec::new();
@@ -211,11 +226,13 @@ async fn many_who_sync_one_gateway_at_once_write_it_once() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_sent_once_the_database_is_gone_and_all_is_done_once_when_it_is_back() {
-    let Some(cluster) = Cluster::start() else { return };
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
     let database = cluster.database().await;
     let (one, two) = (engine(&database).await, engine(&database).await);
     let place = Place::new(one.store(), "main").await;
-    let slow = Fault::Delay(Duration::from_millis(1_500));
+    let slow = Fault::Delay(Duration::from_millis(1_000));
     place.gateway.fault(Rule::once(put(), slow).after(1));
     let task = place.go_apart(&one);
     let under_way = |gateway: &Gateway| gateway.count("PUT", "/api/channel/") > 1;
@@ -233,16 +250,27 @@ async fn nothing_is_sent_once_the_database_is_gone_and_all_is_done_once_when_it_
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_ends_early_when_another_process_asks_it_to() {
-    let Some(database) = cluster::database().await else { return };
+    let Some(database) = cluster::database().await else {
+        return;
+    };
     let (one, two) = (engine(&database).await, engine(&database).await);
     let place = Place::new(one.store(), "main").await;
-    let slow = Fault::Delay(Duration::from_millis(2_500));
+    let slow = Fault::Delay(Duration::from_millis(1_000));
     place.gateway.fault(Rule::always(put(), slow));
     let task = place.go_apart(&one);
     let under_way = |gateway: &Gateway| gateway.count("PUT", "/api/channel/") > 0;
     assert!(place.gateway.until(PATIENCE, under_way).await);
-    let runs = two.store().unfinished_runs(&place.site.id).await.expect("runs");
-    assert!(two.store().ask_to_cancel(&runs[0].id, "ann").await.expect("asked"));
+    let runs = two
+        .store()
+        .unfinished_runs(&place.site.id)
+        .await
+        .expect("runs");
+    assert!(
+        two.store()
+            .ask_to_cancel(&runs[0].id, "ann")
+            .await
+            .expect("asked")
+    );
     let run = task.await.expect("ends").expect("a run");
     assert_eq!(run.state, RunState::Cancelled);
     let writes = place.gateway.effective_writes().len();

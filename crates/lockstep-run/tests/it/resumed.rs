@@ -15,9 +15,11 @@ async fn cut_off(tester: &mut Tester, n: usize, yes: bool) -> Run {
     tester.expect.other_counts = true;
     let (tell, told) = mpsc::channel::<AbortHandle>();
     let fetch = Matcher::get("/api/channel/fetch_models/");
-    tester.gateway.on_match(fetch, n, When::BeforeApply, move |_| {
-        told.recv().expect("the task").abort();
-    });
+    tester
+        .gateway
+        .on_match(fetch, n, When::BeforeApply, move |_| {
+            told.recv().expect("the task").abort();
+        });
     let mut session = tester.session().await;
     if yes {
         session = session.approved_ahead("a schedule");
@@ -45,10 +47,20 @@ async fn a_reading_is_read_on_and_written_if_somebody_said_yes_before() {
         let run = cut_off(&mut tester, n, true).await;
         assert_eq!(run.approved_by.as_deref(), Some("a schedule"));
         let resumed = resume(&tester, &run).await;
-        assert_eq!((resumed.id.as_str(), resumed.state), (run.id.as_str(), RunState::Done));
+        assert_eq!(
+            (resumed.id.as_str(), resumed.state),
+            (run.id.as_str(), RunState::Done)
+        );
         assert_eq!(resumed.approved_by.as_deref(), Some("a schedule"));
         assert_eq!(tester.gateway.effective_writes().len(), 3);
-        assert!(tester.store().orphaned_runs().await.expect("runs").is_empty());
+        assert!(
+            tester
+                .store()
+                .orphaned_runs()
+                .await
+                .expect("runs")
+                .is_empty()
+        );
         // Whoever resumes it again finds it over.
         assert_eq!(resume(&tester, &run).await.state, RunState::Done);
         assert_eq!(tester.puts(), 3);
@@ -61,7 +73,10 @@ async fn a_reading_that_nobody_said_yes_to_waits_for_one() {
     let mut tester = Tester::new(lacking(3)).await;
     let run = cut_off(&mut tester, 2, false).await;
     let resumed = resume(&tester, &run).await;
-    assert_eq!((resumed.id.as_str(), resumed.state), (run.id.as_str(), RunState::Planned));
+    assert_eq!(
+        (resumed.id.as_str(), resumed.state),
+        (run.id.as_str(), RunState::Planned)
+    );
     assert_eq!(tester.puts(), 0);
     assert_eq!(tester.apply(&resumed).await.state, RunState::Done);
     tester.done().await;
@@ -71,7 +86,9 @@ async fn a_reading_that_nobody_said_yes_to_waits_for_one() {
 async fn a_reading_under_a_policy_that_changed_since_ends_and_says_so() {
     let mut tester = Tester::new(lacking(3)).await;
     let run = cut_off(&mut tester, 2, true).await;
-    tester.sql("UPDATE site SET settings = '{\"policy\":\"add\"}'").await;
+    tester
+        .sql("UPDATE site SET settings = '{\"policy\":\"add\"}'")
+        .await;
     let resumed = resume(&tester, &run).await;
     assert_eq!(resumed.state, RunState::Cancelled);
     let failure = resumed.failure.expect("a reason");
@@ -84,11 +101,17 @@ async fn a_reading_under_a_policy_that_changed_since_ends_and_says_so() {
 async fn a_run_that_was_asked_to_end_while_nobody_had_it_ends() {
     let mut tester = Tester::new(lacking(3)).await;
     let run = cut_off(&mut tester, 2, true).await;
-    tester.store().ask_to_cancel(&run.id, "ann").await.expect("asked");
+    tester
+        .store()
+        .ask_to_cancel(&run.id, "ann")
+        .await
+        .expect("asked");
     // However fast it reads on, it is heard before it writes.
     let slow = lockstep_sim::Fault::Delay(std::time::Duration::from_millis(300));
     let fetch = Matcher::get("/api/channel/fetch_models/");
-    tester.gateway.fault(lockstep_sim::Rule::always(fetch, slow));
+    tester
+        .gateway
+        .fault(lockstep_sim::Rule::always(fetch, slow));
     let resumed = resume(&tester, &run).await;
     assert_eq!(resumed.state, RunState::Cancelled);
     assert_eq!(tester.puts(), 0);

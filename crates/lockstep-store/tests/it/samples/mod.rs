@@ -33,9 +33,8 @@ async fn opened(folder: &Path, version: usize) -> Store {
         .filename(&path)
         .create_if_missing(true);
     let pool = SqlitePool::connect_with(options).await.expect("a database");
-    let to = i64::try_from(version).expect("a version");
-    MIGRATIONS.run_to(to, &pool).await.expect("the schema");
-    for rows in &ROWS[..version] {
+    for (to, rows) in (1..).zip(&ROWS[..version]) {
+        MIGRATIONS.run_to(to, &pool).await.expect("the schema");
         sqlx::raw_sql(*rows).execute(&pool).await.expect("the rows");
     }
     pool.close().await;
