@@ -50,7 +50,7 @@ pub struct Run {
     pub planned_at: Option<i64>,
     /// When it was approved.
     pub approved_at: Option<i64>,
-    /// Who approved it.
+    /// Who approved it, be it before it was planned.
     pub approved_by: Option<String>,
     /// When it ended.
     pub ended_at: Option<i64>,
@@ -231,17 +231,21 @@ impl Store {
         rows.iter().map(from_row).collect()
     }
 
-    /// The runs of all sites that are queued, reading or writing and whose gateway nobody holds, oldest first: whoever had
-    /// them is gone, or never came.
+    /// The runs of all sites that are queued, reading or writing, or planned and to be written without another question,
+    /// and whose gateway nobody holds; oldest first. Whoever had them is gone, or never came.
     pub async fn orphaned_runs(&self) -> Result<Vec<Run>, StoreError> {
         let rows = sql::query(
-            "SELECT * FROM run WHERE state IN ('queued', 'reading', 'writing') ORDER BY id",
+            "SELECT * FROM run WHERE state IN ('queued', 'reading', 'writing')
+             OR (state = 'planned' AND go_on = 1 AND approved_by IS NOT NULL AND approved_at IS NULL)
+             ORDER BY id",
         )
         .fetch_all(self.readers())
         .await?;
         let mut runs: Vec<Run> = rows.iter().map(from_row).collect::<Result<_, _>>()?;
         if !runs.is_empty() {
-            let held = self.held_gateways(runs.iter().map(|run| &run.site_url)).await?;
+            let held = self
+                .held_gateways(runs.iter().map(|run| &run.site_url))
+                .await?;
             runs.retain(|run| !held.contains(&run.site_url));
         }
         Ok(runs)

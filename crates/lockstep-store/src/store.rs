@@ -111,6 +111,15 @@ impl Store {
         self
     }
 
+    /// How long a write to a gateway may take at most; `None` where no lease limits it.
+    pub fn write_limit(&self) -> Option<Duration> {
+        self.inner
+            .location
+            .file()
+            .is_none()
+            .then_some(self.times.write)
+    }
+
     /// How long its leases hold.
     pub fn lease_times(&self) -> LeaseTimes {
         self.times
@@ -283,20 +292,17 @@ mod tests {
             })
             .await;
         assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
-        let rows: i64 =
-            query_scalar("SELECT COUNT(*) FROM meta WHERE name IN ('small', 'large')")
-                .fetch_one(store.readers())
-                .await
-                .expect("a count");
+        let rows: i64 = query_scalar("SELECT COUNT(*) FROM meta WHERE name IN ('small', 'large')")
+            .fetch_one(store.readers())
+            .await
+            .expect("a count");
         assert_eq!(rows, 0);
     }
 
     #[tokio::test]
     async fn readers_cannot_write() {
         let store = Store::open_temporary().await.expect("a store");
-        let refused = query("DELETE FROM meta")
-            .execute(store.readers())
-            .await;
+        let refused = query("DELETE FROM meta").execute(store.readers()).await;
         let refused = StoreError::from(refused.err().expect("refused"));
         assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
     }

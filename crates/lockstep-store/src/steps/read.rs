@@ -46,6 +46,30 @@ impl Store {
         .await
     }
 
+    /// Remembers who said yes to what the run will plan, so that whoever resumes it may write it. It is not approved by
+    /// that: [`Run::approved_at`](crate::runs::Run::approved_at) stays empty until its plan is.
+    pub async fn approve_ahead(
+        &self,
+        run_id: &str,
+        fence: i64,
+        by: &str,
+    ) -> Result<(), StoreError> {
+        let (run_id, by) = (run_id.to_owned(), by.to_owned());
+        self.write(move |db| {
+            Box::pin(async move {
+                let run = enter(db, &run_id, fence, Requests::default()).await?;
+                run.be(&[RunState::Queued, RunState::Reading], "queued or reading")?;
+                sql::query("UPDATE run SET approved_by = $2 WHERE id = $1")
+                    .bind(&run_id)
+                    .bind(by)
+                    .execute(db)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Records how many channels the run is about, as soon as that is known.
     pub async fn set_total(&self, run_id: &str, fence: i64, total: u64) -> Result<(), StoreError> {
         let run_id = run_id.to_owned();
