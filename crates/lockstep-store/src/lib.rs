@@ -15,6 +15,7 @@ mod key;
 pub mod leases;
 pub mod lock;
 mod memory;
+pub mod notices;
 mod open;
 mod overrides;
 pub mod prices;

@@ -81,4 +81,9 @@ on_sqlite! {
     sources::a_copy_takes_the_place_of_the_one_before,
     sources::calls_to_a_host_are_taken_up_to_the_most,
     leases::fences_grow_over_all_gateways,
+    notices::a_target_is_added_found_silenced_and_removed,
+    notices::findings_read_back,
+    notices::what_is_wrong_is_told_once_and_taken_back_by_site_and_subject,
+    notices::what_reached_nobody_is_told_again,
+    notices::of_two_that_would_send_a_notice_one_does,
 }
