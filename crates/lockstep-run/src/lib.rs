@@ -16,6 +16,7 @@ mod gate;
 mod input;
 pub mod jobs;
 mod journal;
+pub mod outside;
 mod plan;
 pub mod prices;
 pub mod progress;

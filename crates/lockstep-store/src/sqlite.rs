@@ -72,7 +72,7 @@ pub(crate) struct Found {
     pub(crate) version: Option<i64>,
     /// The stored proof of the key.
     pub(crate) proof: Option<String>,
-    /// Whether any site has a token.
+    /// Whether anything is encrypted: a site's token, or where notices go.
     pub(crate) tokens: bool,
 }
 
@@ -119,7 +119,19 @@ async fn found(db: &mut Connection, path: &Path) -> Result<Found, StoreError> {
         let tokens: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM site WHERE token IS NOT NULL")
             .fetch_one(&mut *db)
             .await?;
-        found.tokens = tokens > 0;
+        let has_targets: i64 =
+            sqlx::query_scalar("SELECT COUNT(*) FROM sqlite_master WHERE name = 'notice_target'")
+                .fetch_one(&mut *db)
+                .await?;
+        let targets: i64 = match has_targets {
+            0 => 0,
+            _ => {
+                sqlx::query_scalar("SELECT COUNT(*) FROM notice_target")
+                    .fetch_one(&mut *db)
+                    .await?
+            }
+        };
+        found.tokens = tokens + targets > 0;
     }
     Ok(found)
 }

@@ -85,7 +85,8 @@ pub struct Settled {
     pub notices: Vec<Notice>,
 }
 
-/// Settles what a run found with what was known before. Settling a run again gives the same notices, so that whoever
+/// Settles what a run found with what was known before. Of a kind that is not in `found` the run could tell nothing, and
+/// what is known of it stays. Settling a run again gives the same notices, so that whoever
 /// sends them must remember what is sent; settling one that is older than what is known gives none.
 pub fn settle(
     mut known: BTreeMap<NoticeKind, Known>,
@@ -100,16 +101,19 @@ pub fn settle(
     };
     for kind in NoticeKind::ALL.iter().copied() {
         let before = known.remove(&kind);
-        if let Some(newer) = before.as_ref().filter(|before| before.run.as_str() > run) {
-            settled.known.insert(kind, newer.clone());
+        let newer = before
+            .as_ref()
+            .is_some_and(|before| before.run.as_str() > run);
+        let Some(mut now) = found.remove(&kind).filter(|_| !newer) else {
+            settled.known.extend(before.map(|before| (kind, before)));
             continue;
-        }
-        let mut now = found.remove(&kind).unwrap_or_default();
+        };
         if let Some(before) = before.as_ref().filter(|_| !kind.is_event()) {
+            let found: BTreeSet<_> = now.iter().map(|finding| finding.about.key()).collect();
             let stays = before
                 .findings
                 .iter()
-                .filter(|finding| !saw(&finding.about));
+                .filter(|old| !saw(&old.about) && !found.contains(&old.about.key()));
             now.extend(stays.cloned());
         }
         let (kept, notice) = one(kind, before, now, run);
@@ -315,7 +319,8 @@ mod tests {
         let both = [failed(1, 500), failed(2, 500)];
         run(&mut known, "1", kind, &both);
         let over = |looked: BTreeSet<About>, id: &str, known: AllKnown| {
-            settle(known, BTreeMap::new(), &Looked::At(looked), id)
+            let nothing = BTreeMap::from([(kind, Vec::new())]);
+            settle(known, nothing, &Looked::At(looked), id)
         };
         let nothing = over(BTreeSet::new(), "2", known.clone());
         assert!(nothing.notices.is_empty(), "nothing was looked at");
@@ -327,5 +332,24 @@ mod tests {
         let second = over(BTreeSet::from([channel(2)]), "4", first.known);
         assert_eq!(second.notices[0].telling, Telling::Recovered);
         assert_eq!(second.notices[0].findings, [failed(2, 500)]);
+    }
+
+    #[test]
+    fn what_is_found_again_beside_what_was_looked_at_is_there_once() {
+        let mut known = AllKnown::new();
+        run(&mut known, "1", NoticeKind::Unpriced, &[unpriced("a")]);
+        let found = BTreeMap::from([(NoticeKind::Unpriced, vec![unpriced("a")])]);
+        let settled = settle(known, found, &Looked::At(BTreeSet::new()), "2");
+        assert!(settled.notices.is_empty());
+        assert_eq!(settled.known[&NoticeKind::Unpriced].findings.len(), 1);
+    }
+
+    #[test]
+    fn a_run_that_could_tell_nothing_of_a_kind_leaves_it_as_it_is() {
+        let mut known = AllKnown::new();
+        run(&mut known, "1", NoticeKind::Unpriced, &[unpriced("a")]);
+        let settled = settle(known.clone(), BTreeMap::new(), &Looked::Everywhere, "2");
+        assert!(settled.notices.is_empty());
+        assert_eq!(settled.known, known);
     }
 }

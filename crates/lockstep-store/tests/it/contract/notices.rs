@@ -219,7 +219,7 @@ pub(crate) async fn what_is_wrong_is_told_once_and_taken_back_by_site_and_subjec
             &site.id,
             Subject::Prices,
             "run 3",
-            BTreeMap::new(),
+            BTreeMap::from([(NoticeKind::Failed, Vec::new())]),
             Looked::Everywhere,
             NOW + 6,
         )
@@ -233,7 +233,7 @@ pub(crate) async fn what_is_wrong_is_told_once_and_taken_back_by_site_and_subjec
             &site.id,
             Subject::Models,
             "run 4",
-            BTreeMap::new(),
+            BTreeMap::from([(NoticeKind::Failed, Vec::new())]),
             nobody,
             NOW + 7,
         )
