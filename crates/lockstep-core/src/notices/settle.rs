@@ -97,7 +97,10 @@ pub fn settle(
     let mut settled = Settled::default();
     let looked = looked.keys();
     let saw = |about: &About| {
-        *about == About::Run || looked.as_ref().is_none_or(|keys| keys.contains(&about.key()))
+        *about == About::Run
+            || looked
+                .as_ref()
+                .is_none_or(|keys| keys.contains(&about.key()))
     };
     for kind in NoticeKind::ALL.iter().copied() {
         let before = known.remove(&kind);

@@ -116,7 +116,12 @@ impl GuardedClient {
     }
 
     /// The client that may call an address.
-    pub(super) fn client(&self, proxy: Option<&str>, url: &Url, trusted: bool) -> Result<Client, Failure> {
+    pub(super) fn client(
+        &self,
+        proxy: Option<&str>,
+        url: &Url,
+        trusted: bool,
+    ) -> Result<Client, Failure> {
         let shared = &self.0;
         if let Some(proxy) = proxy {
             shared.policy.check_behind_proxy(url).map_err(refused)?;

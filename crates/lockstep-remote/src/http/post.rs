@@ -85,8 +85,7 @@ fn sent(headers: &[(String, SecretString)]) -> Result<HeaderMap, Failure> {
             Failure::new(FailureKind::NotConfigured, text)
         };
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| unusable())?;
-        let mut value =
-            HeaderValue::from_str(value.expose_secret()).map_err(|_| unusable())?;
+        let mut value = HeaderValue::from_str(value.expose_secret()).map_err(|_| unusable())?;
         value.set_sensitive(true);
         all.insert(name, value);
     }

@@ -35,12 +35,7 @@ pub(super) fn text(message: &Message, limit: usize, measure: impl Fn(&str) -> us
     lines(&message.title, message, limit, measure)
 }
 
-fn lines(
-    title: &str,
-    message: &Message,
-    limit: usize,
-    measure: impl Fn(&str) -> usize,
-) -> String {
+fn lines(title: &str, message: &Message, limit: usize, measure: impl Fn(&str) -> usize) -> String {
     let whole = |shown: usize| {
         let mut lines: Vec<&str> = Vec::new();
         if !title.is_empty() {

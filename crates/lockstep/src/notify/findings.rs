@@ -204,9 +204,8 @@ fn moved(model: &[PriceRow]) -> Option<What> {
 fn unpriced(model: &[PriceRow]) -> Option<What> {
     let first = model.first()?;
     let has = |row: &PriceRow| matches!(row.state, State::Applied | State::Same);
-    let ignored = |row: &PriceRow| {
-        row.skip.as_ref().map(|skip| skip.code) == Some(ReasonCode::Ignored)
-    };
+    let ignored =
+        |row: &PriceRow| row.skip.as_ref().map(|skip| skip.code) == Some(ReasonCode::Ignored);
     let told = first.detail.kind_old.is_none() && !model.iter().any(|row| has(row) || ignored(row));
     told.then_some(What::Unpriced)
 }

@@ -11,7 +11,7 @@ use lockstep_run::outside::Outside;
 use url::Url;
 
 use super::Message;
-use super::cut::{bytes, body};
+use super::cut::{body, bytes};
 use super::target::{Address, encrypted};
 use super::vendor::Verdict;
 use crate::words::en;

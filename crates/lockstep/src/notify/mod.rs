@@ -21,7 +21,7 @@ use lockstep_store::notices::NoticeTarget;
 use lockstep_store::sites::Site;
 
 pub(crate) use message::Message;
-pub(crate) use target::{Address, BadAddress, Vendor};
+pub(crate) use target::{Address, Vendor};
 
 use send::Ended;
 
@@ -125,7 +125,10 @@ impl Notifier {
                     .await?;
             }
         }
-        Ok(deliveries.into_iter().map(|(_, delivery)| delivery).collect())
+        Ok(deliveries
+            .into_iter()
+            .map(|(_, delivery)| delivery)
+            .collect())
     }
 
     /// Sends a test to a target, whether or not it is enabled, and records its outcome.
@@ -188,7 +191,13 @@ impl Notifier {
         };
         let Ended { attempts, error } = ended;
         if let Some(error) = &error {
-            tracing::warn!(target_name = target.name, kind, attempts, error, "a notice did not arrive");
+            tracing::warn!(
+                target_name = target.name,
+                kind,
+                attempts,
+                error,
+                "a notice did not arrive"
+            );
         }
         store
             .record_notice(id, attempts, error.as_deref(), self.0.now())

@@ -64,7 +64,10 @@ impl Vendor {
 
     /// The vendor of a code.
     pub(crate) fn from_code(code: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|vendor| vendor.code() == code)
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|vendor| vendor.code() == code)
     }
 }
 
@@ -202,7 +205,9 @@ impl Address {
         let Ok(url) = Url::parse(&self.url) else {
             return String::new();
         };
-        let port = url.port().map_or_else(String::new, |port| format!(":{port}"));
+        let port = url
+            .port()
+            .map_or_else(String::new, |port| format!(":{port}"));
         format!("{}{port}", url.host_str().unwrap_or_default())
     }
 
@@ -245,7 +250,10 @@ const KNOWN_PARTS: &[&str] = &["sendMessage", "open-apis", "webhook", "cgi-bin"]
 
 /// The server and the topic of an ntfy address.
 pub(super) fn topic(url: &Url) -> Option<(Url, String)> {
-    let mut parts: Vec<&str> = url.path_segments()?.filter(|part| !part.is_empty()).collect();
+    let mut parts: Vec<&str> = url
+        .path_segments()?
+        .filter(|part| !part.is_empty())
+        .collect();
     let topic = parts.pop()?.to_owned();
     let mut server = url.clone();
     server.set_path(&parts.join("/"));
@@ -254,7 +262,8 @@ pub(super) fn topic(url: &Url) -> Option<(Url, String)> {
 
 /// Whether a mail server is spoken to over TLS.
 pub(super) fn encrypted(url: &Url) -> bool {
-    !url.query_pairs().any(|(key, value)| key == "tls" && value == "none")
+    !url.query_pairs()
+        .any(|(key, value)| key == "tls" && value == "none")
 }
 
 fn bad(text: &str) -> BadAddress {
@@ -295,10 +304,19 @@ mod tests {
     #[test]
     fn a_bots_token_or_its_address_is_enough_for_telegram() {
         let wanted = "https://api.telegram.org/bot123:AB-c_d/sendMessage";
-        for given in ["123:AB-c_d", "bot123:AB-c_d", wanted, &wanted[..42], &wanted[..41]] {
+        for given in [
+            "123:AB-c_d",
+            "bot123:AB-c_d",
+            wanted,
+            &wanted[..42],
+            &wanted[..41],
+        ] {
             let url = telegram(given).map(|address| address.url);
             let full = url.expect(given);
-            assert!(full.ends_with("/sendMessage") && full.contains("/bot123"), "{full}");
+            assert!(
+                full.ends_with("/sendMessage") && full.contains("/bot123"),
+                "{full}"
+            );
         }
         assert!(telegram("").is_err() && telegram("a b").is_err());
         assert!(at("123:AB").checked(Vendor::Telegram).is_err(), "no chat");

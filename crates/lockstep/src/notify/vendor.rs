@@ -7,7 +7,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::cut::{bytes, body, escaped, items, text, utf16};
+use super::cut::{body, bytes, escaped, items, text, utf16};
 use super::target::{Address, Vendor, topic};
 use super::{Message, sign};
 
@@ -64,7 +64,10 @@ pub(super) fn post(
             headers.push(("x-lockstep-delivery".to_owned(), id.into()));
             if let Some(secret) = secret {
                 let signature = sign::webhook(secret, seconds, &body);
-                headers.push(("x-lockstep-timestamp".to_owned(), seconds.to_string().into()));
+                headers.push((
+                    "x-lockstep-timestamp".to_owned(),
+                    seconds.to_string().into(),
+                ));
                 headers.push(("x-lockstep-signature".to_owned(), signature.into()));
             }
             return Post {
@@ -224,7 +227,9 @@ mod tests {
             lines: (0..5_000)
                 .map(|at| format!("{at} \u{1f600}<at user_id=\"all\"></at> \"\u{4e2d}\u{6587}\""))
                 .collect(),
-            items: (0..5_000).map(|at| json!({"about": at, "x": "y".repeat(30)})).collect(),
+            items: (0..5_000)
+                .map(|at| json!({"about": at, "x": "y".repeat(30)}))
+                .collect(),
             ..message()
         }
     }
@@ -298,12 +303,19 @@ mod tests {
             ),
             (
                 Vendor::WeCom,
-                address("https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=X", None),
+                address(
+                    "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=X",
+                    None,
+                ),
                 "https://qyapi.weixin.qq.com/cgi-bin/webhook/send?key=X",
                 json!({"msgtype": "markdown", "markdown": {"content": whole}}),
             ),
         ] {
-            assert_eq!(made(vendor, &to, &message()), (url.to_owned(), body), "{vendor:?}");
+            assert_eq!(
+                made(vendor, &to, &message()),
+                (url.to_owned(), body),
+                "{vendor:?}"
+            );
         }
     }
 
@@ -366,32 +378,76 @@ mod tests {
             (Vendor::Webhook, ""),
             (Vendor::Ntfy, r#"{"id":"sPs71M8A2T"}"#),
             (Vendor::Telegram, r#"{"ok":true,"result":{}}"#),
-            (Vendor::Feishu, r#"{"StatusCode":0,"StatusMessage":"success","code":0,"data":{},"msg":"success"}"#),
-            (Vendor::Feishu, r#"{"Extra":null,"StatusCode":0,"StatusMessage":"success"}"#),
+            (
+                Vendor::Feishu,
+                r#"{"StatusCode":0,"StatusMessage":"success","code":0,"data":{},"msg":"success"}"#,
+            ),
+            (
+                Vendor::Feishu,
+                r#"{"Extra":null,"StatusCode":0,"StatusMessage":"success"}"#,
+            ),
             (Vendor::DingTalk, r#"{"errcode":0,"errmsg":"ok"}"#),
             (Vendor::WeCom, r#"{"errcode":0,"errmsg":"ok"}"#),
         ] {
             assert_eq!(answer(vendor, 200, body), Verdict::Arrived, "{body}");
         }
         for (vendor, body, why) in [
-            (Vendor::Feishu, r#"{"code":19021,"msg":"sign match fail"}"#, "error 19021: sign match fail"),
-            (Vendor::Feishu, r#"{"StatusCode":9499,"StatusMessage":"Bad"}"#, "error 9499: Bad"),
-            (Vendor::DingTalk, r#"{"errcode":310000,"errmsg":"sign not match"}"#, "error 310000: sign not match"),
-            (Vendor::WeCom, r#"{"errcode":93000,"errmsg":"invalid webhook url"}"#, "error 93000: invalid webhook url"),
-            (Vendor::Telegram, r#"{"ok":false,"description":"no"}"#, "refused: no"),
+            (
+                Vendor::Feishu,
+                r#"{"code":19021,"msg":"sign match fail"}"#,
+                "error 19021: sign match fail",
+            ),
+            (
+                Vendor::Feishu,
+                r#"{"StatusCode":9499,"StatusMessage":"Bad"}"#,
+                "error 9499: Bad",
+            ),
+            (
+                Vendor::DingTalk,
+                r#"{"errcode":310000,"errmsg":"sign not match"}"#,
+                "error 310000: sign not match",
+            ),
+            (
+                Vendor::WeCom,
+                r#"{"errcode":93000,"errmsg":"invalid webhook url"}"#,
+                "error 93000: invalid webhook url",
+            ),
+            (
+                Vendor::Telegram,
+                r#"{"ok":false,"description":"no"}"#,
+                "refused: no",
+            ),
         ] {
-            assert_eq!(answer(vendor, 200, body), Verdict::Refused(why.to_owned()), "{body}");
+            assert_eq!(
+                answer(vendor, 200, body),
+                Verdict::Refused(why.to_owned()),
+                "{body}"
+            );
         }
-        for vendor in [Vendor::Telegram, Vendor::Feishu, Vendor::DingTalk, Vendor::WeCom] {
+        for vendor in [
+            Vendor::Telegram,
+            Vendor::Feishu,
+            Vendor::DingTalk,
+            Vendor::WeCom,
+        ] {
             for body in ["", "<html>", "{}", "[]"] {
                 let told = answer(vendor, 200, body);
                 assert!(matches!(told, Verdict::Refused(_)), "{vendor:?} {body}");
             }
         }
         for (vendor, body) in [
-            (Vendor::Feishu, r#"{"code":11232,"msg":"frequency limited"}"#),
-            (Vendor::DingTalk, r#"{"errcode":130101,"errmsg":"send too fast"}"#),
-            (Vendor::WeCom, r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#),
+            (
+                Vendor::Feishu,
+                r#"{"code":11232,"msg":"frequency limited"}"#,
+            ),
+            (
+                Vendor::DingTalk,
+                r#"{"errcode":130101,"errmsg":"send too fast"}"#,
+            ),
+            (
+                Vendor::WeCom,
+                r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#,
+            ),
         ] {
             let told = answer(vendor, 200, body);
             assert!(matches!(told, Verdict::Later(_, None)), "{told:?}");
@@ -399,11 +455,17 @@ mod tests {
         let flood = r#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 5","parameters":{"retry_after":5}}"#;
         let five = Some(Duration::from_secs(5));
         let told = answer(Vendor::Telegram, 429, flood);
-        assert!(matches!(told, Verdict::Later(_, wait) if wait == five), "{told:?}");
+        assert!(
+            matches!(told, Verdict::Later(_, wait) if wait == five),
+            "{told:?}"
+        );
         let told = answer(Vendor::Webhook, 503, "");
         let seven = Some(Duration::from_secs(7));
         assert_eq!(told, Verdict::Later("HTTP status 503".to_owned(), seven));
         let told = answer(Vendor::Ntfy, 403, r#"{"code":40301,"error":"forbidden"}"#);
-        assert_eq!(told, Verdict::Refused("HTTP status 403: forbidden".to_owned()));
+        assert_eq!(
+            told,
+            Verdict::Refused("HTTP status 403: forbidden".to_owned())
+        );
     }
 }

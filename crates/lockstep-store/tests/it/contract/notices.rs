@@ -148,10 +148,7 @@ pub(crate) async fn findings_read_back(store: &Store) {
                 What::Source(SourceState::Failed, String::new()),
             ),
         ),
-        (
-            NoticeKind::Unpriced,
-            Finding::new(model(), What::Unpriced),
-        ),
+        (NoticeKind::Unpriced, Finding::new(model(), What::Unpriced)),
         (
             NoticeKind::BelowCost,
             Finding::new(
