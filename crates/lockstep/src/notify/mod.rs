@@ -210,3 +210,69 @@ impl Notifier {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use lockstep_core::notices::{About, Finding, Telling, What};
+    use lockstep_run::clock::SystemClock;
+    use lockstep_store::Store;
+    use lockstep_store::notices::NewNoticeTarget;
+
+    use super::*;
+
+    fn notice(kind: NoticeKind) -> Notice {
+        let finding = Finding::new(About::Model("amber".to_owned()), What::Unpriced);
+        Notice {
+            site_id: "site".to_owned(),
+            site: "main".to_owned(),
+            run_id: "run".to_owned(),
+            subject: Subject::Prices,
+            notice: notices::Notice {
+                kind,
+                telling: Telling::New,
+                findings: vec![finding],
+            },
+        }
+    }
+
+    #[tokio::test]
+    async fn of_two_that_tell_the_same_run_one_tells_each_target_once() {
+        let store = Store::open_temporary().await.expect("a store");
+        let clock = Arc::new(SystemClock);
+        let engine = Engine::start(store, clock, "test".to_owned()).expect("an engine");
+        for (name, kinds) in [("all", vec![]), ("some", vec![NoticeKind::Held])] {
+            // Nothing is called: the address is one of the inside.
+            let address = Address {
+                url: "http://127.0.0.1:9/".to_owned(),
+                ..Address::default()
+            };
+            let new = NewNoticeTarget {
+                name: name.to_owned(),
+                kind: Vendor::Webhook.code().to_owned(),
+                kinds,
+                secret: address.to_stored(),
+            };
+            let added = engine.store().add_notice_target(new, 1).await;
+            added.expect("a target");
+        }
+        let notices = [notice(NoticeKind::Unpriced), notice(NoticeKind::Held)];
+        let (one, other) = (Notifier::new(&engine), Notifier::new(&engine));
+        let (first, second) = tokio::join!(one.deliver(&notices), other.deliver(&notices));
+        let mut told: Vec<(String, String)> = first
+            .expect("delivered")
+            .into_iter()
+            .chain(second.expect("delivered"))
+            .map(|delivery| (delivery.target, delivery.kind))
+            .collect();
+        told.sort();
+        let wanted = [("all", "held"), ("all", "unpriced"), ("some", "held")];
+        assert_eq!(
+            told,
+            wanted.map(|(target, kind)| (target.to_owned(), kind.to_owned()))
+        );
+        let again = one.deliver(&notices).await.expect("delivered");
+        assert!(again.is_empty());
+    }
+}

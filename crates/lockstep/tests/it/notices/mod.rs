@@ -1,7 +1,7 @@
 //! Notices as they arrive: what each vendor is sent, what its answers do, and what an unattended run tells.
 
 mod mail;
-mod place;
+pub(crate) mod place;
 mod told;
 mod vendors;
 

@@ -33,7 +33,7 @@ async fn a_run_tells_what_is_new_what_changed_and_what_is_over() {
     add(&shell, "webhook", &place.url(), &[]).await.is(0);
 
     // Somebody who looks needs no notice.
-    shell.run(&["plan"]).await.is(3);
+    shell.run(&["plan"]).await.is(2);
     assert!(place.asked().is_empty());
 
     shell.run(&["sync", "--unattended"]).await.is(3);
@@ -94,6 +94,7 @@ async fn what_reached_nobody_is_told_by_the_next_run_and_the_run_is_what_it_was(
     add(&shell, "webhook", &place.url(), &["--only", "held"])
         .await
         .is(0);
+    shell.run(&["plan"]).await.is(2);
     let said = shell.run(&["sync", "--unattended"]).await.is(3);
     said.says("The notice `held` did not reach there: HTTP status 401");
     // The log of the place was not taken, so that its second answer comes next.
