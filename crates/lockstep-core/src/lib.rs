@@ -12,6 +12,7 @@ pub mod formats;
 pub mod hash;
 pub mod hold;
 pub mod models;
+pub mod notices;
 pub mod pace;
 pub mod prices;
 pub mod retry;

@@ -17,6 +17,7 @@ mod heed;
 mod input;
 pub mod jobs;
 mod journal;
+pub mod outside;
 mod plan;
 pub mod prices;
 pub mod progress;

@@ -16,6 +16,7 @@ pub mod leases;
 mod location;
 pub mod lock;
 mod memory;
+pub mod notices;
 mod open;
 mod overrides;
 mod postgres;

@@ -3,6 +3,7 @@
 mod api;
 mod cli;
 mod config;
+mod notify;
 mod seed;
 mod server;
 mod view;

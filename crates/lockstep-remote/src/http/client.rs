@@ -110,8 +110,17 @@ impl Client {
 
     /// Sends one request and reads its reply within the request's limit.
     pub(crate) async fn send(&self, request: Request) -> Result<Reply, NoReply> {
+        self.send_within(request, LARGEST_BODY).await
+    }
+
+    /// As [`Self::send`], but a body of more than `largest` bytes is refused.
+    pub(crate) async fn send_within(
+        &self,
+        request: Request,
+        largest: usize,
+    ) -> Result<Reply, NoReply> {
         let limit = request.limit;
-        timeout(limit, self.attempt(request))
+        timeout(limit, self.attempt(request, largest))
             .await
             .unwrap_or_else(|_| {
                 let text = format!("no complete reply within {limit:?}");
@@ -119,7 +128,7 @@ impl Client {
             })
     }
 
-    async fn attempt(&self, request: Request) -> Result<Reply, NoReply> {
+    async fn attempt(&self, request: Request, largest: usize) -> Result<Reply, NoReply> {
         let mut builder = self
             .0
             .request(request.method, request.url)
@@ -130,7 +139,7 @@ impl Client {
         let mut response = builder.send().await.map_err(NoReply::from_reqwest)?;
         let status = response.status();
         let body = if status.is_success() {
-            whole_body(&mut response).await?
+            whole_body(&mut response, largest).await?
         } else {
             error_page(&mut response).await
         };
@@ -142,7 +151,7 @@ impl Client {
     }
 }
 
-async fn whole_body(response: &mut Response) -> Result<Vec<u8>, NoReply> {
+async fn whole_body(response: &mut Response, largest: usize) -> Result<Vec<u8>, NoReply> {
     // What is decoded loses this header; what keeps it cannot be read.
     if let Some(encoding) = response.headers().get(CONTENT_ENCODING)
         && encoding.as_bytes() != b"identity"
@@ -153,7 +162,7 @@ async fn whole_body(response: &mut Response) -> Result<Vec<u8>, NoReply> {
     // Room for what is announced, so that a long list is not copied again and again while it grows. An announcement that
     // is a lie costs addresses only: memory that is never touched is never there.
     let announced = response.content_length().unwrap_or(0);
-    let room = usize::try_from(announced).map_or(LARGEST_BODY, |room| room.min(LARGEST_BODY));
+    let room = usize::try_from(announced).map_or(largest, |room| room.min(largest));
     let mut body = Vec::with_capacity(room);
     loop {
         let piece = timeout(BETWEEN_READS, response.chunk())
@@ -166,8 +175,8 @@ async fn whole_body(response: &mut Response) -> Result<Vec<u8>, NoReply> {
         let Some(piece) = piece else {
             return Ok(body);
         };
-        if piece.len() > LARGEST_BODY - body.len() {
-            let text = format!("the reply is larger than {LARGEST_BODY} bytes");
+        if piece.len() > largest - body.len() {
+            let text = format!("the reply is larger than {largest} bytes");
             return Err(NoReply::perhaps_sent(FailureKind::TooLarge, text));
         }
         body.extend_from_slice(&piece);

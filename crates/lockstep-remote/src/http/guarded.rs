@@ -19,7 +19,7 @@ use tokio::time::Instant;
 use url::Url;
 
 use super::address::never;
-use super::{AddressPolicy, Client, Refused, Reply, Request};
+use super::{AddressPolicy, CONNECT_TIMEOUT, Client, Refused, Reply, Request};
 
 /// How many redirects are followed.
 pub const MOST_REDIRECTS: usize = 5;
@@ -116,7 +116,12 @@ impl GuardedClient {
     }
 
     /// The client that may call an address.
-    fn client(&self, proxy: Option<&str>, url: &Url, trusted: bool) -> Result<Client, Failure> {
+    pub(super) fn client(
+        &self,
+        proxy: Option<&str>,
+        url: &Url,
+        trusted: bool,
+    ) -> Result<Client, Failure> {
         let shared = &self.0;
         if let Some(proxy) = proxy {
             shared.policy.check_behind_proxy(url).map_err(refused)?;
@@ -128,6 +133,33 @@ impl GuardedClient {
         }
         shared.policy.check_url(url).map_err(refused)?;
         Ok(shared.guarded.clone())
+    }
+
+    /// The addresses of a name, all of which may be dialled.
+    ///
+    /// # Errors
+    ///
+    /// [`FailureKind::RefusedAddress`] when one of them may not, [`FailureKind::Unreachable`] when there is none.
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Failure> {
+        let shared = &self.0;
+        let plain = host.trim_start_matches('[').trim_end_matches(']');
+        if let Ok(address) = plain.parse::<IpAddr>() {
+            shared.policy.judge(address).map_err(refused)?;
+            return Ok(vec![address]);
+        }
+        let unreachable = |text: String| Failure::new(FailureKind::Unreachable, text);
+        let looking = tokio::time::timeout(CONNECT_TIMEOUT, shared.lookup.lookup(host)).await;
+        let addresses = looking
+            .map_err(|_| unreachable(format!("{host} was not resolved in time")))?
+            .map_err(|error| unreachable(format!("{host}: {error}")))?;
+        for address in &addresses {
+            let judged = shared.policy.judge(*address);
+            judged.map_err(|error| refused(error.named(host)))?;
+        }
+        if addresses.is_empty() {
+            return Err(unreachable(format!("{host} has no address")));
+        }
+        Ok(addresses)
     }
 
     fn through(&self, proxy: &str) -> Result<Client, Failure> {

@@ -4,6 +4,7 @@ mod address;
 mod client;
 mod clock;
 mod guarded;
+mod post;
 mod trouble;
 
 pub use address::{AddressPolicy, Refused};
@@ -12,3 +13,4 @@ pub(crate) use client::{Reply, Request};
 pub(crate) use clock::{unix_seconds, unix_seconds_now};
 pub(crate) use guarded::Get;
 pub use guarded::{GuardedClient, Looking, Lookup, MOST_REDIRECTS};
+pub use post::{Answer, LARGEST_ANSWER, POST_TIME};

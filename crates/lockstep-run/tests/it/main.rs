@@ -14,6 +14,7 @@ mod held;
 mod interrupted;
 mod moved;
 mod oracle;
+mod outside;
 mod pace;
 mod prices;
 mod recorded;

@@ -75,25 +75,36 @@ CREATE TABLE notice_target (
 );
 CREATE UNIQUE INDEX notice_target_name ON notice_target (name);
 
--- What is wrong now, by site and kind: told once, and again when it changes.
+-- What is wrong now, by site, subject and kind, as JSON: told once, and again when it changes. `told` is the digest of
+-- what was last told, `told_run` the run of which, `telling` how.
 CREATE TABLE notice (
     site_id TEXT COLLATE "C" NOT NULL REFERENCES site (id) ON DELETE CASCADE,
+    subject TEXT COLLATE "C" NOT NULL,
     kind TEXT COLLATE "C" NOT NULL,
-    digest TEXT COLLATE "C" NOT NULL,
+    run_id TEXT COLLATE "C" NOT NULL,
     data TEXT COLLATE "C" NOT NULL,
     since BIGINT NOT NULL,
+    told TEXT COLLATE "C",
+    told_run TEXT COLLATE "C",
+    telling TEXT COLLATE "C",
     told_at BIGINT,
-    PRIMARY KEY (site_id, kind)
+    PRIMARY KEY (site_id, subject, kind)
 );
+
+-- What was sent. Who is to send a notice of a run makes its row first, and nobody makes a second one. Without `done_at`
+-- it is being sent, or was when its process ended. A test has no run.
 CREATE TABLE notice_sent (
     id TEXT COLLATE "C" NOT NULL PRIMARY KEY,
     target_id TEXT COLLATE "C" NOT NULL,
     site_id TEXT COLLATE "C",
+    run_id TEXT COLLATE "C",
     kind TEXT COLLATE "C" NOT NULL,
     at BIGINT NOT NULL,
+    done_at BIGINT,
     attempts BIGINT NOT NULL,
     error TEXT COLLATE "C"
 );
+CREATE UNIQUE INDEX notice_sent_once ON notice_sent (target_id, run_id, kind);
 
 -- Until when a lease of several machines holds, in Unix milliseconds of the database's clock.
 ALTER TABLE lease ADD COLUMN expires_at BIGINT;

@@ -3,6 +3,7 @@
 
 mod detail;
 mod memory;
+mod notice;
 mod overrides;
 mod price;
 mod reason;
@@ -12,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 pub(crate) use detail::Detail;
 pub(crate) use memory::MemoryRest;
+pub(crate) use notice::{findings_from_text, findings_to_text};
 pub(crate) use overrides::OverridesText;
 pub(crate) use price::{
     kind_from_code, price_detail_from_text, price_detail_to_text, usd_from_text, usd_to_text,

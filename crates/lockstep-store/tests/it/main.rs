@@ -98,4 +98,9 @@ on_both! {
     runs::runs_without_a_holder_are_found,
     texts::every_text_reads_back_as_it_was,
     dropped::a_dropped_future_leaves_no_half_transaction,
+    notices::a_target_is_added_found_silenced_and_removed,
+    notices::findings_read_back,
+    notices::what_is_wrong_is_told_once_and_taken_back_by_site_and_subject,
+    notices::what_reached_nobody_is_told_again,
+    notices::of_two_that_would_send_a_notice_one_does,
 }

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use lockstep_store::{KeySource, Store};
+use lockstep_store::notices::NewNoticeTarget;
+use lockstep_store::{KeySource, Store, StoreError};
 use secrecy::SecretString;
 
 use crate::tester::{NOW, new_site};
@@ -24,6 +25,16 @@ async fn a_token_is_in_no_byte_of_any_file() {
         .set_token(&site.id, Some(SecretString::from(CANARY)))
         .await
         .expect("set");
+    let target = NewNoticeTarget {
+        name: "bot".to_owned(),
+        kind: "telegram".to_owned(),
+        kinds: Vec::new(),
+        secret: SecretString::from(CANARY),
+    };
+    assert!(!format!("{target:?}").contains(CANARY));
+    let target = store.add_notice_target(target, NOW).await.expect("added");
+    let secret = store.notice_secret(&target.id).await.expect("asked");
+    assert!(!format!("{target:?} {secret:?}").contains(CANARY));
     store
         .backup(&folder.path().join("copy.db"))
         .await
@@ -72,4 +83,42 @@ async fn a_token_moved_to_another_row_does_not_open() {
         .expect("edited by hand");
     let refused = store.token(&other.id).await.expect_err("refused");
     assert!(refused.to_string().contains("site.token"), "{refused}");
+}
+
+#[tokio::test]
+async fn a_notice_target_opens_in_no_other_row_and_with_no_other_key() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lockstep.db");
+    let store = Store::open(&path, KeySource::FileBeside)
+        .await
+        .expect("a store");
+    let new = |name: &str| NewNoticeTarget {
+        name: name.to_owned(),
+        kind: "ntfy".to_owned(),
+        kinds: Vec::new(),
+        secret: SecretString::from(CANARY),
+    };
+    store.add_notice_target(new("one"), NOW).await.expect("one");
+    let two = store.add_notice_target(new("two"), NOW).await;
+    let two = two.expect("two");
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display()))
+        .await
+        .expect("opens");
+    sqlx::query(
+        "UPDATE notice_target SET sealed = (SELECT sealed FROM notice_target WHERE name = 'one')",
+    )
+    .execute(&pool)
+    .await
+    .expect("edited by hand");
+    let refused = store.notice_secret(&two.id).await.expect_err("refused");
+    let text = refused.to_string();
+    assert!(text.contains("notice_target.sealed"), "{text}");
+    pool.close().await;
+    store.close().await;
+    // No site has a token here, and yet the key is needed.
+    let other = folder.path().join("other");
+    fs::write(&other, "00".repeat(32)).expect("a key");
+    let wrong = Store::open(&path, KeySource::File(other)).await;
+    let wrong = wrong.expect_err("refused");
+    assert!(matches!(wrong, StoreError::WrongKey { .. }), "{wrong}");
 }

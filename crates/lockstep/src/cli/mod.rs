@@ -12,6 +12,7 @@ mod health;
 mod held;
 mod held_apply;
 mod layers;
+mod notice;
 mod prices;
 mod run;
 mod runs;
@@ -105,6 +106,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
             prices::unpriced::unpriced(&Context::open(global).await?, &args).await
         }
         Verb::Price(args) => prices::answers::price(&Context::open(global).await?, &args).await,
+        Verb::Notice(verb) => notice::notice(&Context::open(global).await?, &verb).await,
         Verb::Doctor(args) => doctor::doctor(&Context::open(global).await?, &args).await,
         Verb::Backup(args) => {
             let context = Context::open(global).await?;

@@ -20,6 +20,7 @@ use super::consent::{Proposal, approve};
 use super::context::{Context, seconds_at_auto};
 use super::exit::Exit;
 use super::layers::Chosen;
+use super::notice::after_unattended;
 use super::prices::plan::{self as price, Go};
 use super::prices::verify;
 use crate::view::{bar, json as form, table};
@@ -49,6 +50,14 @@ impl Subjects {
             // What is said of channels is about their lists.
             None if args.retry_failed || !args.channel.is_empty() => Self::Models,
             None => Self::Both,
+        }
+    }
+
+    fn each(self) -> &'static [Subject] {
+        match self {
+            Self::Models => &[Subject::Models],
+            Self::Prices => &[Subject::Prices],
+            Self::Both => &[Subject::Prices, Subject::Models],
         }
     }
 }
@@ -84,21 +93,36 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> anyhow::Result<E
 /// `lockstep sync`
 pub(crate) async fn sync(context: &Context, args: &SyncArgs) -> anyhow::Result<Exit> {
     let (session, chosen) = open(context, &args.plan).await?;
-    let carried_on = carry_on(context, &session).await?;
+    let begun = context.engine.now();
+    let exit = synced(context, args, &session, &chosen).await;
+    if args.consent.unattended {
+        let subjects = Subjects::of(&args.plan).each();
+        after_unattended(context, session.site(), subjects, begun).await;
+    }
+    exit
+}
+
+async fn synced(
+    context: &Context,
+    args: &SyncArgs,
+    session: &Session,
+    chosen: &Chosen,
+) -> anyhow::Result<Exit> {
+    let carried_on = carry_on(context, session).await?;
     let subjects = Subjects::of(&args.plan);
     let go = Go {
         on: true,
         unattended: args.consent.unattended,
     };
-    let mut request = models_request(&args.plan, &chosen, go);
+    let mut request = models_request(&args.plan, chosen, go);
     let mut prices = None;
     let priced = async {
-        let about = price_request(context, &session, &chosen, &args.plan, go, subjects).await?;
+        let about = price_request(context, session, chosen, &args.plan, go, subjects).await?;
         let Some(about) = about else {
             return anyhow::Ok(None);
         };
-        let about = with_coming(context, &session, &mut request, about, subjects).await?;
-        sync_prices(context, &session, &about, args).await.map(Some)
+        let about = with_coming(context, session, &mut request, about, subjects).await?;
+        sync_prices(context, session, &about, args).await.map(Some)
     };
     match priced.await {
         Ok(None) => {}
@@ -121,7 +145,7 @@ pub(crate) async fn sync(context: &Context, args: &SyncArgs) -> anyhow::Result<E
     let mut models = None;
     if subjects != Subjects::Prices {
         between(context, prices.as_ref());
-        models = Some(sync_models(context, &session, &request, args).await?);
+        models = Some(sync_models(context, session, &request, args).await?);
     }
     let mut worst = told(context, subjects, prices, models);
     for run in carried_on {

@@ -10,6 +10,7 @@ mod guarded;
 mod history;
 mod holding;
 mod kills;
+mod notices;
 mod prices;
 mod promises;
 mod schema;

@@ -6,6 +6,7 @@ use lockstep_sim::{Gateway, Manner};
 use serde_json::json;
 
 use crate::canary;
+use crate::notices::place::Place;
 use crate::tester::Shell;
 use crate::world::{lists, mixed, names, priced, start, written};
 
@@ -69,6 +70,18 @@ const HARMLESS: &[&[&str]] = &[
     &["price", "answers"],
     &["price", "show", "gpt-5"],
     &["price", "unlock", "gpt-5"],
+    &[
+        "notice",
+        "add",
+        "hook",
+        "webhook",
+        "--allow-private",
+        "127.0.0.0/8",
+    ],
+    &["notice", "list"],
+    &["notice", "test", "hook"],
+    &["notice", "log"],
+    &["notice", "remove", "hook"],
     &["backup", "copy.db"],
     &["site", "remove", "main"],
     &["site", "remove", "main", "--yes"],
@@ -104,8 +117,10 @@ async fn filled(shell: &Shell, gateway: &Gateway, args: &[&str]) -> Vec<String> 
     filled
 }
 
-/// What the verbs about prices need: a place that may be called, and a request in a file.
-fn prepared(shell: &mut Shell, gateway: &Gateway) {
+/// What the verbs about prices and notices need: a place that may be called, a request in a file, somebody who hears.
+async fn prepared(shell: &mut Shell, gateway: &Gateway) {
+    let place = Place::always(200, "").await;
+    shell.set("LOCKSTEP_NOTICE_URL", &place.url());
     shell.set("LOCKSTEP_ALLOW_PRIVATE", "127.0.0.0/8");
     let request = json!({"upstreams": [
         {"name": "list", "base_url": gateway.provider("list").base_url(), "endpoint": "/api/pricing"},
@@ -141,7 +156,7 @@ async fn every_verb_is_in_the_table_of_those_that_write_or_of_those_that_do_not(
             .collect()
     };
     assert_eq!(verbs(&shell, &[]).await, known(0, ""));
-    for above in ["config", "channel", "price"] {
+    for above in ["config", "channel", "price", "notice"] {
         assert_eq!(verbs(&shell, &[above]).await, known(1, above));
     }
     let of_sources = HARMLESS
@@ -159,7 +174,7 @@ async fn every_verb_is_in_the_table_of_those_that_write_or_of_those_that_do_not(
 async fn every_verb_but_the_four_that_write_makes_no_write() {
     let gateway = start(priced(mixed())).await;
     let mut shell = Shell::new();
-    prepared(&mut shell, &gateway);
+    prepared(&mut shell, &gateway).await;
     shell.add_site("main", &gateway).await.is(0);
     let config = shell.path("lockstep.toml").display().to_string();
     std::fs::write(&config, "[sync]\nburst = 5\n").expect("written");
@@ -188,7 +203,7 @@ async fn every_verb_but_the_four_that_write_makes_no_write() {
 async fn nothing_that_writes_does_so_without_a_yes() {
     let gateway = start(priced(mixed())).await;
     let mut shell = Shell::at(&gateway);
-    prepared(&mut shell, &gateway);
+    prepared(&mut shell, &gateway).await;
     shell.run(&["plan"]).await.is(2);
     shell.run(&["apply", "--yes", "--only", "1"]).await;
     shell.run(&["plan"]).await.is(2);
@@ -208,7 +223,7 @@ async fn nothing_that_writes_does_so_without_a_yes() {
 async fn every_verb_prints_one_json_object_whether_it_succeeds_or_not() {
     let gateway = start(priced(mixed())).await;
     let mut shell = Shell::new();
-    prepared(&mut shell, &gateway);
+    prepared(&mut shell, &gateway).await;
     shell.add_site("main", &gateway).await.is(0);
     let config = shell.path("lockstep.toml").display().to_string();
     std::fs::write(&config, "").expect("written");

@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+mod notice;
 mod prices;
 mod runs;
 mod serve;
 mod site;
 mod tuning;
 
+pub(crate) use notice::{NoticeAddArgs, NoticeVerb};
 pub(crate) use prices::{
     DiffArgs, FieldArg, PriceArgs, PriceVerb, PriceVerbArgs, SourceVerb, UnitArgs, UnpricedArgs,
 };
@@ -152,6 +154,9 @@ pub(crate) enum Verb {
     Unpriced(UnpricedArgs),
     /// What was decided about prices: locks, what to ignore; the history of one
     Price(PriceVerbArgs),
+    /// Who hears of unattended runs: webhooks, bots, mail
+    #[command(subcommand)]
+    Notice(NoticeVerb),
     /// Look at a gateway: address, kind, token, role, clock, limits
     Doctor(DoctorArgs),
     /// The configuration file

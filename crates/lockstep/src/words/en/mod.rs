@@ -2,6 +2,7 @@
 
 mod failure;
 mod finding;
+mod notice;
 mod price;
 mod reason;
 mod source;
@@ -12,6 +13,9 @@ use lockstep_core::settings::Field;
 
 pub(crate) use failure::{failure, what_to_do};
 pub(crate) use finding::finding;
+pub(crate) use notice::{
+    and_more, notice_failure, notice_foot, notice_line, notice_test, notice_title,
+};
 pub(crate) use price::{
     PAGE_IS_BEHIND, billed, field, first_prices, kind, no_source, nothing_to_compare, output_by,
     page_unread, price_answer, price_failure, verified, without_price,

@@ -1,0 +1,107 @@
+//! A notice as a message: a title, its lines, and what says where it comes from.
+
+use jiff::Timestamp;
+use lockstep_core::notices::{About, Finding, What};
+use serde_json::{Value, json};
+
+use super::Notice;
+use super::cut::plain;
+use crate::view::json::time;
+use crate::words::en;
+
+/// A message, ready for any template.
+#[derive(Clone, Debug)]
+pub(crate) struct Message {
+    /// One line.
+    pub(super) title: String,
+    /// One line for each finding.
+    pub(super) lines: Vec<String>,
+    /// The last line.
+    pub(super) foot: String,
+    /// What a program reads, without its list.
+    pub(super) head: Value,
+    /// The list that a program reads, one for each line.
+    pub(super) items: Vec<Value>,
+}
+
+impl Message {
+    /// The message of a notice at a time in Unix milliseconds.
+    pub(super) fn of(notice: &Notice, now: i64) -> Self {
+        let told = &notice.notice;
+        let site = plain(&notice.site);
+        let lines = told.findings.iter();
+        let lines = lines.map(|finding| plain(&en::notice_line(finding, notice.subject)));
+        Self {
+            title: en::notice_title(&site, told, notice.subject),
+            lines: lines.collect(),
+            foot: en::notice_foot(&notice.run_id),
+            head: json!({
+                "event": "notice",
+                "kind": told.kind.code(),
+                "telling": told.telling.code(),
+                "site": notice.site,
+                "site_id": notice.site_id,
+                "subject": notice.subject.code(),
+                "run": notice.run_id,
+                "at": time(now),
+                "count": told.findings.len(),
+            }),
+            items: told.findings.iter().map(item).collect(),
+        }
+    }
+
+    /// What a test says.
+    pub(super) fn test(target: &str, now: i64) -> Self {
+        let at = Timestamp::from_millisecond(now).unwrap_or_default();
+        Self {
+            title: en::notice_test(&plain(target)),
+            lines: Vec::new(),
+            foot: at.to_string(),
+            head: json!({"event": "test", "target": target, "at": time(now), "count": 0}),
+            items: Vec::new(),
+        }
+    }
+}
+
+/// A finding as JSON: codes with arguments.
+fn item(finding: &Finding) -> Value {
+    let mut item = match &finding.about {
+        About::Run => json!({"about": "run"}),
+        About::Channel(id, name) => {
+            json!({"about": "channel", "channel_id": id, "channel_name": name})
+        }
+        About::Model(name) => json!({"about": "model", "model": name}),
+        About::Source(name) => json!({"about": "source", "source": name}),
+    };
+    let more = match &finding.what {
+        What::Failed(failure) => {
+            json!({"error": failure.kind.code(), "http_status": failure.http_status})
+        }
+        What::Held(reason, _) => json!({
+            "reason": reason.code.code(),
+            "names": reason.count,
+            "of": reason.of,
+            "limit": reason.limit,
+        }),
+        What::List { added, removed, .. } => json!({"added": added, "removed": removed}),
+        What::Price(old, new, _) => json!({
+            "usd_old": crate::view::prices::usd(old),
+            "usd_new": crate::view::prices::usd(new),
+        }),
+        What::Source(state, _) => json!({"state": state.code()}),
+        What::Unpriced => json!({}),
+        What::Below {
+            ours,
+            cost,
+            per_call,
+        } => json!({
+            "usd": ours,
+            "cost_usd": cost,
+            "per": if *per_call { "call" } else { "million_input_tokens" },
+        }),
+    };
+    if let (Some(item), Value::Object(more)) = (item.as_object_mut(), more) {
+        item.extend(more);
+    }
+    item
+}

@@ -1,0 +1,157 @@
+//! Notices in words.
+
+use lockstep_core::change::Subject;
+use lockstep_core::failure::{Failure, FailureKind};
+use lockstep_core::notices::{About, Finding, Notice, NoticeKind, Telling, What};
+use lockstep_core::prices::source::SourceState;
+
+use super::{failure, names, price_failure, reason};
+use crate::view::prices::{dollars, in_dollars};
+
+/// The title of a notice: which site, what, how many, and how it is told.
+pub(crate) fn notice_title(site: &str, notice: &Notice, subject: Subject) -> String {
+    let what = heading(notice.kind, subject);
+    let count = notice.findings.len();
+    match notice.telling {
+        Telling::New => format!("Lockstep, {site}: {what} ({count})"),
+        Telling::Changed => format!("Lockstep, {site}: {what}, now {count}"),
+        Telling::Recovered => format!("Lockstep, {site}: over: {what}"),
+    }
+}
+
+fn heading(kind: NoticeKind, subject: Subject) -> &'static str {
+    match (kind, subject) {
+        (NoticeKind::Failed, Subject::Models) => "model lists failed",
+        (NoticeKind::Failed, Subject::Prices) => "prices failed",
+        (NoticeKind::Held, Subject::Models) => "model lists held",
+        (NoticeKind::Held, Subject::Prices) => "prices held",
+        (NoticeKind::Changed, Subject::Models) => "model lists written",
+        (NoticeKind::Changed, Subject::Prices) => "prices written",
+        (NoticeKind::SourceTrouble, _) => "price sources in trouble",
+        (NoticeKind::PriceMoved, _) => "prices moved upstream",
+        (NoticeKind::Unpriced, Subject::Models) => "new models wait for a price",
+        (NoticeKind::Unpriced, Subject::Prices) => "served models without a price",
+        (NoticeKind::BelowCost, _) => "models sold below cost",
+    }
+}
+
+/// The title of a test.
+pub(crate) fn notice_test(target: &str) -> String {
+    format!("Lockstep: a test of {target}. Notices arrive here.")
+}
+
+/// The last line of a notice.
+pub(crate) fn notice_foot(run: &str) -> String {
+    format!("`lockstep runs {run}` shows the run.")
+}
+
+/// What does not fit.
+pub(crate) fn and_more(count: usize) -> String {
+    format!("and {count} more")
+}
+
+/// One line of a notice.
+pub(crate) fn notice_line(finding: &Finding, subject: Subject) -> String {
+    let about = match &finding.about {
+        About::Run => "The run".to_owned(),
+        About::Channel(id, name) => format!("{id} {name}"),
+        About::Model(name) | About::Source(name) => name.clone(),
+    };
+    let what = match &finding.what {
+        What::Failed(failed) => match subject {
+            Subject::Models => failure(failed).message,
+            Subject::Prices => price_failure(failed).message,
+        },
+        What::Held(held, _) => reason(held).message,
+        What::List {
+            added,
+            removed,
+            first_added,
+            first_removed,
+        } => list(*added, *removed, first_added, first_removed),
+        What::Price(old, new, _) => {
+            let lines = in_dollars(Some(old), Some(new));
+            if lines.is_empty() {
+                "another price".to_owned()
+            } else {
+                lines.join(", ")
+            }
+        }
+        What::Source(state, detail) => source(*state, detail),
+        What::Unpriced => return about,
+        What::Below {
+            ours,
+            cost,
+            per_call,
+        } => {
+            let unit = if *per_call {
+                "a call"
+            } else {
+                "per million input tokens"
+            };
+            format!("{} {unit}, and costs {}", dollars(*ours), dollars(*cost))
+        }
+    };
+    format!("{about}: {what}")
+}
+
+fn list(added: usize, removed: usize, first_added: &[String], first_removed: &[String]) -> String {
+    let part = |sign: &str, count: usize, first: &[String]| {
+        let more = count.saturating_sub(first.len());
+        let rest = if more > 0 {
+            format!(" {}", and_more(more))
+        } else {
+            String::new()
+        };
+        (count > 0).then(|| format!("{sign}{count} {}{rest}", names(first, usize::MAX)))
+    };
+    let parts = [
+        part("+", added, first_added),
+        part("-", removed, first_removed),
+    ];
+    let parts: Vec<String> = parts.into_iter().flatten().collect();
+    if parts.is_empty() {
+        "another order".to_owned()
+    } else {
+        parts.join("; ")
+    }
+}
+
+fn source(state: SourceState, detail: &str) -> String {
+    let what = match state {
+        SourceState::Ok | SourceState::Partial => "ok",
+        SourceState::Empty => "lists no price",
+        SourceState::Shrunken => "less than half of its last good list",
+        SourceState::Stale => "no list came; its last good one stands in",
+        SourceState::NeedsSignIn => "wants a sign-in",
+        SourceState::Firewall => "a firewall's page came instead of the list",
+        SourceState::NotAPriceList => "no price list",
+        SourceState::PrivateAddress => "its address is private and not allowed",
+        SourceState::Failed => "failed",
+    };
+    if detail.is_empty() {
+        what.to_owned()
+    } else {
+        format!("{what} ({detail})")
+    }
+}
+
+/// Why a notice did not arrive, where nobody answered it.
+pub(crate) fn notice_failure(failure: &Failure) -> String {
+    let detail = &failure.detail;
+    let status = failure
+        .http_status
+        .map_or_else(String::new, |status| format!(" (status {status})"));
+    match failure.kind {
+        FailureKind::RefusedAddress => format!(
+            "the address is private and was not called: {detail}; add the target again with --allow-private CIDR if it is meant"
+        ),
+        FailureKind::Redirected => format!("{detail}{status}; give the address it redirects to"),
+        FailureKind::Timeout => format!("no answer in time: {detail}"),
+        FailureKind::Unreachable => format!("nothing answers there: {detail}"),
+        FailureKind::Tls => format!("the certificate was refused: {detail}"),
+        FailureKind::TooLarge => format!("{detail}, so it was not read; look at the address"),
+        FailureKind::WrongAddress => format!("the address cannot be used: {detail}"),
+        _ => detail.clone(),
+    }
+}
