@@ -1,5 +1,7 @@
 //! Runs in the background: begun by a request or a tick, watched by whoever looks, ended by a word.
 
+pub mod both;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 

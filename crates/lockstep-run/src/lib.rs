@@ -24,6 +24,7 @@ mod reading;
 mod recover;
 pub mod review;
 mod row;
+pub mod schedule;
 mod step;
 mod undo;
 mod write;

@@ -81,4 +81,9 @@ on_sqlite! {
     sources::a_copy_takes_the_place_of_the_one_before,
     sources::calls_to_a_host_are_taken_up_to_the_most,
     leases::fences_grow_over_all_gateways,
+    schedule::a_schedule_reads_back_as_it_was_set_and_goes_with_its_site,
+    schedule::a_tick_is_taken_once_and_can_be_given_back,
+    schedule::lost_ticks_are_told_newest_first_and_forgotten_with_the_history,
+    schedule::old_runs_go_with_their_rows_and_texts_and_the_newest_stay,
+    schedule::runs_that_something_needs_stay_whatever_their_age,
 }
