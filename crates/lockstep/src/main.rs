@@ -2,6 +2,7 @@
 
 mod cli;
 mod config;
+mod ordering;
 mod seed;
 mod view;
 mod words;

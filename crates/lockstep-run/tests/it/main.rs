@@ -16,6 +16,7 @@ mod pace;
 mod prices;
 mod recorded;
 mod retried;
+mod schedule;
 mod seen;
 mod sick;
 mod synced;

@@ -15,14 +15,10 @@ use secrecy::SecretString;
 
 use super::args::{Global, Target};
 use crate::config::File;
+pub(crate) use crate::ordering::variable;
+use crate::ordering::{SITE, TOKEN, URL, USER_ID};
 use crate::view::Screen;
 use crate::words::en;
-
-/// The variable that carries the token; it is never an argument.
-const TOKEN: &str = "LOCKSTEP_TOKEN";
-const URL: &str = "LOCKSTEP_URL";
-const USER_ID: &str = "LOCKSTEP_USER_ID";
-const SITE: &str = "LOCKSTEP_SITE";
 
 /// What a verb is given.
 pub(crate) struct Context {
@@ -164,13 +160,6 @@ fn database_path(global: &Global, file: &File) -> anyhow::Result<PathBuf> {
     let folder = dirs::data_dir()
         .context("this system names no data folder; give --database or LOCKSTEP_DATABASE")?;
     Ok(folder.join("lockstep").join("lockstep.db"))
-}
-
-/// A variable of the environment, if it is not blank.
-pub(crate) fn variable(name: &str) -> Option<String> {
-    let text = std::env::var(name).ok()?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// The token from stdin, the environment, or a question on a terminal.

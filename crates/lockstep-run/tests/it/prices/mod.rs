@@ -9,7 +9,7 @@ mod oracle;
 mod planned;
 mod refused;
 mod second_admin;
-mod shop;
+pub(crate) mod shop;
 mod sources;
 mod suspicious;
 mod unattended;

@@ -7,6 +7,7 @@ use clap_complete::Shell;
 
 mod prices;
 mod runs;
+mod schedule;
 mod site;
 mod tuning;
 
@@ -16,6 +17,7 @@ pub(crate) use prices::{
 pub(crate) use runs::{
     ApplyArgs, HeldArgs, HeldVerb, PlanArgs, RunsArgs, SubjectArg, SyncArgs, UndoArgs,
 };
+pub(crate) use schedule::{ScheduleSetArgs, ScheduleVerb};
 pub(crate) use site::{ChannelSetArgs, ChannelVerb, SiteAddArgs, SiteEditArgs, SiteVerb};
 pub(crate) use tuning::{Consent, FailOn, PaceArgs, Tuning};
 
@@ -126,6 +128,9 @@ pub(crate) enum Verb {
     Unpriced(UnpricedArgs),
     /// What was decided about prices: locks, what to ignore; the history of one
     Price(PriceVerbArgs),
+    /// When runs begin by themselves
+    #[command(subcommand)]
+    Schedule(ScheduleVerb),
     /// Look at a gateway: address, kind, token, role, clock, limits
     Doctor(DoctorArgs),
     /// The configuration file

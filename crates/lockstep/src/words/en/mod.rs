@@ -4,6 +4,7 @@ mod failure;
 mod finding;
 mod price;
 mod reason;
+mod schedule;
 mod source;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ pub(crate) use price::{
     without_price,
 };
 pub(crate) use reason::{dropped, kept, note, reason};
+pub(crate) use schedule::{lost_tick, mode, not_switched, rhythm};
 pub(crate) use source::{conflict, doubt, skipped, source_error, source_state};
 
 /// Two variables of the environment that contradict each other.
