@@ -3,7 +3,6 @@
 use lockstep_core::change::Subject;
 use sqlx::{AssertSqlSafe, QueryBuilder};
 
-use crate::blobs::ROWS_PER_STATEMENT;
 use crate::columns::Columns;
 use crate::schedule::forget_lost_ticks;
 use crate::sqlite::{Connection, Db, Row};
@@ -15,7 +14,13 @@ const DAY: i64 = 86_400_000;
 /// How many runs one transaction looks at, and how many rows of them it removes at most, unless one run has more: others
 /// write in between.
 const RUNS_AT_ONCE: i64 = 20;
-const ROWS_AT_ONCE: u64 = 20_000;
+const ROWS_AT_ONCE: u64 = 5_000;
+
+/// How many texts one transaction removes. Each looks through the rows of the last hour, so they are not few.
+const TEXTS_AT_ONCE: usize = 2_000;
+
+/// A run that ended so long before names no text anew, in milliseconds: what is late comes within minutes.
+const AT_REST: i64 = 3_600_000;
 
 /// Where rows of runs name texts.
 const OF_RUNS: [(&str, &str); 9] = [
@@ -67,9 +72,7 @@ impl Store {
             loop {
                 let site_id = site_id.to_owned();
                 let runs = self
-                    .write(move |db| {
-                        Box::pin(forget_some(db, site_id, subject, before, keep.runs))
-                    })
+                    .write(move |db| Box::pin(forget_some(db, site_id, subject, before, keep.runs)))
                     .await?;
                 if runs == 0 {
                     break;
@@ -89,7 +92,7 @@ impl Store {
     }
 
     /// Removes the texts that nothing names any more. They are looked for without stopping anybody from writing; each is
-    /// looked at again in the transaction that removes it, for a run of today may name it anew.
+    /// looked at again in the transaction that removes it, for a run that is not at rest may name it anew.
     async fn forget_unused_texts(&self, now: i64) -> Result<u64, StoreError> {
         let named = |(table, column): &(&str, &str)| {
             format!("SELECT {column} FROM {table} WHERE {column} IS NOT NULL")
@@ -103,10 +106,10 @@ impl Store {
             .fetch_all(self.readers())
             .await?;
         let mut removed = 0;
-        for some in unused.chunks(ROWS_PER_STATEMENT) {
+        for some in unused.chunks(TEXTS_AT_ONCE) {
             let some = some.to_vec();
             removed += self
-                .write(move |db| Box::pin(remove_texts(db, some, now.saturating_sub(DAY))))
+                .write(move |db| Box::pin(remove_texts(db, some, now.saturating_sub(AT_REST))))
                 .await?;
         }
         Ok(removed)

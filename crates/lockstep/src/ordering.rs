@@ -273,13 +273,7 @@ impl Ordering {
         Ok(token.map(|token| SiteAccess { site, token }))
     }
 
-    async fn order(
-        &self,
-        site: Site,
-        subject: Subject,
-        go: Go,
-        by: String,
-    ) -> Result<Job, Lost> {
+    async fn order(&self, site: Site, subject: Subject, go: Go, by: String) -> Result<Job, Lost> {
         let chosen = self.chosen(&site).map_err(settings)?;
         let way = Way {
             on: go == Go::Writes,

@@ -50,10 +50,14 @@ pub enum BadSchedule {
     #[error("the cron line `{0}` never comes; look at its day and month")]
     Never(String),
     /// Ticks come too close.
-    #[error("the cron line `{0}` comes more than once in 15 minutes; that is more than a gateway should be asked")]
+    #[error(
+        "the cron line `{0}` comes more than once in 15 minutes; that is more than a gateway should be asked"
+    )]
     TooOften(String),
     /// The jitter is longer than half the time between ticks, or than an hour.
-    #[error("a tick can be put off by at most half the time to the next one, and an hour; {0} s is more")]
+    #[error(
+        "a tick can be put off by at most half the time to the next one, and an hour; {0} s is more"
+    )]
     Jitter(u64),
 }
 

@@ -47,8 +47,13 @@ pub trait Orders: Send + Sync + 'static {
     /// # Errors
     ///
     /// Why there can be none.
-    fn job(&self, site: Site, subject: Subject, go: Go, by: String)
-    -> BoxFuture<'_, Result<Job, Lost>>;
+    fn job(
+        &self,
+        site: Site,
+        subject: Subject,
+        go: Go,
+        by: String,
+    ) -> BoxFuture<'_, Result<Job, Lost>>;
 }
 
 /// Why no run came of a tick.
@@ -171,7 +176,9 @@ impl Worker {
         while !stop.is_cancelled() {
             let now = self.0.clock.now();
             let pause = match self.step(now).await {
-                Outcome::Nothing { wake_at } => wake_at.saturating_sub(now).clamp(SECOND, LOOKS_EVERY),
+                Outcome::Nothing { wake_at } => {
+                    wake_at.saturating_sub(now).clamp(SECOND, LOOKS_EVERY)
+                }
                 Outcome::Failed(error) => {
                     tracing::warn!(error, "the schedules could not be looked at");
                     LOOKS_EVERY
@@ -226,7 +233,11 @@ impl Worker {
                 continue;
             };
             let at = due(&schedule.site_id, tick, schedule.plan.jitter_ms);
-            let again = self.lock().busy.get(&schedule.site_id).map(|busy| busy.again_at);
+            let again = self
+                .lock()
+                .busy
+                .get(&schedule.site_id)
+                .map(|busy| busy.again_at);
             // A clock that was set back must not put a further try off.
             let at = at.max(again.unwrap_or(i64::MIN).min(now + TRIES_EVERY));
             if at > now {
@@ -362,8 +373,12 @@ impl Worker {
         let (mut prices, mut models) = (None, None);
         for (due, job) in ordered {
             match job.order {
-                Order::Prices(request, go) => prices = Some((due, job.access, job.settings, job.actor, *request, go)),
-                Order::Models(request, go) => models = Some((due, job.access, job.settings, job.actor, *request, go)),
+                Order::Prices(request, go) => {
+                    prices = Some((due, job.access, job.settings, job.actor, *request, go))
+                }
+                Order::Models(request, go) => {
+                    models = Some((due, job.access, job.settings, job.actor, *request, go))
+                }
                 _ => {
                     let why = Lost::Failed("a schedule plans afresh".to_owned());
                     self.ended(site_id, &due, Err(why)).await?;
@@ -454,7 +469,12 @@ impl Worker {
     async fn lose(&self, due: &Due, why: &Lost, now: i64) -> Result<(), StoreError> {
         let site = &due.schedule.site_id;
         self.lock().busy.remove(site);
-        tracing::warn!(site, subject = due.claim.subject.code(), why = why.code(), "a tick is lost");
+        tracing::warn!(
+            site,
+            subject = due.claim.subject.code(),
+            why = why.code(),
+            "a tick is lost"
+        );
         let lost = LostTick {
             subject: due.claim.subject,
             tick: due.claim.tick,
@@ -493,7 +513,9 @@ impl Worker {
             && aligned.plan != schedule.plan
         {
             let store = self.store();
-            store.set_schedule(&site, subject, &aligned.plan, next).await?;
+            store
+                .set_schedule(&site, subject, &aligned.plan, next)
+                .await?;
         }
         Ok(if taken.is_empty() {
             Outcome::Taken { site }
@@ -580,7 +602,10 @@ impl Lost {
 /// Whether the clock has been set back by more than a day since the schedule was last touched, so that it must have been
 /// wrong: ticks up to then would be waited for. Less than a day is waited for, for nothing runs twice.
 fn was_ahead(schedule: &Schedule, now: i64) -> bool {
-    let touched = schedule.last_at.unwrap_or(i64::MIN).max(schedule.plan.since);
+    let touched = schedule
+        .last_at
+        .unwrap_or(i64::MIN)
+        .max(schedule.plan.since);
     schedule.next_at.is_some() && touched > now.saturating_add(DAY)
 }
 

@@ -5,7 +5,8 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use lockstep_core::change::Subject;
-use lockstep_run::schedule::{Wish, next_due, spec, switch_on};
+use lockstep_run::jobs::Go;
+use lockstep_run::schedule::{Orders, Wish, next_due, spec, switch_on};
 use lockstep_store::runs::Run;
 use lockstep_store::schedule::{LostTick, Mode, Rhythm, Schedule};
 use lockstep_store::{Store, StoreError};
@@ -14,6 +15,7 @@ use serde_json::{Value, json};
 use super::args::{ScheduleSetArgs, ScheduleVerb, SubjectArg};
 use super::context::Context;
 use super::exit::Exit;
+use crate::ordering::Ordering;
 use crate::view::{json as form, table};
 use crate::words::en;
 
@@ -55,7 +57,13 @@ async fn show(context: &Context, site: &str) -> anyhow::Result<Exit> {
         let subject = told.subject.code().to_owned();
         let Some(schedule) = &told.schedule else {
             let last = String::new();
-            table.add_row(vec![subject, "off".to_owned(), String::new(), String::new(), last]);
+            table.add_row(vec![
+                subject,
+                "off".to_owned(),
+                String::new(),
+                String::new(),
+                last,
+            ]);
             continue;
         };
         let plan = &schedule.plan;
@@ -80,7 +88,9 @@ async fn show(context: &Context, site: &str) -> anyhow::Result<Exit> {
     if told.iter().any(|told| told.schedule.is_some()) {
         screen.hint("Runs begin by themselves while `lockstep serve` runs.");
     } else {
-        screen.hint("`lockstep schedule set models` switches one on, after a first `lockstep plan models`.");
+        screen.hint(
+            "`lockstep schedule set models` switches one on, after a first `lockstep plan models`.",
+        );
     }
     Ok(Exit::Done)
 }
@@ -111,6 +121,22 @@ async fn set(context: &Context, args: &ScheduleSetArgs) -> anyhow::Result<Exit> 
     switch_on(context.store(), &site, subject, wish, by, engine.now()).await?;
     let told = look(context.store(), &site.id, subject).await?;
     let screen = &context.screen;
+    // What a tick would be lost for is better told now. The server may have another environment.
+    let orders = Ordering::new(context.store().clone(), context.file.clone());
+    let order = orders.job(site.clone(), subject, Go::Plans, by.to_owned());
+    if let Err(why) = order.await {
+        let said = en::lost_tick(&LostTick {
+            subject,
+            tick: engine.now(),
+            why: why.code().to_owned(),
+            detail: why.detail().to_owned(),
+            at: engine.now(),
+        });
+        screen.hint(&format!(
+            "As it is here, nothing would run. {} {}",
+            said.message, said.hint
+        ));
+    }
     if screen.json {
         screen.data(&json!({ "schedule": as_json(&told) }).to_string());
     } else if let Some(schedule) = &told.schedule {

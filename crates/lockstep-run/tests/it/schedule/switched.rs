@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use lockstep_core::change::Subject;
 use lockstep_run::schedule::{BadSchedule, NotSwitched, Wish, due, next_due, switch_on};
+use lockstep_sim::Price;
 use lockstep_store::schedule::{Mode, Rhythm, Schedule};
 
 use crate::prices::shop::shop;
@@ -28,13 +29,17 @@ fn cron(line: &str) -> Wish {
     }
 }
 
-async fn switched(
-    tester: &Tester,
-    subject: Subject,
-    wish: Wish,
-) -> Result<Schedule, NotSwitched> {
+async fn switched(tester: &Tester, subject: Subject, wish: Wish) -> Result<Schedule, NotSwitched> {
     let site = tester.stored_site().await;
-    switch_on(tester.store(), &site, subject, wish, "root", tester.clock_now()).await
+    switch_on(
+        tester.store(),
+        &site,
+        subject,
+        wish,
+        "root",
+        tester.clock_now(),
+    )
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,7 +51,14 @@ async fn a_schedule_is_switched_on_after_a_first_review_only() {
             matches!(refused, Err(NotSwitched::NotReviewed(Subject::Models))),
             "{refused:?}"
         );
-        assert!(tester.store().schedules(None).await.expect("asked").is_empty());
+        assert!(
+            tester
+                .store()
+                .schedules(None)
+                .await
+                .expect("asked")
+                .is_empty()
+        );
     };
     refused(&tester, every(6)).await;
     // A plan of one channel is no review of all, nor is one that nobody looked at.
@@ -62,7 +74,9 @@ async fn a_schedule_is_switched_on_after_a_first_review_only() {
     refused(&tester, proposing).await;
     tester.unattended = false;
     tester.plan().await;
-    let schedule = switched(&tester, Subject::Models, every(6)).await.expect("on");
+    let schedule = switched(&tester, Subject::Models, every(6))
+        .await
+        .expect("on");
     assert_eq!(schedule.plan.mode, Mode::Apply);
     assert_eq!(schedule.next_at, Some(tester.clock_now() + 6 * HOUR));
     tester.done().await;
@@ -70,7 +84,7 @@ async fn a_schedule_is_switched_on_after_a_first_review_only() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn prices_need_a_source_and_propose_unless_told_otherwise() {
-    let tester = shop("a", &[], &[&[]]).await;
+    let tester = shop("a", &[], &[&[Price::ratio("a", 1.0, 2.0)]]).await;
     let prices = async |wish| switched(&tester, Subject::Prices, wish).await;
     assert!(matches!(
         prices(every(6)).await,
@@ -96,7 +110,7 @@ async fn prices_need_a_source_and_propose_unless_told_otherwise() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_same_rhythm_keeps_its_next_tick_and_two_rhythms_in_hours_meet() {
-    let tester = shop("a", &[], &[&[]]).await;
+    let tester = shop("a", &[], &[&[Price::ratio("a", 1.0, 2.0)]]).await;
     tester.plan().await;
     tester.plan_prices().await;
     tester
@@ -104,23 +118,31 @@ async fn the_same_rhythm_keeps_its_next_tick_and_two_rhythms_in_hours_meet() {
         .add_source(&tester.site, "A", &tester.sources[0])
         .await
         .expect("remembered");
-    let first = switched(&tester, Subject::Models, every(6)).await.expect("on");
+    let first = switched(&tester, Subject::Models, every(6))
+        .await
+        .expect("on");
     tester.clock.advance(HOUR);
     let proposing = Wish {
         mode: Some(Mode::Propose),
         ..every(6)
     };
-    let again = switched(&tester, Subject::Models, proposing).await.expect("on");
+    let again = switched(&tester, Subject::Models, proposing)
+        .await
+        .expect("on");
     assert_eq!(again.next_at, first.next_at, "it is not put off");
     assert_eq!(again.plan.mode, Mode::Propose);
-    let prices = switched(&tester, Subject::Prices, every(12)).await.expect("on");
+    let prices = switched(&tester, Subject::Prices, every(12))
+        .await
+        .expect("on");
     assert_eq!(
         prices.next_at,
         Some(first.plan.since + 12 * HOUR),
         "every second of their ticks is the same"
     );
     tester.clock.advance(HOUR);
-    let moved = switched(&tester, Subject::Models, every(4)).await.expect("on");
+    let moved = switched(&tester, Subject::Models, every(4))
+        .await
+        .expect("on");
     assert_eq!(moved.next_at, Some(first.plan.since + 4 * HOUR));
     let stored = tester.store().schedules(Some(&tester.site)).await;
     assert_eq!(stored.expect("stored"), [moved, prices]);
@@ -159,6 +181,9 @@ async fn a_rhythm_is_looked_at_once_and_its_jitter_fits_it() {
         assert_eq!(too_often, line != "50 3,4,5 * * *", "{line}: {set:?}");
     }
     let never = models(cron("0 0 31 4 *")).await;
-    assert!(matches!(never, Err(NotSwitched::Bad(BadSchedule::Never(_)))));
+    assert!(matches!(
+        never,
+        Err(NotSwitched::Bad(BadSchedule::Never(_)))
+    ));
     tester.done().await;
 }

@@ -66,9 +66,8 @@ fn a_daily_tick_comes_once_each_day_of_the_year_whatever_the_clocks_do() {
         for (line, clock) in [("30 2 * * *", "02:30"), ("30 1 * * *", "01:30")] {
             let days = shown(&year(&cron(line, zone)), zone);
             assert!((364..=366).contains(&days.len()), "{} days", days.len());
-            let consecutive = |pair: &[(Date, Vec<String>)]| {
-                pair[0].0.tomorrow().ok() == Some(pair[1].0)
-            };
+            let consecutive =
+                |pair: &[(Date, Vec<String>)]| pair[0].0.tomorrow().ok() == Some(pair[1].0);
             assert!(days.windows(2).all(consecutive), "no day is left out");
             for (day, clocks) in days {
                 let skipped = clock == "02:30" && day.to_string() == gap;
@@ -82,8 +81,18 @@ fn a_daily_tick_comes_once_each_day_of_the_year_whatever_the_clocks_do() {
 #[test]
 fn what_the_clocks_show_twice_comes_at_the_earlier_of_the_two() {
     for (zone, day, line, instant) in [
-        ("America/New_York", "2026-11-01T00:00:00-04:00", "30 1 * * *", "2026-11-01T01:30:00-04:00"),
-        ("Europe/Paris", "2026-10-25T00:00:00+02:00", "30 2 * * *", "2026-10-25T02:30:00+02:00"),
+        (
+            "America/New_York",
+            "2026-11-01T00:00:00-04:00",
+            "30 1 * * *",
+            "2026-11-01T01:30:00-04:00",
+        ),
+        (
+            "Europe/Paris",
+            "2026-10-25T00:00:00+02:00",
+            "30 2 * * *",
+            "2026-10-25T02:30:00+02:00",
+        ),
     ] {
         let ticks = Ticks::new(&cron(line, zone), 0).expect("a rhythm");
         assert_eq!(ticks.after(at(day)), Ok(at(instant)), "{zone}");
@@ -103,7 +112,11 @@ fn hourly_and_half_hourly_ticks_keep_their_pace_all_year() {
             let gaps = ticks.windows(2).map(|pair| pair[1] - pair[0]);
             // Lord Howe's clocks change by half an hour, so a full hour comes half an hour late or early there, twice.
             let off = gaps.filter(|gap| *gap != every).count();
-            let allowed = if zone.starts_with("Australia") && every == HOUR { 2 } else { 0 };
+            let allowed = if zone.starts_with("Australia") && every == HOUR {
+                2
+            } else {
+                0
+            };
             assert_eq!(off, allowed, "{zone} {line}");
             let expected = 365 * DAY / every;
             let found = i64::try_from(ticks.len()).expect("few");
@@ -143,7 +156,15 @@ fn a_rhythm_that_cannot_be_is_refused() {
         Err(BadSchedule::Zone("Europe/Atlantis".to_owned()))
     );
     let long = "0,".repeat(200);
-    for line in ["", "soon", "0 3 * *", "61 * * * *", "0 0 3 * * *", "0 3 * * * 2030", &long] {
+    for line in [
+        "",
+        "soon",
+        "0 3 * *",
+        "61 * * * *",
+        "0 0 3 * * *",
+        "0 3 * * * 2030",
+        &long,
+    ] {
         let refused = new(cron(line, "UTC"));
         assert!(matches!(refused, Err(BadSchedule::Line { .. })), "{line}");
     }

@@ -60,17 +60,29 @@ pub(crate) async fn a_schedule_reads_back_as_it_was_set_and_goes_with_its_site(s
     let all = store.schedules(None).await.expect("schedules");
     assert_eq!(all.len(), 2);
     let models = &all[0];
-    assert_eq!((models.subject, &models.plan), (Subject::Models, &plan(six)));
+    assert_eq!(
+        (models.subject, &models.plan),
+        (Subject::Models, &plan(six))
+    );
     assert_eq!((models.next_at, models.last_at), (Some(NOW + HOUR), None));
     let Rhythm::Cron { line, zone } = &all[1].plan.rhythm else {
         panic!("{:?}", all[1]);
     };
-    assert_eq!((line.as_str(), zone.as_str()), ("0 3 * * *", "Europe/Berlin"));
+    assert_eq!(
+        (line.as_str(), zone.as_str()),
+        ("0 3 * * *", "Europe/Berlin")
+    );
     let off = store.remove_schedule(&site.id, Subject::Prices).await;
     assert!(off.expect("asked"));
     let again = store.remove_schedule(&site.id, Subject::Prices).await;
     assert!(!again.expect("asked"));
-    assert!(store.schedules(Some("nobody")).await.expect("none").is_empty());
+    assert!(
+        store
+            .schedules(Some("nobody"))
+            .await
+            .expect("none")
+            .is_empty()
+    );
     let nobody = plan(Rhythm::Every { hours: 1 });
     let nobody = store
         .set_schedule("nobody", Subject::Models, &nobody, NOW)
@@ -128,12 +140,13 @@ pub(crate) async fn a_tick_is_taken_once_and_can_be_given_back(store: &Store) {
         .expect("remembered");
     let stored = one(store, &site).await;
     assert_eq!(stored.last_run.as_deref(), Some("a run"));
-    assert_eq!((stored.next_at, stored.last_at), (Some(NOW + DAY), Some(NOW + 5)));
+    assert_eq!(
+        (stored.next_at, stored.last_at),
+        (Some(NOW + DAY), Some(NOW + 5))
+    );
 }
 
-pub(crate) async fn lost_ticks_are_told_newest_first_and_forgotten_with_the_history(
-    store: &Store,
-) {
+pub(crate) async fn lost_ticks_are_told_newest_first_and_forgotten_with_the_history(store: &Store) {
     let site = site(store).await;
     let lost = |at| LostTick {
         subject: Subject::Models,
@@ -238,7 +251,10 @@ pub(crate) async fn old_runs_go_with_their_rows_and_texts_and_the_newest_stay(st
     );
     // All are, and two stay whatever their age.
     assert_eq!(forget(NOW + 900 * DAY).await.runs, 1);
-    assert_eq!(left(store, &site).await, [&runs[3].id, &runs[4].id].map(String::clone));
+    assert_eq!(
+        left(store, &site).await,
+        [&runs[3].id, &runs[4].id].map(String::clone)
+    );
     assert_eq!(forget(NOW + 900 * DAY).await, Forgotten::default());
     for (run, name) in [(&runs[3], "four"), (&runs[4], "five")] {
         let change = store.change(&run.id, 1).await.expect("asked");
@@ -249,7 +265,12 @@ pub(crate) async fn old_runs_go_with_their_rows_and_texts_and_the_newest_stay(st
     }
     let gone = store.change(&runs[0].id, 1).await.expect("asked");
     assert!(gone.is_none());
-    assert!(store.events(&runs[0].id, 0).await.map_or(true, |events| events.is_empty()));
+    assert!(
+        store
+            .events(&runs[0].id, 0)
+            .await
+            .map_or(true, |events| events.is_empty())
+    );
 }
 
 pub(crate) async fn runs_that_something_needs_stay_whatever_their_age(store: &Store) {
@@ -291,9 +312,20 @@ pub(crate) async fn runs_that_something_needs_stay_whatever_their_age(store: &St
     let newest = written(store, &site, unattended(&site), "newest", NOW + 60).await;
 
     let forgotten = store.forget_old_runs(&site.id, NOW + 400 * DAY, KEEP).await;
-    assert_eq!(forgotten.expect("forgotten").runs, 1, "one that nothing needs");
+    assert_eq!(
+        forgotten.expect("forgotten").runs,
+        1,
+        "one that nothing needs"
+    );
     let mut kept: Vec<String> = [
-        &reviewed, &undone, &by_schedule, &holding, &pricing, &under_way, &undo, &newest,
+        &reviewed,
+        &undone,
+        &by_schedule,
+        &holding,
+        &pricing,
+        &under_way,
+        &undo,
+        &newest,
     ]
     .map(|run| run.id.clone())
     .to_vec();

@@ -16,8 +16,8 @@ use super::super::args::{PaceArgs, SourceVerb, Target};
 use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::run::paced_session;
-pub(crate) use crate::ordering::wanted;
 use crate::ordering;
+pub(crate) use crate::ordering::wanted;
 use crate::view::{Screen, json as form, table};
 use crate::words::en;
 
