@@ -1,5 +1,7 @@
 //! Runs in the background: begun by a request or a tick, watched by whoever looks, ended by a word.
 
+pub mod both;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -132,10 +134,7 @@ impl Jobs {
     /// [`EngineError::EmptySelection`] for a choice of nothing.
     pub async fn start(&self, job: Job) -> Result<String, EngineError> {
         job.order.check()?;
-        let watch = Watch {
-            cancel: self.0.stop.child_token(),
-            ..Watch::default()
-        };
+        let watch = self.watch();
         let (jobs, progress) = (self.clone(), watch.progress.clone());
         let mut work = self
             .0
@@ -157,10 +156,7 @@ impl Jobs {
     /// Does a job to its end.
     pub async fn finish(&self, job: Job) -> Result<Run, EngineError> {
         job.order.check()?;
-        let watch = Watch {
-            cancel: self.0.stop.child_token(),
-            ..Watch::default()
-        };
+        let watch = self.watch();
         let jobs = self.clone();
         let work = self
             .0
@@ -201,25 +197,57 @@ impl Jobs {
         if self.0.stop.is_cancelled() {
             return Err(EngineError::Stopping);
         }
-        let running = Running {
-            site_id: job.access.site.id.clone(),
-            subject: self.subject(&job.order).await?,
-            watch: watch.clone(),
-        };
+        let subject = self.subject(&job.order).await?;
         let engine = self.0.engine.acting_as(job.actor.clone());
         let session = engine.session(job.access, &job.settings);
+        let done = self
+            .listed(
+                &session,
+                subject,
+                job.order,
+                &job.settings,
+                &job.actor,
+                &watch,
+            )
+            .await;
+        if let Err(error) = &done {
+            tracing::info!(%error, "a job was not done");
+        }
+        done
+    }
+
+    /// How new work is watched: it ends early with all others.
+    fn watch(&self) -> Watch {
+        Watch {
+            cancel: self.0.stop.child_token(),
+            ..Watch::default()
+        }
+    }
+
+    /// Does an order within a session, in the list of running ones while it does.
+    async fn listed(
+        &self,
+        session: &Session,
+        subject: Subject,
+        order: Order,
+        settings: &Settings,
+        actor: &str,
+        watch: &Watch,
+    ) -> Result<Run, EngineError> {
+        let running = Running {
+            site_id: session.site().id.clone(),
+            subject,
+            watch: watch.clone(),
+        };
         // The run's id is known a little later; the entry adds it.
         let span =
             tracing::info_span!("job", run = tracing::field::Empty, site = %session.site().url);
         let entry = Entry::new(self, running, span.clone());
         let done = session
-            .order(job.order, &job.settings, &job.actor, &watch)
+            .order(order, settings, actor, watch)
             .instrument(span)
             .await;
         drop(entry);
-        if let Err(error) = &done {
-            tracing::info!(%error, "a job was not done");
-        }
         done
     }
 

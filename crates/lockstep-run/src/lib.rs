@@ -27,6 +27,7 @@ mod recover;
 mod resume;
 pub mod review;
 mod row;
+pub mod schedule;
 mod step;
 mod undo;
 mod write;

@@ -97,6 +97,7 @@ impl Session {
                 let approval = PriceApproval {
                     only: None,
                     by: by.to_owned(),
+                    rebases: true,
                 };
                 self.write_prices(&run.id, &approval, watch).await
             }

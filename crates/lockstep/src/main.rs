@@ -4,6 +4,7 @@ mod api;
 mod cli;
 mod config;
 mod notify;
+mod ordering;
 mod seed;
 mod server;
 mod view;

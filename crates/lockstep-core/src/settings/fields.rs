@@ -325,6 +325,8 @@ pub const FIELDS: &[Field] = &[
             Ok(())
         },
     },
+    number!("history-days", 1..=3650, None, history.days as u32),
+    number!("history-runs", 1..=100_000, None, history.runs as u32),
 ];
 
 /// `PATTERN=FACTOR`: what models with such a name cost more, or less.

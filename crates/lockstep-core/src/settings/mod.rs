@@ -66,6 +66,24 @@ impl Default for PriceSettings {
     }
 }
 
+/// How long history is kept: what is younger, and the newest runs whatever their age.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// Days that a run is kept. Default 90, 1 to 3650.
+    pub days: u32,
+    /// The newest runs of each subject that are kept. Default 100, 1 to 100,000.
+    pub runs: u32,
+}
+
+impl Default for History {
+    fn default() -> Self {
+        Self {
+            days: 90,
+            runs: 100,
+        }
+    }
+}
+
 /// The settings of a site, with the defaults of the seed.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
@@ -95,6 +113,8 @@ pub struct Settings {
     pub price_gate: Gate,
     /// What price runs do.
     pub prices: PriceSettings,
+    /// How long history is kept.
+    pub history: History,
 }
 
 impl Default for Settings {
@@ -113,6 +133,7 @@ impl Default for Settings {
             limits: Limits::default(),
             price_gate: Gate::Hold,
             prices: PriceSettings::default(),
+            history: History::default(),
         }
     }
 }

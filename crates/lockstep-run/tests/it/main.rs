@@ -21,6 +21,7 @@ mod recorded;
 mod replicas;
 mod resumed;
 mod retried;
+mod schedule;
 mod seen;
 mod sick;
 mod synced;

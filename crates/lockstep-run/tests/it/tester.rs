@@ -167,6 +167,19 @@ impl Tester {
         self.engine = open(&self.folder, &self.clock, self.limits).await;
     }
 
+    pub(crate) fn engine(&self) -> Engine {
+        self.engine.clone()
+    }
+
+    /// Another engine over the same database file, as another process has it.
+    pub(crate) async fn another_engine(&self) -> Engine {
+        open(&self.folder, &self.clock, self.limits).await
+    }
+
+    pub(crate) fn token(&self) -> &str {
+        &self.token
+    }
+
     pub(crate) fn clock_now(&self) -> i64 {
         self.clock.now()
     }

@@ -17,14 +17,11 @@ use secrecy::SecretString;
 
 use super::args::{Global, Target};
 use crate::config::File;
+pub(crate) use crate::ordering::variable;
+use crate::ordering::{SITE, TOKEN, URL, USER_ID};
 use crate::view::Screen;
 use crate::words::en;
 
-/// The variable that carries the token; it is never an argument.
-const TOKEN: &str = "LOCKSTEP_TOKEN";
-const URL: &str = "LOCKSTEP_URL";
-const USER_ID: &str = "LOCKSTEP_USER_ID";
-const SITE: &str = "LOCKSTEP_SITE";
 const LEASE_MS: &str = "LOCKSTEP_LEASE_MS";
 
 /// The store of this program, to be closed at its end: what is given back then must not be cut off.
@@ -200,13 +197,6 @@ fn lease_times() -> anyhow::Result<Option<LeaseTimes>> {
         Ok(ms) if ms >= 300 => Ok(Some(LeaseTimes::of(Duration::from_millis(ms)))),
         _ => bail!("{LEASE_MS} is a number of milliseconds from 300 on, and `{text}` is none"),
     }
-}
-
-/// A variable of the environment, if it is not blank.
-pub(crate) fn variable(name: &str) -> Option<String> {
-    let text = std::env::var(name).ok()?;
-    let text = text.trim();
-    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// The token from stdin, the environment, or a question on a terminal.

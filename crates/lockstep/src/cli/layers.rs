@@ -1,34 +1,12 @@
 //! Settings in layers: what is stored, the file, the environment, what was typed.
 
-use anyhow::{Context as _, bail};
-use lockstep_core::models::policy::Policy;
-use lockstep_core::settings::{PaceMode, Settings, parse_policy};
 use lockstep_store::sites::Site;
 
 use super::args::{PaceArgs, PriceArgs, Tuning};
-use super::context::{Context, variable};
+use super::context::Context;
+pub(crate) use crate::ordering::Chosen;
+use crate::ordering::{self, text_of};
 use crate::words::en;
-
-/// The settings that hold for a run.
-#[derive(Clone, Debug)]
-pub(crate) struct Chosen {
-    /// All layers over each other.
-    pub(crate) settings: Settings,
-    /// The policy that was given for this run alone.
-    pub(crate) policy: Option<Policy>,
-    /// Whether a plan by them is just the site's own: nothing was given that changes one.
-    pub(crate) own: bool,
-}
-
-/// Settings that say how fast a run goes, not what it plans.
-const PACE: &[&str] = &[
-    "pace",
-    "requests-per-minute",
-    "burst",
-    "concurrency",
-    "max-retries",
-    "channel-timeout",
-];
 
 impl Context {
     /// The settings that hold: stored, then the file's, then environment and flags.
@@ -38,49 +16,22 @@ impl Context {
         tuning: &Tuning,
         prices: Option<&PriceArgs>,
     ) -> anyhow::Result<Chosen> {
-        let mut settings = Settings::default();
-        for (key, value) in &site.settings {
-            settings
-                .set(key, value)
-                .with_context(|| format!("the stored setting {key}"))?;
+        let mut given = tuning.texts();
+        given.extend(prices.into_iter().flat_map(PriceArgs::texts));
+        let mut given = ordering::with_environment(given);
+        if prices.is_none() {
+            // What prices are is no matter of a verb that names none.
+            given.retain(|(key, _)| *key != "price-mode");
         }
-        if let Some((_, mistake)) = self.file.apply(&mut settings).into_iter().next() {
-            bail!("{mistake}");
-        }
-        let stored = settings.clone();
-        let tuning = tuning.or_environment();
-        let mut texts = tuning.texts();
-        texts.extend(prices.into_iter().flat_map(PriceArgs::texts));
-        for (key, value) in texts {
-            // What is always kept, and what is left out, only grows: a flag for one run takes no guard away.
-            let value = match key {
-                "keep" | "exclude" => format!("{}\n{value}", text_of(&settings, key)),
-                _ => value,
-            };
-            settings.set(key, &value)?;
-        }
-        if settings.pace == PaceMode::Unlimited {
-            bail!("pace is `unlimited`; it can be fixed or auto");
-        }
-        let policy = tuning.policy.as_deref().map(parse_policy).transpose()?;
-        for field in settings.warnings() {
-            let value = text_of(&settings, field.key);
+        let chosen = ordering::chosen(site, &self.file, given)?;
+        for field in chosen.settings.warnings() {
+            let value = text_of(&chosen.settings, field.key);
             self.screen.hint(&format!(
                 "warning: {}",
                 en::outside_recommended(field, &value)
             ));
         }
-        let planning = |settings: &Settings| -> Vec<(&str, String)> {
-            let mut texts = settings.to_texts();
-            texts.retain(|(key, _)| !PACE.contains(key));
-            texts
-        };
-        let own = policy.is_none() && planning(&stored) == planning(&settings);
-        Ok(Chosen {
-            settings,
-            policy,
-            own,
-        })
+        Ok(chosen)
     }
 
     /// The settings of a verb that plans nothing new: only its pace can be given.
@@ -93,23 +44,11 @@ impl Context {
     }
 }
 
-fn text_of(settings: &Settings, key: &str) -> String {
-    settings
-        .to_texts()
-        .into_iter()
-        .find(|(known, _)| *known == key)
-        .map_or_else(String::new, |(_, text)| text)
-}
-
 impl PriceArgs {
-    /// What was typed, or what the environment says, by key.
+    /// What was typed, by key.
     fn texts(&self) -> Vec<(&'static str, String)> {
-        let mode = self
-            .mode
-            .clone()
-            .or_else(|| variable("LOCKSTEP_PRICE_MODE"));
         let mut texts = Vec::new();
-        texts.extend(mode.map(|mode| ("price-mode", mode)));
+        texts.extend(self.mode.clone().map(|mode| ("price-mode", mode)));
         if self.all_models {
             texts.push(("price-all-models", "true".to_owned()));
         }
@@ -122,30 +61,6 @@ impl PriceArgs {
 }
 
 impl Tuning {
-    /// What was typed; where nothing was, what the environment says. It holds for a run and is never stored.
-    fn or_environment(&self) -> Self {
-        let mut tuning = self.clone();
-        for (name, value) in [
-            ("LOCKSTEP_PACE", &mut tuning.pace.pace),
-            (
-                "LOCKSTEP_REQUESTS_PER_MINUTE",
-                &mut tuning.pace.requests_per_minute,
-            ),
-            ("LOCKSTEP_BURST", &mut tuning.pace.burst),
-            ("LOCKSTEP_CONCURRENCY", &mut tuning.pace.concurrency),
-            ("LOCKSTEP_MAX_RETRIES", &mut tuning.pace.max_retries),
-            ("LOCKSTEP_CHANNEL_TIMEOUT", &mut tuning.pace.channel_timeout),
-            ("LOCKSTEP_POLICY", &mut tuning.policy),
-            ("LOCKSTEP_LIMIT_REMOVAL", &mut tuning.limit_removal),
-            ("LOCKSTEP_PRICE_GATE", &mut tuning.price_gate),
-        ] {
-            if value.is_none() {
-                *value = variable(name);
-            }
-        }
-        tuning
-    }
-
     /// What was given, by key.
     pub(crate) fn texts(&self) -> Vec<(&'static str, String)> {
         let mut texts = Vec::new();

@@ -16,6 +16,7 @@ mod notice;
 mod prices;
 mod run;
 mod runs;
+mod schedule;
 mod serve;
 mod signal;
 mod site;
@@ -60,8 +61,9 @@ pub(crate) async fn main() -> ExitCode {
                     (said.message, Some(said.hint))
                 }
                 known => {
-                    let hint = known.and_then(en::what_to_do);
-                    (format!("{error:#}"), hint.map(str::to_owned))
+                    let hint = known.and_then(en::what_to_do).map(str::to_owned);
+                    let other = || error.downcast_ref().and_then(en::not_switched);
+                    (format!("{error:#}"), hint.or_else(other))
                 }
             };
             if screen.json {
@@ -107,6 +109,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         }
         Verb::Price(args) => prices::answers::price(&Context::open(global).await?, &args).await,
         Verb::Notice(verb) => notice::notice(&Context::open(global).await?, &verb).await,
+        Verb::Schedule(verb) => schedule::schedule(&Context::open(global).await?, &verb).await,
         Verb::Doctor(args) => doctor::doctor(&Context::open(global).await?, &args).await,
         Verb::Backup(args) => {
             let context = Context::open(global).await?;

@@ -6,7 +6,6 @@ use anyhow::bail;
 use lockstep_core::change::{RunState, State, Subject};
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::models::fate::Dropped;
-use lockstep_run::ahead::Ahead;
 use lockstep_run::prices::plan::PriceRequest;
 use lockstep_run::{Request, Session, Source, Watch};
 use lockstep_store::changes::ChangeRow;
@@ -23,6 +22,7 @@ use super::layers::Chosen;
 use super::notice::after_unattended;
 use super::prices::plan::{self as price, Go};
 use super::prices::verify;
+use crate::ordering;
 use crate::view::{bar, json as form, table};
 use crate::words::en;
 
@@ -370,16 +370,7 @@ fn models_request(args: &PlanArgs, chosen: &Chosen, go: Go) -> Request {
         ids.dedup();
         Source::Selected(ids)
     };
-    Request {
-        source,
-        settings: chosen.settings.clone(),
-        policy: chosen.policy,
-        unattended: go.unattended,
-        own_settings: chosen.own,
-        go_on: go.on,
-        after: None,
-        ahead: Ahead::default(),
-    }
+    ordering::models_request(source, chosen, go)
 }
 
 /// Finishes what a kill cut off, before anything new is planned.

@@ -13,6 +13,7 @@ mod kills;
 mod notices;
 mod prices;
 mod promises;
+mod schedules;
 mod schema;
 mod signals;
 mod sites;

@@ -10,7 +10,7 @@ mod output;
 mod planned;
 mod refused;
 mod second_admin;
-mod shop;
+pub(crate) mod shop;
 mod sources;
 mod suspicious;
 mod unattended;

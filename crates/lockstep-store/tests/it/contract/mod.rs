@@ -12,6 +12,7 @@ pub(crate) mod price_memory;
 pub(crate) mod price_steps;
 pub(crate) mod prices;
 pub(crate) mod runs;
+pub(crate) mod schedule;
 pub(crate) mod sites;
 pub(crate) mod sources;
 pub(crate) mod steps;

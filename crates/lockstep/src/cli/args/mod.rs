@@ -8,6 +8,7 @@ use clap_complete::Shell;
 mod notice;
 mod prices;
 mod runs;
+mod schedule;
 mod serve;
 mod site;
 mod tuning;
@@ -19,6 +20,7 @@ pub(crate) use prices::{
 pub(crate) use runs::{
     ApplyArgs, HeldArgs, HeldVerb, PlanArgs, RunsArgs, SubjectArg, SyncArgs, UndoArgs,
 };
+pub(crate) use schedule::{ScheduleSetArgs, ScheduleVerb};
 pub(crate) use serve::{HealthArgs, ServeArgs};
 pub(crate) use site::{ChannelSetArgs, ChannelVerb, SiteAddArgs, SiteEditArgs, SiteVerb};
 pub(crate) use tuning::{Consent, FailOn, PaceArgs, Tuning};
@@ -157,6 +159,9 @@ pub(crate) enum Verb {
     /// Who hears of unattended runs: webhooks, bots, mail
     #[command(subcommand)]
     Notice(NoticeVerb),
+    /// When runs begin by themselves
+    #[command(subcommand)]
+    Schedule(ScheduleVerb),
     /// Look at a gateway: address, kind, token, role, clock, limits
     Doctor(DoctorArgs),
     /// The configuration file

@@ -1,10 +1,8 @@
 //! plan and sync of prices: a run from its start to what is told of it.
 
-use std::collections::BTreeSet;
-
 use anyhow::bail;
 use lockstep_core::change::State;
-use lockstep_run::prices::plan::{PriceRequest, What};
+use lockstep_run::prices::plan::PriceRequest;
 use lockstep_run::prices::review::PriceApproval;
 use lockstep_run::{EngineError, Session};
 use lockstep_store::prices::{PriceRow, counts};
@@ -17,7 +15,9 @@ use super::super::context::Context;
 use super::super::layers::Chosen;
 use super::super::run::{Ended, watch_signals};
 use super::exit;
-use super::sources::{collecting, show, state_as_json, typed_or_stored};
+use super::sources::{allowed, show, state_as_json, typed_or_stored};
+use crate::ordering;
+pub(crate) use crate::ordering::Way as Go;
 use crate::view::{Screen, bar, json, prices, table};
 use crate::words::en;
 
@@ -34,24 +34,9 @@ pub(crate) async fn request(
     if sources.is_empty() {
         return Ok(None);
     }
-    let settings = chosen.settings.clone();
-    Ok(Some(PriceRequest {
-        collecting: collecting(
-            context,
-            target,
-            &sources,
-            settings.prices.timeout,
-            settings.max_retries,
-        )?,
-        // What is remembered is all there is to ask, and asked under the site's own settings.
-        whole: args.source.is_empty() && chosen.own,
-        settings,
-        unattended: go.unattended,
-        go_on: go.on,
-        what: What::Sources,
-        coming: BTreeSet::new(),
-        trigger: if go.on { "sync" } else { "plan" },
-    }))
+    let allow = allowed(context, target)?;
+    let remembered = args.source.is_empty();
+    ordering::price_request(&sources, remembered, allow, chosen, go).map(Some)
 }
 
 impl UnitArgs {
@@ -63,15 +48,6 @@ impl UnitArgs {
             prices::Unit::Dollars
         }
     }
-}
-
-/// How a run goes on after its plan.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Go {
-    /// Whether it goes on to write.
-    pub(crate) on: bool,
-    /// Whether nobody looks.
-    pub(crate) unattended: bool,
 }
 
 impl Go {

@@ -3,41 +3,23 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use lockstep_core::prices::source::{Cidr, SourceSpec, SourceState, parse_cidr};
+use lockstep_core::prices::source::{Cidr, SourceSpec, SourceState};
 use lockstep_run::Session;
-use lockstep_run::prices::collect::{Collecting, From, Wanted};
+use lockstep_run::prices::collect::Collecting;
 use lockstep_run::prices::compare::compare;
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::prices::sources::StoredSource;
 use lockstep_store::sites::Site;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::super::args::{PaceArgs, SourceVerb, Target};
-use super::super::context::{Context, variable};
+use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::run::paced_session;
+use crate::ordering;
+pub(crate) use crate::ordering::wanted;
 use crate::view::{Screen, json as form, table};
 use crate::words::en;
-
-/// A source as typed, with the secrets that it names, from the environment.
-pub(crate) fn wanted(text: &str) -> anyhow::Result<Wanted> {
-    let spec: SourceSpec = text.parse()?;
-    let secret = |name: &str| -> anyhow::Result<SecretString> {
-        let value = variable(name)
-            .with_context(|| format!("the source {text} names {name}, which is not set"))?;
-        Ok(value.into())
-    };
-    Ok(Wanted {
-        token: spec.token_env.as_deref().map(secret).transpose()?,
-        headers: spec
-            .headers
-            .iter()
-            .map(|header| Ok((header.name.clone(), secret(&header.env)?)))
-            .collect::<anyhow::Result<_>>()?,
-        from: From::Spec(spec),
-    })
-}
 
 /// The sources that were typed, or else those that the site remembers, the preferred first.
 pub(crate) async fn typed_or_stored(
@@ -48,23 +30,12 @@ pub(crate) async fn typed_or_stored(
     if !typed.is_empty() {
         return Ok(typed.to_vec());
     }
-    let stored = context.store().sources(&site.id).await?;
-    Ok(stored.into_iter().map(|source| source.spec).collect())
+    ordering::remembered(context.store(), site).await
 }
 
 /// Networks that are allowed for this command, beside those of the site.
 pub(crate) fn allowed(context: &Context, target: &Target) -> anyhow::Result<Vec<Cidr>> {
-    let mut texts = context.file.allow_private.clone();
-    texts.extend(target.allow_private.iter().cloned());
-    if let Some(list) = variable("LOCKSTEP_ALLOW_PRIVATE") {
-        texts.extend(list.split([',', ' ']).map(str::to_owned));
-    }
-    texts
-        .iter()
-        .map(|text| text.trim())
-        .filter(|text| !text.is_empty())
-        .map(|text| parse_cidr(text).map_err(anyhow::Error::from))
-        .collect()
+    ordering::allowed(&context.file, &target.allow_private)
 }
 
 /// `lockstep site source`

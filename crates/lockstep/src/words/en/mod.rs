@@ -5,6 +5,7 @@ mod finding;
 mod notice;
 mod price;
 mod reason;
+mod schedule;
 mod source;
 
 use std::time::Duration;
@@ -21,6 +22,7 @@ pub(crate) use price::{
     page_unread, price_answer, price_failure, verified, without_price,
 };
 pub(crate) use reason::{dropped, kept, note, reason};
+pub(crate) use schedule::{lost_tick, mode, not_switched, rhythm};
 pub(crate) use source::{conflict, doubt, list_accepted, skipped, source_error, source_state};
 
 /// Two variables of the environment that contradict each other.

@@ -1,0 +1,5 @@
+//! Runs that begin by themselves.
+
+mod switched;
+mod ticks;
+mod worked;

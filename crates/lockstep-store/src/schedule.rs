@@ -1,0 +1,423 @@
+//! Schedules: when a subject of a site runs by itself, and who takes which tick.
+
+use lockstep_core::change::Subject;
+use serde::{Deserialize, Serialize};
+
+use crate::columns::Columns;
+use crate::sql::{Connection, Row};
+use crate::{Store, StoreError, sites, sql, wire};
+
+/// The kind of a deed that tells of a tick that no run came of.
+const TICK_LOST: &str = "tick_lost";
+
+/// When a schedule's ticks come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Rhythm {
+    /// Every so many hours, 1 to 24.
+    Every {
+        /// The hours.
+        hours: u8,
+    },
+    /// By a cron line of five fields, in a time zone.
+    Cron {
+        /// The line.
+        line: String,
+        /// The zone's IANA name.
+        zone: String,
+    },
+}
+
+/// How far a scheduled run goes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// It plans, and what it plans waits for somebody.
+    Propose,
+    /// It writes what no guard holds.
+    Apply,
+}
+
+impl Mode {
+    /// The stable code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Propose => "propose",
+            Self::Apply => "apply",
+        }
+    }
+
+    /// The mode of a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        [Self::Propose, Self::Apply]
+            .into_iter()
+            .find(|mode| mode.code() == code)
+    }
+}
+
+/// What was switched on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// When its ticks come.
+    pub rhythm: Rhythm,
+    /// How far its runs go.
+    pub mode: Mode,
+    /// By how many milliseconds a tick is put off at most.
+    pub jitter_ms: i64,
+    /// What ticks of a rhythm in hours are counted from, in Unix milliseconds: when it was switched on.
+    pub since: i64,
+    /// Who switched it on.
+    pub by: String,
+}
+
+/// The schedule of one subject of a site.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Schedule {
+    /// The site's id.
+    pub site_id: String,
+    /// What runs.
+    pub subject: Subject,
+    /// When, and how far.
+    pub plan: Plan,
+    /// The next tick, before its jitter, in Unix milliseconds; `None` when none will come.
+    pub next_at: Option<i64>,
+    /// When its last tick was taken.
+    pub last_at: Option<i64>,
+    /// The run that came of it last.
+    pub last_run: Option<String>,
+}
+
+/// A tick to take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// What it is about.
+    pub subject: Subject,
+    /// The tick.
+    pub tick: i64,
+    /// The tick after it that still comes; `None` when there is none.
+    pub next: Option<i64>,
+    /// When the tick before was taken, so that this one can be given back.
+    pub last_at: Option<i64>,
+}
+
+/// A tick that no run came of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LostTick {
+    /// What it was about.
+    pub subject: Subject,
+    /// The tick, in Unix milliseconds.
+    pub tick: i64,
+    /// Why, as a code.
+    pub why: String,
+    /// What belongs to the code: who was busy, which variable is not set.
+    pub detail: String,
+    /// When it was given up.
+    pub at: i64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct PlanText {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hours: Option<u8>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cron: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    zone: Option<String>,
+    mode: String,
+    jitter_ms: i64,
+    since: i64,
+    by: String,
+}
+
+#[derive(Serialize, Deserialize)]
+struct LostText {
+    tick: i64,
+    why: String,
+    detail: String,
+}
+
+impl Store {
+    /// The schedules of a site, or of all, in the order of sites and subjects.
+    pub async fn schedules(&self, site_id: Option<&str>) -> Result<Vec<Schedule>, StoreError> {
+        let rows = sql::query(
+            "SELECT * FROM schedule WHERE ($1 IS NULL OR site_id = $1) ORDER BY site_id, subject",
+        )
+        .bind(site_id)
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().map(from_row).collect()
+    }
+
+    /// Switches a schedule on, or changes it. What its last tick was is kept.
+    pub async fn set_schedule(
+        &self,
+        site_id: &str,
+        subject: Subject,
+        plan: &Plan,
+        next_at: i64,
+    ) -> Result<(), StoreError> {
+        let (site_id, data) = (site_id.to_owned(), to_text(plan));
+        self.write(move |db| {
+            Box::pin(async move {
+                sites::site(db, &site_id).await?;
+                sql::query(
+                    "INSERT INTO schedule (site_id, subject, data, next_at) VALUES ($1, $2, $3, $4)
+                     ON CONFLICT (site_id, subject) DO UPDATE
+                     SET data = excluded.data, next_at = excluded.next_at",
+                )
+                .bind(site_id)
+                .bind(subject.code())
+                .bind(data)
+                .bind(next_at)
+                .execute(db)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Switches a schedule off. Returns whether it was on.
+    pub async fn remove_schedule(
+        &self,
+        site_id: &str,
+        subject: Subject,
+    ) -> Result<bool, StoreError> {
+        let site_id = site_id.to_owned();
+        self.write(move |db| {
+            Box::pin(async move {
+                let removed =
+                    sql::query("DELETE FROM schedule WHERE site_id = $1 AND subject = $2")
+                        .bind(site_id)
+                        .bind(subject.code())
+                        .execute(db)
+                        .await?;
+                Ok(removed.rows_affected() > 0)
+            })
+        })
+        .await
+    }
+
+    /// Takes ticks of a site, and returns the subjects whose tick was still there: of several processes that see the
+    /// same tick, one gets it.
+    pub async fn claim_ticks(
+        &self,
+        site_id: &str,
+        claims: Vec<Claim>,
+        now: i64,
+    ) -> Result<Vec<Subject>, StoreError> {
+        let site_id = site_id.to_owned();
+        self.write(move |db| {
+            Box::pin(async move {
+                let mut taken = Vec::new();
+                for claim in claims {
+                    let moved = move_tick(db, &site_id, &claim, Some(now)).await?;
+                    if moved {
+                        taken.push(claim.subject);
+                    }
+                }
+                Ok(taken)
+            })
+        })
+        .await
+    }
+
+    /// Gives a tick that was taken back, so that it is due again. Returns whether the schedule was still as it was left.
+    pub async fn give_back_tick(&self, site_id: &str, claim: Claim) -> Result<bool, StoreError> {
+        let site_id = site_id.to_owned();
+        self.write(move |db| {
+            Box::pin(async move {
+                let Some(next) = claim.next else {
+                    // Without a next tick there is nothing to know the schedule again by but that.
+                    let back = sql::query(
+                        "UPDATE schedule SET next_at = $3, last_at = $4
+                         WHERE site_id = $1 AND subject = $2 AND next_at IS NULL",
+                    )
+                    .bind(site_id)
+                    .bind(claim.subject.code())
+                    .bind(claim.tick)
+                    .bind(claim.last_at)
+                    .execute(db)
+                    .await?;
+                    return Ok(back.rows_affected() > 0);
+                };
+                let back = Claim {
+                    tick: next,
+                    next: Some(claim.tick),
+                    ..claim
+                };
+                move_tick(db, &site_id, &back, claim.last_at).await
+            })
+        })
+        .await
+    }
+
+    /// Remembers the run that came of a schedule's tick.
+    pub async fn set_last_run(
+        &self,
+        site_id: &str,
+        subject: Subject,
+        run_id: &str,
+    ) -> Result<(), StoreError> {
+        let (site_id, run_id) = (site_id.to_owned(), run_id.to_owned());
+        self.write(move |db| {
+            Box::pin(async move {
+                sql::query("UPDATE schedule SET last_run = $3 WHERE site_id = $1 AND subject = $2")
+                    .bind(site_id)
+                    .bind(subject.code())
+                    .bind(run_id)
+                    .execute(db)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// Records a tick that no run came of, among the deeds.
+    pub async fn record_lost_tick(&self, site_id: &str, lost: LostTick) -> Result<(), StoreError> {
+        let id = self.new_id(lost.at);
+        let site_id = site_id.to_owned();
+        self.write(move |db| {
+            Box::pin(async move {
+                let data = LostText {
+                    tick: lost.tick,
+                    why: lost.why,
+                    detail: lost.detail,
+                };
+                sql::query(
+                    "INSERT INTO deed (id, site_id, at, actor, kind, data) VALUES ($1, $2, $3, 'schedule', $4, $5)",
+                )
+                .bind(id)
+                .bind(site_id)
+                .bind(lost.at)
+                .bind(kind(lost.subject))
+                .bind(wire::to_text(&data))
+                .execute(db)
+                .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
+    /// The ticks of a schedule that no run came of, newest first.
+    pub async fn lost_ticks(
+        &self,
+        site_id: &str,
+        subject: Subject,
+        limit: u32,
+    ) -> Result<Vec<LostTick>, StoreError> {
+        let rows = sql::query(
+            "SELECT * FROM deed WHERE site_id = $1 AND kind = $2 ORDER BY id DESC LIMIT $3",
+        )
+        .bind(site_id)
+        .bind(kind(subject))
+        .bind(i64::from(limit))
+        .fetch_all(self.readers())
+        .await?;
+        let read = |row: &Row| {
+            let columns = Columns::new(row, "deed", "id");
+            let LostText { tick, why, detail } = columns.json("data")?;
+            Ok(LostTick {
+                subject,
+                tick,
+                why,
+                detail,
+                at: columns.number("at")?,
+            })
+        };
+        rows.iter().map(read).collect()
+    }
+}
+
+/// Forgets what was told of lost ticks before a time.
+pub(crate) async fn forget_lost_ticks(
+    db: &mut Connection,
+    site_id: &str,
+    before: i64,
+) -> Result<(), StoreError> {
+    for subject in [Subject::Models, Subject::Prices] {
+        sql::query("DELETE FROM deed WHERE site_id = $1 AND kind = $2 AND at < $3")
+            .bind(site_id)
+            .bind(kind(subject))
+            .bind(before)
+            .execute(&mut *db)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Moves a schedule on from the tick that it has, if it still has that.
+async fn move_tick(
+    db: &mut Connection,
+    site_id: &str,
+    claim: &Claim,
+    last_at: Option<i64>,
+) -> Result<bool, StoreError> {
+    let moved = sql::query(
+        "UPDATE schedule SET next_at = $4, last_at = $5
+         WHERE site_id = $1 AND subject = $2 AND next_at = $3",
+    )
+    .bind(site_id)
+    .bind(claim.subject.code())
+    .bind(claim.tick)
+    .bind(claim.next)
+    .bind(last_at)
+    .execute(db)
+    .await?;
+    Ok(moved.rows_affected() > 0)
+}
+
+fn kind(subject: Subject) -> String {
+    format!("{TICK_LOST}_{}", subject.code())
+}
+
+fn to_text(plan: &Plan) -> String {
+    let Plan {
+        rhythm,
+        mode,
+        jitter_ms,
+        since,
+        by,
+    } = plan.clone();
+    let (hours, cron, zone) = match rhythm {
+        Rhythm::Every { hours } => (Some(hours), None, None),
+        Rhythm::Cron { line, zone } => (None, Some(line), Some(zone)),
+    };
+    wire::to_text(&PlanText {
+        hours,
+        cron,
+        zone,
+        mode: mode.code().to_owned(),
+        jitter_ms,
+        since,
+        by,
+    })
+}
+
+fn from_text(text: &str) -> Option<Plan> {
+    let text: PlanText = wire::from_text(text)?;
+    let rhythm = match (text.hours, text.cron, text.zone) {
+        (Some(hours), None, None) => Rhythm::Every { hours },
+        (None, Some(line), Some(zone)) => Rhythm::Cron { line, zone },
+        _ => return None,
+    };
+    Some(Plan {
+        rhythm,
+        mode: Mode::from_code(&text.mode)?,
+        jitter_ms: text.jitter_ms,
+        since: text.since,
+        by: text.by,
+    })
+}
+
+fn from_row(row: &Row) -> Result<Schedule, StoreError> {
+    let columns = Columns::new(row, "schedule", "site_id");
+    Ok(Schedule {
+        site_id: columns.text("site_id")?,
+        subject: columns.read("subject", Subject::from_code)?,
+        plan: columns.read("data", from_text)?,
+        next_at: columns.maybe_number("next_at")?,
+        last_at: columns.maybe_number("last_at")?,
+        last_run: columns.maybe_text("last_run")?,
+    })
+}

@@ -1,0 +1,333 @@
+//! What a run of a site goes by, whoever begins it: settings in layers, its token, its sources with their secrets. A
+//! command and the server ask the same functions; nothing here is shown to anybody.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context as _, bail};
+use futures_util::future::BoxFuture;
+use lockstep_core::change::Subject;
+use lockstep_core::models::policy::Policy;
+use lockstep_core::prices::source::{Cidr, SourceSpec, parse_cidr};
+use lockstep_core::settings::{PaceMode, Settings, parse_policy};
+use lockstep_core::site::GatewayUrl;
+use lockstep_run::ahead::Ahead;
+use lockstep_run::jobs::{Go, Job, Order};
+use lockstep_run::prices::collect::{Collecting, From, Wanted};
+use lockstep_run::prices::plan::{PriceRequest, What};
+use lockstep_run::schedule::{Lost, Orders};
+use lockstep_run::{Request, SiteAccess, Source};
+use lockstep_store::Store;
+use lockstep_store::sites::Site;
+use secrecy::SecretString;
+
+use crate::config::File;
+
+/// The variables that name a gateway, who asks it, and the token, which is never an argument.
+pub(crate) const URL: &str = "LOCKSTEP_URL";
+pub(crate) const SITE: &str = "LOCKSTEP_SITE";
+pub(crate) const USER_ID: &str = "LOCKSTEP_USER_ID";
+pub(crate) const TOKEN: &str = "LOCKSTEP_TOKEN";
+
+/// The variables of settings, each with the key that it sets. What they say holds for a run and is never stored.
+const SETTINGS: &[(&str, &str)] = &[
+    ("LOCKSTEP_PACE", "pace"),
+    ("LOCKSTEP_REQUESTS_PER_MINUTE", "requests-per-minute"),
+    ("LOCKSTEP_BURST", "burst"),
+    ("LOCKSTEP_CONCURRENCY", "concurrency"),
+    ("LOCKSTEP_MAX_RETRIES", "max-retries"),
+    ("LOCKSTEP_CHANNEL_TIMEOUT", "channel-timeout"),
+    ("LOCKSTEP_POLICY", "policy"),
+    ("LOCKSTEP_LIMIT_REMOVAL", "limit-removal"),
+    ("LOCKSTEP_PRICE_GATE", "price-gate"),
+    ("LOCKSTEP_PRICE_MODE", "price-mode"),
+];
+
+/// Settings that say how fast a run goes or how long it is remembered, not what it plans.
+const NOT_OF_A_PLAN: &[&str] = &[
+    "pace",
+    "requests-per-minute",
+    "burst",
+    "concurrency",
+    "max-retries",
+    "channel-timeout",
+    "history-days",
+    "history-runs",
+];
+
+/// The settings that hold for a run.
+#[derive(Clone, Debug)]
+pub(crate) struct Chosen {
+    /// All layers over each other.
+    pub(crate) settings: Settings,
+    /// The policy that was given for this run alone.
+    pub(crate) policy: Option<Policy>,
+    /// Whether a plan by them is just the site's own: nothing was given that changes one.
+    pub(crate) own: bool,
+}
+
+/// How a run goes on after its plan.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Way {
+    /// Whether it goes on to write.
+    pub(crate) on: bool,
+    /// Whether nobody looks.
+    pub(crate) unattended: bool,
+}
+
+/// A variable of the environment, if it is not blank.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    let text = std::env::var(name).ok()?;
+    let text = text.trim();
+    (!text.is_empty()).then(|| text.to_owned())
+}
+
+/// What the environment says of settings, by key, where `given` says nothing.
+pub(crate) fn with_environment(
+    mut given: Vec<(&'static str, String)>,
+) -> Vec<(&'static str, String)> {
+    for (name, key) in SETTINGS {
+        if given.iter().all(|(known, _)| known != key) {
+            given.extend(variable(name).map(|value| (*key, value)));
+        }
+    }
+    given
+}
+
+/// The settings that hold: stored, then the file's, then those that were given for this run.
+pub(crate) fn chosen(
+    site: &Site,
+    file: &File,
+    given: Vec<(&'static str, String)>,
+) -> anyhow::Result<Chosen> {
+    let mut settings = Settings::default();
+    for (key, value) in &site.settings {
+        settings
+            .set(key, value)
+            .with_context(|| format!("the stored setting {key}"))?;
+    }
+    if let Some((_, mistake)) = file.apply(&mut settings).into_iter().next() {
+        bail!("{mistake}");
+    }
+    let stored = settings.clone();
+    let policy = given.iter().find(|(key, _)| *key == "policy");
+    let policy = policy.map(|(_, text)| parse_policy(text)).transpose()?;
+    for (key, value) in given {
+        // What is always kept, and what is left out, only grows: a flag for one run takes no guard away.
+        let value = match key {
+            "keep" | "exclude" => format!("{}\n{value}", text_of(&settings, key)),
+            _ => value,
+        };
+        settings.set(key, &value)?;
+    }
+    if settings.pace == PaceMode::Unlimited {
+        bail!("pace is `unlimited`; it can be fixed or auto");
+    }
+    let planning = |settings: &Settings| -> Vec<(&str, String)> {
+        let mut texts = settings.to_texts();
+        texts.retain(|(key, _)| !NOT_OF_A_PLAN.contains(key));
+        texts
+    };
+    let own = policy.is_none() && planning(&stored) == planning(&settings);
+    Ok(Chosen {
+        settings,
+        policy,
+        own,
+    })
+}
+
+/// The text of one setting.
+pub(crate) fn text_of(settings: &Settings, key: &str) -> String {
+    settings
+        .to_texts()
+        .into_iter()
+        .find(|(known, _)| *known == key)
+        .map_or_else(String::new, |(_, text)| text)
+}
+
+/// A source as typed, with the secrets that it names, from the environment.
+pub(crate) fn wanted(text: &str) -> anyhow::Result<Wanted> {
+    let spec: SourceSpec = text.parse()?;
+    let secret = |name: &str| -> anyhow::Result<SecretString> {
+        let value = variable(name)
+            .with_context(|| format!("the source {text} names {name}, which is not set"))?;
+        Ok(value.into())
+    };
+    Ok(Wanted {
+        token: spec.token_env.as_deref().map(secret).transpose()?,
+        headers: spec
+            .headers
+            .iter()
+            .map(|header| Ok((header.name.clone(), secret(&header.env)?)))
+            .collect::<anyhow::Result<_>>()?,
+        from: From::Spec(spec),
+    })
+}
+
+/// The first variable that a source names and that is not set.
+fn unset(text: &str) -> Option<String> {
+    let spec: SourceSpec = text.parse().ok()?;
+    let headers = spec.headers.into_iter().map(|header| header.env);
+    spec.token_env
+        .into_iter()
+        .chain(headers)
+        .find(|name| variable(name).is_none())
+}
+
+/// Networks that price sources may be in beside those of the site: the file's, those that were given, the environment's.
+pub(crate) fn allowed(file: &File, given: &[String]) -> anyhow::Result<Vec<Cidr>> {
+    let mut texts = file.allow_private.clone();
+    texts.extend(given.iter().cloned());
+    if let Some(list) = variable("LOCKSTEP_ALLOW_PRIVATE") {
+        texts.extend(list.split([',', ' ']).map(str::to_owned));
+    }
+    texts
+        .iter()
+        .map(|text| text.trim())
+        .filter(|text| !text.is_empty())
+        .map(|text| parse_cidr(text).map_err(anyhow::Error::from))
+        .collect()
+}
+
+/// The sources that a site remembers, the preferred first, as texts.
+pub(crate) async fn remembered(store: &Store, site: &Site) -> anyhow::Result<Vec<String>> {
+    let stored = store.sources(&site.id).await?;
+    Ok(stored.into_iter().map(|source| source.spec).collect())
+}
+
+/// A run about prices from sources. `remembered`: they are just those of the site.
+pub(crate) fn price_request(
+    sources: &[String],
+    remembered: bool,
+    allow: Vec<Cidr>,
+    chosen: &Chosen,
+    way: Way,
+) -> anyhow::Result<PriceRequest> {
+    let settings = chosen.settings.clone();
+    Ok(PriceRequest {
+        collecting: Collecting {
+            wanted: sources
+                .iter()
+                .map(|text| wanted(text))
+                .collect::<anyhow::Result<_>>()?,
+            time_limit: settings.prices.timeout,
+            allow,
+            max_retries: settings.max_retries,
+        },
+        // What is remembered is all there is to ask, and asked under the site's own settings.
+        whole: remembered && chosen.own,
+        settings,
+        unattended: way.unattended,
+        go_on: way.on,
+        what: What::Sources,
+        coming: BTreeSet::new(),
+        trigger: if way.on { "sync" } else { "plan" },
+    })
+}
+
+/// A run about model lists.
+pub(crate) fn models_request(source: Source, chosen: &Chosen, way: Way) -> Request {
+    Request {
+        source,
+        settings: chosen.settings.clone(),
+        policy: chosen.policy,
+        unattended: way.unattended,
+        own_settings: chosen.own,
+        go_on: way.on,
+        after: None,
+        ahead: Ahead::default(),
+    }
+}
+
+/// Orders of a process that serves several sites: what the store, the file and the environment say.
+#[derive(Clone, Debug)]
+pub(crate) struct Ordering {
+    store: Store,
+    file: File,
+}
+
+impl Ordering {
+    /// Orders by the store and the file.
+    pub(crate) fn new(store: Store, file: File) -> Self {
+        Self { store, file }
+    }
+
+    /// The settings that hold for the site.
+    pub(crate) fn chosen(&self, site: &Site) -> anyhow::Result<Chosen> {
+        chosen(site, &self.file, with_environment(Vec::new()))
+    }
+
+    /// The site with its token: the stored one, or the environment's where that names this very gateway, for a token is
+    /// never sent to another. `None` where there is none.
+    pub(crate) async fn access(&self, mut site: Site) -> anyhow::Result<Option<SiteAccess>> {
+        let url = variable(URL).and_then(|url| GatewayUrl::parse(&url).ok());
+        let named = url.as_ref() == Some(&site.url)
+            || (url.is_none() && site.name.is_some() && variable(SITE) == site.name);
+        let from_environment = |name| named.then(|| variable(name)).flatten();
+        if let Some(user_id) = from_environment(USER_ID) {
+            site.user_id = user_id;
+        }
+        let token = match from_environment(TOKEN) {
+            Some(token) => Some(SecretString::from(token)),
+            None => self.store.token(&site.id).await?,
+        };
+        Ok(token.map(|token| SiteAccess { site, token }))
+    }
+
+    async fn order(&self, site: Site, subject: Subject, go: Go, by: String) -> Result<Job, Lost> {
+        let chosen = self.chosen(&site).map_err(settings)?;
+        let way = Way {
+            on: go == Go::Writes,
+            unattended: true,
+        };
+        let order = match subject {
+            Subject::Models => {
+                Order::Models(Box::new(models_request(Source::All, &chosen, way)), go)
+            }
+            Subject::Prices => {
+                let sources = remembered(&self.store, &site).await.map_err(failed)?;
+                if sources.is_empty() {
+                    return Err(Lost::NoSource);
+                }
+                if let Some(name) = sources.iter().find_map(|text| unset(text)) {
+                    return Err(Lost::Secret(name));
+                }
+                let allow = allowed(&self.file, &[]).map_err(settings)?;
+                let request =
+                    price_request(&sources, true, allow, &chosen, way).map_err(settings)?;
+                Order::Prices(Box::new(request), go)
+            }
+        };
+        let access = self.access(site).await.map_err(failed)?;
+        Ok(Job {
+            access: access.ok_or(Lost::NoToken)?,
+            settings: chosen.settings,
+            actor: by,
+            order,
+        })
+    }
+}
+
+impl Orders for Ordering {
+    fn settings(&self, site: &Site) -> Result<Settings, Lost> {
+        let chosen = self.chosen(site).map_err(settings)?;
+        Ok(chosen.settings)
+    }
+
+    fn job(
+        &self,
+        site: Site,
+        subject: Subject,
+        go: Go,
+        by: String,
+    ) -> BoxFuture<'_, Result<Job, Lost>> {
+        Box::pin(self.order(site, subject, go, by))
+    }
+}
+
+fn settings(error: anyhow::Error) -> Lost {
+    Lost::Settings(format!("{error:#}"))
+}
+
+fn failed(error: anyhow::Error) -> Lost {
+    Lost::Failed(format!("{error:#}"))
+}
