@@ -1,6 +1,8 @@
 //! The HTTP API: one folder a version, one file a noun.
 
+pub(crate) mod extract;
 mod health;
+mod orders;
 mod v1;
 
 use utoipa_axum::router::OpenApiRouter;

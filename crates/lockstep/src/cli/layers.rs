@@ -21,7 +21,7 @@ pub(crate) struct Chosen {
 }
 
 /// Settings that say how fast a run goes, not what it plans.
-const PACE: &[&str] = &[
+pub(crate) const PACE: &[&str] = &[
     "pace",
     "requests-per-minute",
     "burst",
@@ -29,6 +29,13 @@ const PACE: &[&str] = &[
     "max-retries",
     "channel-timeout",
 ];
+
+/// What the environment says of settings, by key.
+pub(crate) fn environment() -> Vec<(&'static str, String)> {
+    let mut texts = Tuning::default().or_environment().texts();
+    texts.extend(PriceArgs::default().texts());
+    texts
+}
 
 impl Context {
     /// The settings that hold: stored, then the file's, then environment and flags.

@@ -29,7 +29,11 @@ use crate::words::en;
 pub(crate) use args::ServeArgs;
 use args::{Cli, ConfigVerb, Verb};
 use context::Context;
+pub(crate) use context::{seconds_at_auto, variable};
+pub(crate) use doctor::as_json as finding_as_json;
 use exit::Exit;
+pub(crate) use layers::{PACE, environment};
+pub(crate) use prices::sources::{state_as_json as source_as_json, wanted};
 pub(crate) use signal::asked_to_stop;
 
 /// Runs what was typed.
