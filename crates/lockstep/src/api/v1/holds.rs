@@ -67,7 +67,6 @@ struct ModelHold {
 
 /// A reason, as a code and in words.
 #[derive(Debug, Serialize, ToSchema)]
-#[expect(dead_code, reason = "the command line's JSON is answered; this is its schema")]
 pub(crate) struct Reason {
     /// A stable code.
     reason: String,

@@ -12,6 +12,8 @@ mod paging;
 mod runs;
 mod settings;
 mod sites;
+#[cfg(test)]
+mod tests;
 
 use axum::{Extension, middleware};
 use utoipa_axum::router::OpenApiRouter;

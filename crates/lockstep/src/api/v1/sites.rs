@@ -134,7 +134,6 @@ struct Test {
 
 /// One line of a look at a gateway.
 #[derive(Debug, Serialize, ToSchema)]
-#[expect(dead_code, reason = "the command line's JSON is answered; this is its schema")]
 struct Finding {
     /// What it is about, as a code.
     topic: String,
