@@ -3,7 +3,9 @@
 pub(crate) mod changes;
 pub(crate) mod events;
 pub(crate) mod holds;
+pub(crate) mod idempotency;
 pub(crate) mod leases;
+pub(crate) mod listing;
 pub(crate) mod overrides;
 pub(crate) mod price_holds;
 pub(crate) mod price_memory;
