@@ -35,3 +35,4 @@ mod write_row;
 
 pub use engine::{Engine, Request, Session, SiteAccess, Source, Watch};
 pub use error::EngineError;
+pub use plan::PLAN_AGE;

@@ -13,7 +13,7 @@ use crate::read::{Given, Known, ROW_AGE, read};
 use crate::review::{HELD, RETRY_FAILED};
 
 /// A plan, and held parts, live a day; in milliseconds.
-pub(crate) const PLAN_AGE: i64 = 24 * 3_600_000;
+pub const PLAN_AGE: i64 = 24 * 3_600_000;
 
 impl Session {
     /// Reads and plans; writes nothing to the gateway. The run comes back as it is stored then: planned, failed

@@ -320,7 +320,7 @@ pub(crate) fn not_found(id: &str) -> StoreError {
     StoreError::NotFound(format!("run {id}"))
 }
 
-fn from_row(row: &Row) -> Result<Run, StoreError> {
+pub(crate) fn from_row(row: &Row) -> Result<Run, StoreError> {
     let columns = Columns::new(row, "run", "id");
     Ok(Run {
         id: columns.text("id")?,

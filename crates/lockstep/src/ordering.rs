@@ -43,7 +43,7 @@ const SETTINGS: &[(&str, &str)] = &[
 ];
 
 /// Settings that say how fast a run goes or how long it is remembered, not what it plans.
-const NOT_OF_A_PLAN: &[&str] = &[
+pub(crate) const NOT_OF_A_PLAN: &[&str] = &[
     "pace",
     "requests-per-minute",
     "burst",

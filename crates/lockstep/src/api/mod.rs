@@ -1,7 +1,9 @@
 //! The HTTP API: one folder a version, one file a noun.
 
+pub(crate) mod extract;
 mod health;
 pub(crate) mod metrics;
+mod orders;
 mod v1;
 
 use utoipa_axum::router::OpenApiRouter;

@@ -55,7 +55,8 @@ pub(crate) fn tell(context: &Context, site: &Site, findings: &[Finding]) -> anyh
     Ok(if wrong { Exit::Nothing } else { Exit::Done })
 }
 
-fn as_json(finding: &Finding) -> Value {
+/// A finding as JSON.
+pub(crate) fn as_json(finding: &Finding) -> Value {
     let said = words(finding);
     json!({
         "topic": finding.topic.code(),

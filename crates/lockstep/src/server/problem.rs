@@ -24,6 +24,23 @@ pub(crate) struct Problem {
     /// What to do.
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
+    /// Every mistake of the request, where it has several places to have them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
+    errors: Vec<Mistake>,
+    /// After how many seconds it is worth another try: the header `Retry-After`.
+    #[serde(skip)]
+    #[schema(ignore)]
+    retry_after: Option<u32>,
+}
+
+/// One mistake of a request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
+pub(crate) struct Mistake {
+    /// The field that it is in.
+    pub(crate) field: String,
+    /// What is wrong with it, and what it can be.
+    pub(crate) message: String,
 }
 
 impl Problem {
@@ -35,7 +52,23 @@ impl Problem {
             code,
             title: title.into(),
             hint: None,
+            errors: Vec::new(),
+            retry_after: None,
         }
+    }
+
+    /// The same, worth another try after so many seconds.
+    #[must_use]
+    pub(crate) fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after = Some(seconds);
+        self
+    }
+
+    /// The same with every mistake by its field.
+    #[must_use]
+    pub(crate) fn mistakes(mut self, errors: Vec<Mistake>) -> Self {
+        self.errors = errors;
+        self
     }
 
     /// The same with what to do.
@@ -52,6 +85,16 @@ impl Problem {
             "not_found",
             format!("there is no such {what}"),
         )
+    }
+
+    /// The route is there, and not for this method; the answer's `Allow` names those it is for.
+    pub(crate) fn wrong_method() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "wrong_method",
+            "this address does not answer to that method",
+        )
+        .hint("The header `Allow` names the methods that it answers to.")
     }
 
     /// The request says something that cannot be taken.
@@ -83,11 +126,17 @@ impl Problem {
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = self.status();
+        let retry_after = self.retry_after;
         let mut answer = (status, axum::Json(self)).into_response();
         answer.headers_mut().insert(
             header::CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
+        if let Some(seconds) = retry_after {
+            answer
+                .headers_mut()
+                .insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
         answer
     }
 }

@@ -46,6 +46,9 @@ pub(crate) fn head(site: &Site, run: &Run, counts: &RunCounts, now: i64) -> Valu
         "subject": run.subject.code(),
         "state": run.state.code(),
         "trigger": run.trigger,
+        "actor": run.actor,
+        "approved_by": run.approved_by,
+        "plan": run.plan_hash.as_ref().map(|digest| digest.as_str().to_owned()),
         "started_at": time(run.started_at),
         "ended_at": run.ended_at.map(time),
         "duration_ms": end.saturating_sub(run.started_at).max(0),
@@ -101,7 +104,8 @@ pub(crate) fn counts(rows: &[ChangeRow]) -> RunCounts {
     counts
 }
 
-fn item(row: &ChangeRow) -> Value {
+/// One channel of a run.
+pub(crate) fn item(row: &ChangeRow) -> Value {
     let lists = Lists::of(row);
     json!({
         "channel_id": row.channel_id,

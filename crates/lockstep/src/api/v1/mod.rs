@@ -1,12 +1,39 @@
 //! Version 1 of Lockstep's own API.
 
+mod channels;
+mod events;
+mod feed;
+mod holds;
+mod hub;
+mod idempotency;
+mod openapi;
+mod page;
+mod paging;
+mod runs;
+mod settings;
 mod sites;
+#[cfg(test)]
+mod tests;
 
+use axum::{Extension, middleware};
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::server::App;
+use hub::Hub;
 
 /// The routes below `/api/v1`.
-pub(crate) fn routes(_app: &App) -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(sites::routes())
+pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .merge(sites::routes())
+        .merge(settings::routes())
+        .merge(channels::routes())
+        .merge(runs::routes())
+        .merge(holds::routes())
+        .merge(events::routes())
+        .merge(openapi::routes())
+        .layer(Extension(Hub::new(app.clone())))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            idempotency::once,
+        ))
 }

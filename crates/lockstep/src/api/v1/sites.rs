@@ -1,28 +1,49 @@
 //! Sites: the gateways that Lockstep knows.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
 use axum::extract::State;
-use serde::Serialize;
-use utoipa::ToSchema;
+use axum::http::{HeaderName, StatusCode, header};
+use lockstep_core::prices::source::parse_cidr;
+use lockstep_core::settings::{PaceMode, Settings};
+use lockstep_core::site::GatewayUrl;
+use lockstep_run::SiteAccess;
+use lockstep_run::doctor::Level;
+use lockstep_store::sites::{NewSite, Site as Stored, SiteEdit};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::settings::{SettingValue, read};
+use crate::api::extract::{Body, Path, Query};
+use crate::api::orders;
+use crate::cli;
 use crate::server::App;
-use crate::server::caller::Reader;
-use crate::server::problem::Problem;
+use crate::server::caller::{Reader, Writer};
+use crate::server::problem::{Mistake, Problem};
 
 /// A gateway.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Site {
+    /// Its id, which never changes; it can stand in an address in place of the name.
+    id: String,
     /// Its name; without one it is known by its address only.
     name: Option<String>,
     /// The gateway's base address.
     url: String,
     /// The gateway's user id that the token belongs to.
     user_id: String,
+    /// The address of the gateway's console for people, where it is another one.
+    console_url: Option<String>,
     /// Whether it is meant when no site is named.
     is_default: bool,
-    /// Whether a token is stored.
+    /// Networks that price sources may be in although they are private.
+    allow_private: Vec<String>,
+    /// Whether a token is stored. The token itself is never answered.
     has_token: bool,
 }
 
@@ -32,17 +53,110 @@ pub(crate) struct Sites {
     sites: Vec<Site>,
 }
 
+/// A gateway to add.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SiteToAdd {
+    /// Its name.
+    name: String,
+    /// The gateway's base address.
+    url: String,
+    /// The gateway's user id that the token belongs to, a number.
+    user_id: String,
+    /// The system access token of an admin. It is stored encrypted and never answered.
+    #[schema(write_only)]
+    token: String,
+    /// The address of the gateway's console for people, where it is another one.
+    console_url: Option<String>,
+    /// Networks (CIDR) that price sources may be in although they are private.
+    #[serde(default)]
+    allow_private: Vec<String>,
+    /// Settings, by key.
+    #[serde(default)]
+    settings: BTreeMap<String, SettingValue>,
+    /// Keeps it without looking at the gateway first.
+    #[serde(default)]
+    untested: bool,
+    /// Makes it the one that is meant when no site is named. The first site always is.
+    #[serde(default)]
+    is_default: bool,
+}
+
+/// What to change of a gateway; what is not named stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SiteChange {
+    /// Another name.
+    name: Option<String>,
+    /// Another address of the same gateway. The token must be given again with it.
+    url: Option<String>,
+    /// The gateway's user id that the token belongs to, a number.
+    user_id: Option<String>,
+    /// Another token.
+    #[schema(write_only)]
+    token: Option<String>,
+    /// The address of the gateway's console; an empty text forgets it.
+    console_url: Option<String>,
+    /// The networks (CIDR) that price sources may be in although they are private, all of them.
+    allow_private: Option<Vec<String>>,
+}
+
+/// A gateway to look at, without storing anything of it.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SiteToTest {
+    /// The gateway's base address.
+    url: String,
+    /// The gateway's user id that the token belongs to, a number.
+    user_id: String,
+    /// The system access token of an admin.
+    #[schema(write_only)]
+    token: String,
+}
+
+/// Which site is really meant to go.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+struct Confirm {
+    /// The site's name once more, or its address where it has no name.
+    confirm: Option<String>,
+}
+
+/// What a look at a gateway found.
+#[derive(Debug, Serialize, ToSchema)]
+struct Test {
+    /// Whether nothing is wrong.
+    ok: bool,
+    /// One line a topic.
+    #[schema(value_type = Vec<Finding>)]
+    findings: Vec<Value>,
+}
+
+/// One line of a look at a gateway.
+#[derive(Debug, Serialize, ToSchema)]
+struct Finding {
+    /// What it is about, as a code.
+    topic: String,
+    /// `ok`, `notice` or `wrong`.
+    level: String,
+    /// What was found, in words.
+    message: String,
+    /// What to do, in words; may be empty.
+    hint: String,
+}
+
 pub(crate) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(test_new))
+        .routes(routes!(one, edit, remove))
+        .routes(routes!(test))
+        .routes(routes!(make_default))
 }
 
 /// All sites.
-#[utoipa::path(
-    get,
-    path = "/sites",
-    tag = "sites",
-    responses((status = 200, body = Sites), (status = "default", body = Problem))
-)]
+#[utoipa::path(get, path = "/sites", tag = "sites",
+    responses((status = 200, body = Sites), (status = "default", body = Problem)))]
 async fn list(State(app): State<App>, _: Reader) -> Result<Json<Sites>, Problem> {
     let sites = app.store().sites().await?;
     Ok(Json(Sites {
@@ -50,13 +164,356 @@ async fn list(State(app): State<App>, _: Reader) -> Result<Json<Sites>, Problem>
     }))
 }
 
-impl From<lockstep_store::sites::Site> for Site {
-    fn from(site: lockstep_store::sites::Site) -> Self {
+/// One site.
+#[utoipa::path(get, path = "/sites/{site}", tag = "sites",
+    responses((status = 200, body = Site), (status = "default", body = Problem)))]
+async fn one(
+    State(app): State<App>,
+    _: Reader,
+    Path(site): Path<String>,
+) -> Result<Json<Site>, Problem> {
+    Ok(Json(orders::site(&app, &site).await?.into()))
+}
+
+/// Adds a site. It is looked at first; with something wrong it is not kept, unless `untested` says so.
+#[utoipa::path(post, path = "/sites", tag = "sites", request_body = SiteToAdd,
+    responses((status = 201, body = Site), (status = "default", body = Problem)))]
+async fn add(
+    State(app): State<App>,
+    _: Writer,
+    Body(new): Body<SiteToAdd>,
+) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Site>), Problem> {
+    let mut mistakes = Vec::new();
+    named(&mut mistakes, &new.name);
+    let url = address(&mut mistakes, &new.url);
+    user_id(&mut mistakes, &new.user_id);
+    networks(&mut mistakes, &new.allow_private);
+    let token = token(&mut mistakes, Some(&new.token));
+    let (settings, wrong) = read(&new.settings);
+    mistakes.extend(wrong);
+    let (Some(url), Some(token), true) = (url, token, mistakes.is_empty()) else {
+        return Err(wrong_site(mistakes));
+    };
+    let store = app.store();
+    let known = store.sites().await?;
+    if known
+        .iter()
+        .any(|site| site.name.as_ref() == Some(&new.name))
+    {
+        return Err(lockstep_store::StoreError::Conflict(new.name).into());
+    }
+    if !new.untested {
+        let found = look(&app, probe(&new.name, &url, &new.user_id), token.clone()).await;
+        if !found.ok {
+            return Err(untrusted(&found));
+        }
+    }
+    let nameless = known
+        .iter()
+        .find(|site| site.name.is_none() && site.url == url);
+    let mut site = match nameless {
+        // Ad hoc runs on this address belong to it: their memory tells what was edited by hand.
+        Some(nameless) => {
+            let settings = settings.into_iter().map(|(key, value)| (key, Some(value)));
+            let edit = SiteEdit {
+                name: Some(new.name),
+                user_id: Some(new.user_id),
+                console_url: Some(new.console_url),
+                allow_private: Some(new.allow_private),
+                settings: Some(settings.collect()),
+                ..SiteEdit::default()
+            };
+            store.edit_site(&nameless.id, edit).await?;
+            store.set_token(&nameless.id, Some(token)).await?;
+            store.site(&nameless.id).await?
+        }
+        None => {
+            let site = NewSite {
+                name: Some(new.name),
+                url,
+                user_id: new.user_id,
+                console_url: new.console_url,
+                allow_private: new.allow_private,
+                settings,
+                token: Some(token),
+            };
+            store.add_site(site, app.now()).await?
+        }
+    };
+    let first = !known.iter().any(|site| site.name.is_some());
+    if new.is_default || first {
+        site = default_site(&app, &site.id).await?;
+    }
+    let place = format!("/api/v1/sites/{}", site.id);
+    Ok((
+        StatusCode::CREATED,
+        [(header::LOCATION, place)],
+        Json(site.into()),
+    ))
+}
+
+/// Changes a site. Another address needs the token again, so that it cannot be sent where its owner did not mean.
+#[utoipa::path(patch, path = "/sites/{site}", tag = "sites", request_body = SiteChange,
+    responses((status = 200, body = Site), (status = "default", body = Problem)))]
+async fn edit(
+    State(app): State<App>,
+    _: Writer,
+    Path(site): Path<String>,
+    Body(change): Body<SiteChange>,
+) -> Result<Json<Site>, Problem> {
+    let site = orders::site(&app, &site).await?;
+    let mut mistakes = Vec::new();
+    if let Some(name) = &change.name {
+        named(&mut mistakes, name);
+    }
+    let url = change
+        .url
+        .as_ref()
+        .and_then(|url| address(&mut mistakes, url));
+    if let Some(text) = &change.user_id {
+        user_id(&mut mistakes, text);
+    }
+    networks(
+        &mut mistakes,
+        change.allow_private.as_deref().unwrap_or(&[]),
+    );
+    let token = token(&mut mistakes, change.token.as_deref());
+    let elsewhere = url.as_ref().is_some_and(|url| *url != site.url);
+    if elsewhere && site.has_token && change.token.is_none() {
+        mistakes.push(Mistake {
+            field: "token".to_owned(),
+            message: "the stored token was given for the address that the site has; give it again with another address"
+                .to_owned(),
+        });
+    }
+    if !mistakes.is_empty() {
+        return Err(wrong_site(mistakes));
+    }
+    let edit = SiteEdit {
+        name: change.name,
+        url,
+        user_id: change.user_id,
+        console_url: change
+            .console_url
+            .map(|url| (!url.trim().is_empty()).then_some(url)),
+        is_default: None,
+        allow_private: change.allow_private,
+        settings: None,
+    };
+    // A run that works with the old address or token goes on with it; nothing of it is mixed.
+    if elsewhere && token.is_some() {
+        app.store().set_token(&site.id, None).await?;
+    }
+    app.store().edit_site(&site.id, edit).await?;
+    if token.is_some() {
+        app.store().set_token(&site.id, token).await?;
+    }
+    Ok(Json(app.store().site(&site.id).await?.into()))
+}
+
+/// Removes a site with its runs, holds, sources and token. What is on the gateway stays as it is.
+#[utoipa::path(delete, path = "/sites/{site}", tag = "sites", params(Confirm),
+    responses((status = 204, description = "It is forgotten."), (status = "default", body = Problem)))]
+async fn remove(
+    State(app): State<App>,
+    _: Writer,
+    Path(site): Path<String>,
+    Query(confirm): Query<Confirm>,
+) -> Result<StatusCode, Problem> {
+    let site = orders::site(&app, &site).await?;
+    let name = site.name.clone().unwrap_or_else(|| site.url.to_string());
+    if confirm.confirm.as_ref() != Some(&name) {
+        return Err(Problem::new(
+            StatusCode::BAD_REQUEST,
+            "not_confirmed",
+            format!("`{name}` was not removed: it was not named once more"),
+        )
+        .hint("Add `?confirm=` with the site's name. Its runs, holds and history go with it."));
+    }
+    let _alone = app.engine().alone(&site).await?;
+    app.store().remove_site(&site.id).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Makes a site the one that is meant when no site is named.
+#[utoipa::path(put, path = "/sites/{site}/default", tag = "sites",
+    responses((status = 200, body = Site), (status = "default", body = Problem)))]
+async fn make_default(
+    State(app): State<App>,
+    _: Writer,
+    Path(site): Path<String>,
+) -> Result<Json<Site>, Problem> {
+    let site = orders::site(&app, &site).await?;
+    Ok(Json(default_site(&app, &site.id).await?.into()))
+}
+
+/// Looks at a stored site's gateway, with reading requests only.
+#[utoipa::path(post, path = "/sites/{site}/test", tag = "sites",
+    responses((status = 200, body = Test), (status = "default", body = Problem)))]
+async fn test(
+    State(app): State<App>,
+    _: Reader,
+    Path(site): Path<String>,
+) -> Result<Json<Test>, Problem> {
+    let site = orders::site(&app, &site).await?;
+    let SiteAccess { site, token } = orders::access(&app, site).await?;
+    Ok(Json(look(&app, site, token).await))
+}
+
+/// Looks at a gateway that is not stored, with reading requests only. Nothing of it is kept.
+#[utoipa::path(post, path = "/sites/test", tag = "sites", request_body = SiteToTest,
+    responses((status = 200, body = Test), (status = "default", body = Problem)))]
+async fn test_new(
+    State(app): State<App>,
+    _: Writer,
+    Body(new): Body<SiteToTest>,
+) -> Result<Json<Test>, Problem> {
+    let mut mistakes = Vec::new();
+    let url = address(&mut mistakes, &new.url);
+    user_id(&mut mistakes, &new.user_id);
+    let token = token(&mut mistakes, Some(&new.token));
+    match (url, token, mistakes.is_empty()) {
+        (Some(url), Some(token), true) => Ok(Json(
+            look(&app, probe("test", &url, &new.user_id), token).await,
+        )),
+        _ => Err(wrong_site(mistakes)),
+    }
+}
+
+async fn look(app: &App, site: Stored, token: SecretString) -> Test {
+    let settings = Settings {
+        pace: PaceMode::Fixed,
+        ..Settings::default()
+    };
+    let session = app.engine().session(SiteAccess { site, token }, &settings);
+    let findings = session.doctor(cli::seconds_at_auto).await;
+    Test {
+        ok: !findings.iter().any(|finding| finding.level == Level::Wrong),
+        findings: findings.iter().map(cli::finding_as_json).collect(),
+    }
+}
+
+/// A site that is only looked at.
+fn probe(name: &str, url: &GatewayUrl, user_id: &str) -> Stored {
+    Stored {
+        id: String::new(),
+        name: Some(name.to_owned()),
+        url: url.clone(),
+        user_id: user_id.to_owned(),
+        console_url: None,
+        is_default: false,
+        allow_private: Vec::new(),
+        settings: BTreeMap::new(),
+        first_write_done: false,
+        created_at: 0,
+        has_token: true,
+    }
+}
+
+async fn default_site(app: &App, id: &str) -> Result<Stored, Problem> {
+    let edit = SiteEdit {
+        is_default: Some(true),
+        ..SiteEdit::default()
+    };
+    Ok(app.store().edit_site(id, edit).await?)
+}
+
+fn untrusted(found: &Test) -> Problem {
+    let wrong = found
+        .findings
+        .iter()
+        .filter(|finding| finding["level"] == Level::Wrong.code());
+    let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
+    let mistakes = wrong
+        .map(|finding| Mistake {
+            field: text(&finding["topic"]),
+            message: format!("{} {}", text(&finding["message"]), text(&finding["hint"])),
+        })
+        .collect();
+    Problem::new(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "site_wrong",
+        "the site was not kept: something is wrong with its gateway",
+    )
+    .hint("Mend what `errors` says, or add it with `untested`.")
+    .mistakes(mistakes)
+}
+
+fn wrong_site(mistakes: Vec<Mistake>) -> Problem {
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "bad_site",
+        "the site cannot be taken as it was given",
+    )
+    .hint("`errors` has every mistake.")
+    .mistakes(mistakes)
+}
+
+fn mistake(mistakes: &mut Vec<Mistake>, field: &str, message: impl Into<String>) {
+    mistakes.push(Mistake {
+        field: field.to_owned(),
+        message: message.into(),
+    });
+}
+
+fn named(mistakes: &mut Vec<Mistake>, name: &str) {
+    if name.trim().is_empty() || name.trim() != name || name == "test" {
+        mistake(
+            mistakes,
+            "name",
+            "a name has no blanks at its ends, is not empty, and is not `test`",
+        );
+    }
+}
+
+fn address(mistakes: &mut Vec<Mistake>, url: &str) -> Option<GatewayUrl> {
+    match GatewayUrl::parse(url) {
+        Ok(url) => Some(url),
+        Err(error) => {
+            mistake(mistakes, "url", error.to_string());
+            None
+        }
+    }
+}
+
+/// The gateway's user ids are numbers.
+fn user_id(mistakes: &mut Vec<Mistake>, text: &str) {
+    if text.parse::<u64>().is_err() {
+        let message = "the user id is the number shown under User Management";
+        mistake(mistakes, "user_id", message);
+    }
+}
+
+fn networks(mistakes: &mut Vec<Mistake>, texts: &[String]) {
+    for text in texts {
+        if let Err(error) = parse_cidr(text.trim()) {
+            mistake(mistakes, "allow_private", error.to_string());
+        }
+    }
+}
+
+fn token(mistakes: &mut Vec<Mistake>, text: Option<&str>) -> Option<SecretString> {
+    let text = text?.trim();
+    // What no header can carry would fail later, in words that are about something else.
+    let sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    if !sendable {
+        let message = "the token is the system access token of the gateway's Personal Settings, without blanks";
+        mistake(mistakes, "token", message);
+        return None;
+    }
+    Some(SecretString::from(text))
+}
+
+impl From<Stored> for Site {
+    fn from(site: Stored) -> Self {
         Self {
+            id: site.id,
             name: site.name,
             url: site.url.to_string(),
             user_id: site.user_id,
+            console_url: site.console_url,
             is_default: site.is_default,
+            allow_private: site.allow_private,
             has_token: site.has_token,
         }
     }

@@ -1,0 +1,330 @@
+//! Lists of runs, and of what is in a run, page by page: what is looked for is found without reading the long texts.
+
+use lockstep_core::change::{RunState, State, Subject};
+use lockstep_core::channel::Provider;
+
+use crate::blobs::ROWS_PER_STATEMENT;
+use crate::change_rows;
+use crate::changes::ChangeRow;
+use crate::columns::Columns;
+use crate::prices::{PriceRow, rows as price_rows};
+use crate::runs::{self, Run};
+use crate::sql::{QueryBuilder, Row};
+use crate::status::{ItemStatus, RunCounts};
+use crate::{Store, StoreError, sql, tally};
+
+/// Which runs are meant. What is `None` or empty excludes none.
+#[derive(Clone, Debug, Default)]
+pub struct RunFilter {
+    /// What they are about.
+    pub subject: Option<Subject>,
+    /// How far they got.
+    pub states: Vec<RunState>,
+    /// What started them.
+    pub trigger: Option<String>,
+    /// Started then or later, in Unix milliseconds.
+    pub from: Option<i64>,
+    /// Started before then, in Unix milliseconds.
+    pub to: Option<i64>,
+    /// Part of the id, of who started or approved it, or of the name of a channel or model in it. Case is ignored.
+    pub search: Option<String>,
+    /// The id of the last run of the page before.
+    pub before: Option<String>,
+}
+
+/// A channel of a run, without its lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ChannelHead {
+    /// The run.
+    pub run_id: String,
+    /// The gateway's channel id.
+    pub channel_id: i64,
+    /// The channel's name when it was read.
+    pub channel_name: String,
+    /// The provider behind it.
+    pub provider: Provider,
+    /// What a person is told of it.
+    pub status: ItemStatus,
+}
+
+/// A model of a price run, without its values.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ModelHead {
+    /// The model.
+    pub model: String,
+    /// What a person is told of it.
+    pub status: ItemStatus,
+}
+
+impl Store {
+    /// The site's runs that are meant, newest first, at most `limit`, with their counts.
+    pub async fn runs_where(
+        &self,
+        site_id: &str,
+        filter: &RunFilter,
+        limit: u32,
+    ) -> Result<Vec<(Run, RunCounts)>, StoreError> {
+        // One transaction, so that a run and its counts are of the same moment.
+        let mut db = self.readers().begin().await?;
+        let mut query = QueryBuilder::new("SELECT r.* FROM run r WHERE r.site_id = ");
+        query.push_bind(site_id.to_owned());
+        if let Some(subject) = filter.subject {
+            query.push(" AND r.subject = ").push_bind(subject.code());
+        }
+        if !filter.states.is_empty() {
+            query.push(" AND r.state IN (");
+            let mut states = query.separated(", ");
+            for state in &filter.states {
+                states.push_bind(state.code());
+            }
+            query.push(")");
+        }
+        if let Some(trigger) = &filter.trigger {
+            query
+                .push(" AND r.started_by = ")
+                .push_bind(trigger.clone());
+        }
+        if let Some(from) = filter.from {
+            query.push(" AND r.started_at >= ").push_bind(from);
+        }
+        if let Some(to) = filter.to {
+            query.push(" AND r.started_at < ").push_bind(to);
+        }
+        if let Some(before) = &filter.before {
+            query.push(" AND r.id < ").push_bind(before.clone());
+        }
+        if let Some(text) = &filter.search {
+            let part = like(text);
+            query.push(" AND (r.id LIKE ").push_bind(part.clone());
+            for column in [
+                " ESCAPE '\\' OR LOWER(r.actor) LIKE ",
+                " ESCAPE '\\' OR LOWER(COALESCE(r.approved_by, '')) LIKE ",
+                " ESCAPE '\\' OR EXISTS (SELECT 1 FROM change c WHERE c.run_id = r.id AND LOWER(c.channel_name) LIKE ",
+            ] {
+                query.push(column).push_bind(part.clone());
+            }
+            query.push(" ESCAPE '\\') OR EXISTS (SELECT 1 FROM price_change p WHERE p.run_id = r.id AND LOWER(p.model) LIKE ");
+            query.push_bind(part).push(" ESCAPE '\\'))");
+        }
+        query
+            .push(" ORDER BY r.id DESC LIMIT ")
+            .push_bind(i64::from(limit));
+        let rows = query.build().persistent(false).fetch_all(&mut db).await?;
+        let mut found = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let run = runs::from_row(row)?;
+            let counts = match tally::stored(row)? {
+                Some(counts) => counts,
+                None => tally::count(&mut db, &run.id).await?,
+            };
+            found.push((run, counts));
+        }
+        Ok(found)
+    }
+
+    /// The run's channels in the order of their ids. `search`: only those whose name or id has it, whose failure or
+    /// hold has that code, or whose list before or after has such a name. Case is ignored.
+    pub async fn channel_heads(
+        &self,
+        run_id: &str,
+        search: Option<&str>,
+    ) -> Result<Vec<ChannelHead>, StoreError> {
+        let mut query = QueryBuilder::new(
+            "SELECT c.run_id, c.channel_id, c.channel_name, c.provider_kind, c.provider_url, c.state, \
+             CAST(CASE WHEN c.hold IS NULL THEN 0 ELSE 1 END AS BIGINT) AS held FROM change c WHERE c.run_id = ",
+        );
+        query.push_bind(run_id.to_owned());
+        if let Some(text) = search {
+            let part = like(text);
+            query
+                .push(" AND (LOWER(c.channel_name) LIKE ")
+                .push_bind(part.clone());
+            for column in [
+                " ESCAPE '\\' OR CAST(c.channel_id AS TEXT) LIKE ",
+                " ESCAPE '\\' OR LOWER(COALESCE(c.failure, '')) LIKE ",
+                " ESCAPE '\\' OR LOWER(COALESCE(c.hold, '')) LIKE ",
+                " ESCAPE '\\' OR EXISTS (SELECT 1 FROM blob b WHERE (b.hash = c.before_hash OR b.hash = c.after_hash) AND LOWER(b.text) LIKE ",
+            ] {
+                query.push(column).push_bind(part.clone());
+            }
+            query.push(" ESCAPE '\\'))");
+        }
+        query.push(" ORDER BY c.channel_id");
+        let rows = query
+            .build()
+            .persistent(false)
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter().map(channel_head).collect()
+    }
+
+    /// The models of a price run in their order. `search`: only those of which the name or a source has it. Case is
+    /// ignored.
+    pub async fn model_heads(
+        &self,
+        run_id: &str,
+        search: Option<&str>,
+    ) -> Result<Vec<ModelHead>, StoreError> {
+        let mut query = QueryBuilder::new(
+            "SELECT p.model, p.state, CAST(MAX(CASE WHEN p.hold IS NULL THEN 0 ELSE 1 END) AS BIGINT) AS held \
+             FROM price_change p WHERE p.run_id = ",
+        );
+        query.push_bind(run_id.to_owned());
+        if let Some(text) = search {
+            let part = like(text);
+            query
+                .push(" AND (LOWER(p.model) LIKE ")
+                .push_bind(part.clone());
+            query.push(
+                " ESCAPE '\\' OR p.model IN (SELECT s.model FROM price_change s WHERE s.run_id = ",
+            );
+            query.push_bind(run_id.to_owned());
+            query
+                .push(" AND LOWER(COALESCE(s.source, '')) LIKE ")
+                .push_bind(part);
+            query.push(" ESCAPE '\\'))");
+        }
+        query.push(" GROUP BY p.model, p.state ORDER BY p.model, p.state");
+        let rows = query
+            .build()
+            .persistent(false)
+            .fetch_all(self.readers())
+            .await?;
+        let read = |row: &Row| {
+            let columns = Columns::new(row, "price_change", "model");
+            let state = columns.read("state", State::from_code)?;
+            Ok((columns.text("model")?, state, columns.flag("held")?))
+        };
+        let states: Vec<(String, State, bool)> =
+            rows.iter().map(read).collect::<Result<_, StoreError>>()?;
+        let head = |model: &[(String, State, bool)]| {
+            let name = model.first()?.0.clone();
+            let held = model.iter().any(|(_, _, held)| *held);
+            let states: Vec<State> = model.iter().map(|(_, state, _)| *state).collect();
+            Some(ModelHead {
+                model: name,
+                status: ItemStatus::of_model(&states, held),
+            })
+        };
+        let models = states.chunk_by(|one, next| one.0 == next.0);
+        Ok(models.filter_map(head).collect())
+    }
+
+    /// The run's changes of these channels, in the order of their ids.
+    pub async fn changes_of(
+        &self,
+        run_id: &str,
+        channels: &[i64],
+    ) -> Result<Vec<ChangeRow>, StoreError> {
+        let mut found = Vec::with_capacity(channels.len());
+        for some in channels.chunks(ROWS_PER_STATEMENT) {
+            let mut query = QueryBuilder::new(&change_rows::select("c.run_id = "));
+            query
+                .push_bind(run_id.to_owned())
+                .push(" AND c.channel_id IN (");
+            let mut ids = query.separated(", ");
+            for id in some {
+                ids.push_bind(*id);
+            }
+            query.push(")");
+            let query = query.build().persistent(false);
+            for row in &query.fetch_all(self.readers()).await? {
+                found.push(change_rows::from_row(row)?);
+            }
+        }
+        found.sort_by_key(|row| row.channel_id);
+        Ok(found)
+    }
+
+    /// The run's price rows of these models, in the order of the models, and of one model in that of its fields.
+    pub async fn price_rows_of(
+        &self,
+        run_id: &str,
+        models: &[String],
+    ) -> Result<Vec<PriceRow>, StoreError> {
+        let mut found = Vec::new();
+        for some in models.chunks(ROWS_PER_STATEMENT) {
+            let mut query = QueryBuilder::new(&price_rows::select("c.run_id = "));
+            query.push_bind(run_id.to_owned()).push(" AND c.model IN (");
+            let mut names = query.separated(", ");
+            for name in some {
+                names.push_bind(name.clone());
+            }
+            query.push(")");
+            let query = query.build().persistent(false);
+            let rows = query.fetch_all(self.readers()).await?;
+            found.extend(price_rows::in_order(&rows)?);
+        }
+        found.sort_by(|one, other| (&one.model, one.field).cmp(&(&other.model, other.field)));
+        Ok(found)
+    }
+
+    /// Runs of all sites that are under way, or that began, were planned or ended then or later; oldest first.
+    pub async fn runs_since(&self, since: i64) -> Result<Vec<Run>, StoreError> {
+        let rows = sql::query(
+            "SELECT * FROM run WHERE state IN ('queued', 'reading', 'writing')
+             OR started_at >= $1 OR planned_at >= $1 OR ended_at >= $1 ORDER BY id",
+        )
+        .bind(since)
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().map(runs::from_row).collect()
+    }
+
+    /// The number of the run's newest event; 0 where it has none.
+    pub async fn newest_event(&self, run_id: &str) -> Result<i64, StoreError> {
+        Ok(
+            sql::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM event WHERE run_id = $1")
+                .bind(run_id)
+                .fetch_one(self.readers())
+                .await?,
+        )
+    }
+
+    /// Leaves word that a run is to end early; whoever works on it looks. Returns whether it is under way.
+    pub async fn ask_to_end(&self, run_id: &str, by: &str) -> Result<bool, StoreError> {
+        let (run_id, by) = (run_id.to_owned(), by.to_owned());
+        self.write(move |db| {
+            Box::pin(async move {
+                let asked = sql::query(
+                    "UPDATE run SET cancelled_by = $2
+                     WHERE id = $1 AND state IN ('queued', 'reading', 'writing')",
+                )
+                .bind(run_id)
+                .bind(by)
+                .execute(db)
+                .await?;
+                Ok(asked.rows_affected() > 0)
+            })
+        })
+        .await
+    }
+}
+
+fn channel_head(row: &Row) -> Result<ChannelHead, StoreError> {
+    let columns = Columns::new(row, "change", "channel_id");
+    let state = columns.read("state", State::from_code)?;
+    Ok(ChannelHead {
+        run_id: columns.text("run_id")?,
+        channel_id: columns.number("channel_id")?,
+        channel_name: columns.text("channel_name")?,
+        provider: Provider {
+            kind: columns.number("provider_kind")?,
+            base_url: columns.text("provider_url")?,
+        },
+        status: ItemStatus::of(state, columns.flag("held")?),
+    })
+}
+
+/// The pattern of texts that have this one in them, as `LIKE` reads it with `\` for what is meant literally.
+fn like(text: &str) -> String {
+    let mut pattern = String::from("%");
+    for c in text.to_lowercase().chars() {
+        if matches!(c, '%' | '_' | '\\') {
+            pattern.push('\\');
+        }
+        pattern.push(c);
+    }
+    pattern.push('%');
+    pattern
+}

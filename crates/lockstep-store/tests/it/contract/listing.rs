@@ -1,0 +1,122 @@
+//! Lists of runs, and of what is in a run.
+
+use lockstep_core::change::{RunState, State, Subject};
+use lockstep_store::Store;
+use lockstep_store::listing::RunFilter;
+use lockstep_store::status::ItemStatus;
+use lockstep_store::steps::Holds;
+
+use crate::tester::{NOW, held, new_run, planned, planned_prices, price, price_run, row, site};
+
+pub(crate) async fn runs_are_found_by_what_they_are_and_what_is_in_them(store: &Store) {
+    let site = site(store).await;
+    let lists = planned(store, &site, vec![row(7, State::Ready)], NOW).await;
+    let prices = vec![price("GPT-5_mini", State::Ready)];
+    let new = price_run(&site);
+    let prices = planned_prices(store, new, prices, Holds::Renew, NOW + 10).await;
+    let newest = new_run(&site);
+    let newest = store.create_run(newest, NOW + 20).await.expect("a run");
+    let found = async |filter: RunFilter| -> Vec<String> {
+        let runs = store.runs_where(&site.id, &filter, 9).await.expect("runs");
+        runs.into_iter().map(|(run, _)| run.id).collect()
+    };
+    let search = |text: &str| RunFilter {
+        search: Some(text.to_owned()),
+        ..RunFilter::default()
+    };
+    let all = [&newest.id, &prices.id, &lists.id].map(String::clone);
+    assert_eq!(found(RunFilter::default()).await, all);
+    assert_eq!(found(search("ROOT")).await, all);
+    assert_eq!(found(search("Channel 7")).await, all[2..]);
+    assert_eq!(found(search("gpt-5_MINI")).await, all[1..2]);
+    for literal in ["gpt-5-mini", "%", "gpt%", "\\", "'"] {
+        assert!(found(search(literal)).await.is_empty(), "{literal}");
+    }
+    assert_eq!(found(search(&lists.id[..20])).await.last(), Some(&lists.id));
+    let filter = RunFilter {
+        states: vec![RunState::Planned, RunState::Writing],
+        subject: Some(Subject::Models),
+        ..RunFilter::default()
+    };
+    assert_eq!(found(filter).await, all[2..]);
+    let filter = RunFilter {
+        from: Some(NOW + 10),
+        to: Some(NOW + 20),
+        trigger: Some("command".to_owned()),
+        ..RunFilter::default()
+    };
+    assert_eq!(found(filter).await, all[1..2]);
+    let filter = RunFilter {
+        before: Some(prices.id.clone()),
+        ..RunFilter::default()
+    };
+    assert_eq!(found(filter).await, all[2..]);
+    let one = store.runs_where(&site.id, &RunFilter::default(), 1).await;
+    assert_eq!(one.expect("runs").len(), 1);
+}
+
+pub(crate) async fn heads_of_a_run_have_the_status_of_its_rows(store: &Store) {
+    let site = site(store).await;
+    let mut rows = Vec::new();
+    for (id, state) in (0..).zip(State::ALL) {
+        rows.push(row(10 * id, *state));
+        rows.push(held(row(10 * id + 1, *state), &["a"]));
+    }
+    let run = planned(store, &site, rows, NOW).await;
+    let heads = store.channel_heads(&run.id, None).await.expect("heads");
+    let whole = store.changes(&run.id).await.expect("changes");
+    assert_eq!(heads.len(), whole.len());
+    for (head, row) in heads.iter().zip(&whole) {
+        assert_eq!(
+            (head.channel_id, head.status),
+            (row.channel_id, row.status())
+        );
+        assert_eq!(head.provider, row.provider);
+    }
+    let ids = async |text: &str| -> Vec<i64> {
+        let heads = store.channel_heads(&run.id, Some(text)).await;
+        let heads = heads.expect("heads").into_iter();
+        heads.map(|head| head.channel_id).collect()
+    };
+    assert_eq!(ids("channel 100").await, [100]);
+    // Only a row that is ready has the name `c` to come.
+    assert_eq!(ids("b,c").await, [40, 41]);
+    assert!(ids("_").await.is_empty());
+    let some = store
+        .changes_of(&run.id, &[41, 0, 999])
+        .await
+        .expect("changes");
+    assert_eq!(some, [whole[0].clone(), whole[9].clone()]);
+}
+
+pub(crate) async fn heads_of_models_have_the_status_of_all_their_values(store: &Store) {
+    let site = site(store).await;
+    let rows = vec![
+        price("a", State::Ready),
+        price("b", State::Failed),
+        price("c", State::Same),
+    ];
+    let run = planned_prices(store, price_run(&site), rows, Holds::Renew, NOW).await;
+    let heads = store.model_heads(&run.id, None).await.expect("heads");
+    let heads: Vec<_> = heads
+        .iter()
+        .map(|head| (head.model.as_str(), head.status))
+        .collect();
+    assert_eq!(
+        heads,
+        [
+            ("a", ItemStatus::Planned),
+            ("b", ItemStatus::Failed),
+            ("c", ItemStatus::Success)
+        ]
+    );
+    let none = store
+        .model_heads(&run.id, Some("zzz"))
+        .await
+        .expect("heads");
+    assert!(none.is_empty());
+    let names = ["c", "a"].map(str::to_owned);
+    let some = store.price_rows_of(&run.id, &names).await.expect("rows");
+    let some: Vec<_> = some.iter().map(|row| row.model.as_str()).collect();
+    assert_eq!(some, ["a", "c"]);
+}

@@ -1,0 +1,202 @@
+//! The header `Idempotency-Key`: a request that starts or writes something is done once, however often it is sent.
+
+use axum::body::{Body, to_bytes};
+use axum::extract::{OriginalUri, Request, State};
+use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse as _, Response};
+use lockstep_core::hash::Digest;
+use lockstep_store::idempotency::{Answer, Begun};
+use serde::{Deserialize, Serialize};
+
+use crate::server::App;
+use crate::server::caller::Caller;
+use crate::server::problem::Problem;
+
+/// The header that names a request.
+const KEY: HeaderName = HeaderName::from_static("idempotency-key");
+/// The header of an answer that was given before.
+const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
+/// The longest key, in bytes.
+const LONGEST_KEY: usize = 200;
+/// The largest body that is taken with a key, and the largest answer that is kept, in bytes: 1 MiB.
+const LARGEST: usize = 1 << 20;
+/// When a request that is still not answered is given up, in milliseconds: whoever did it is gone by then.
+const GIVEN_UP_MS: i64 = 600_000;
+
+/// An answer as it is kept.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    kind: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    location: Option<String>,
+    body: String,
+}
+
+/// Does a request with a key once: the answer to the first is the answer to all of them, for a day.
+pub(crate) async fn once(State(app): State<App>, request: Request, next: Next) -> Response {
+    let writes = matches!(
+        *request.method(),
+        Method::POST | Method::PUT | Method::PATCH | Method::DELETE
+    );
+    let Some(key) = request.headers().get(KEY).filter(|_| writes).cloned() else {
+        return next.run(request).await;
+    };
+    // Without a caller the route itself says so, and nothing is begun.
+    let Some(caller) = request.extensions().get::<Caller>().map(Caller::key) else {
+        return next.run(request).await;
+    };
+    match keyed(app, caller, &key, request, next).await {
+        Ok(answer) => answer,
+        Err(problem) => problem.into_response(),
+    }
+}
+
+async fn keyed(
+    app: App,
+    caller: String,
+    key: &HeaderValue,
+    request: Request,
+    next: Next,
+) -> Result<Response, Problem> {
+    let key = key
+        .to_str()
+        .ok()
+        .filter(|key| !key.is_empty() && key.len() <= LONGEST_KEY)
+        .ok_or_else(|| {
+            Problem::bad_request(format!(
+                "`Idempotency-Key` is a text of 1 to {LONGEST_KEY} letters, digits and signs"
+            ))
+        })?
+        .to_owned();
+    let (mut parts, body) = request.into_parts();
+    let body = to_bytes(body, LARGEST).await.map_err(|_| {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            "the body is too large",
+        )
+    })?;
+    let address = parts
+        .extensions
+        .get::<OriginalUri>()
+        .map_or_else(|| parts.uri.to_string(), |uri| uri.0.to_string());
+    let method = parts.method.as_str().as_bytes();
+    let digest = Digest::of([method, address.as_bytes(), body.as_ref()]);
+    let store = app.store().clone();
+    match store
+        .begin_request(&caller, &key, &digest, app.now())
+        .await?
+    {
+        Begun::Now => {}
+        Begun::Done(answer) => return replayed(answer),
+        Begun::Before(at) => return Err(unfinished(app.now().saturating_sub(at))),
+        Begun::Another => {
+            return Err(Problem::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "key_reused",
+                "this Idempotency-Key was given to another request",
+            )
+            .hint("Use a new key for a new request."));
+        }
+    }
+    parts.headers.remove(KEY);
+    // It is done to its end even when the caller goes away: its answer is what the next try gets.
+    let work = tokio::spawn(async move {
+        let answer = next.run(Request::from_parts(parts, Body::from(body))).await;
+        keep(&app, &caller, &key, answer).await
+    });
+    match work.await {
+        Ok(answer) => answer,
+        Err(stopped) => match stopped.try_into_panic() {
+            // The request is not forgotten: nobody knows how far it got.
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(_) => Err(Problem::internal()),
+        },
+    }
+}
+
+/// Keeps an answer, or forgets a request that came to nothing.
+async fn keep(app: &App, caller: &str, key: &str, answer: Response) -> Result<Response, Problem> {
+    let (parts, body) = answer.into_parts();
+    let text = |name| {
+        let value = parts.headers.get(name)?;
+        value.to_str().ok().map(str::to_owned)
+    };
+    let kind = text(header::CONTENT_TYPE);
+    let location = text(header::LOCATION);
+    let secret = text(header::CACHE_CONTROL).is_some_and(|control| control.contains("no-store"));
+    if parts.status.is_server_error() {
+        app.store().forget_request(caller, key).await?;
+        return Ok(Response::from_parts(parts, body));
+    }
+    let body = to_bytes(body, usize::MAX)
+        .await
+        .map_err(|_| Problem::internal())?;
+    let kept = (!secret && body.len() <= LARGEST)
+        .then(|| String::from_utf8(body.to_vec()).ok())
+        .flatten()
+        .and_then(|body| {
+            let kept = Kept {
+                kind,
+                location,
+                body,
+            };
+            serde_json::to_string(&kept).ok()
+        });
+    let answer = Answer {
+        status: parts.status.as_u16(),
+        body: kept,
+    };
+    app.store().keep_answer(caller, key, answer).await?;
+    Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+fn replayed(answer: Answer) -> Result<Response, Problem> {
+    let Some(kept) = answer.body else {
+        return Err(Problem::new(
+            StatusCode::CONFLICT,
+            "answered_once",
+            format!(
+                "this request was done and answered with {}; its answer is not kept, for it is too long or secret",
+                answer.status
+            ),
+        )
+        .hint("Ask for what came of it; do not send it again."));
+    };
+    let kept: Kept = serde_json::from_str(&kept).map_err(|_| Problem::internal())?;
+    let mut response = Response::new(Body::from(kept.body));
+    *response.status_mut() =
+        StatusCode::from_u16(answer.status).map_err(|_| Problem::internal())?;
+    let headers = response.headers_mut();
+    headers.insert(REPLAYED, HeaderValue::from_static("true"));
+    for (name, value) in [
+        (header::CONTENT_TYPE, kept.kind),
+        (header::LOCATION, kept.location),
+    ] {
+        if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    Ok(response)
+}
+
+/// The answer while the first of these requests is not done.
+fn unfinished(age: i64) -> Problem {
+    if age < GIVEN_UP_MS {
+        return Problem::new(
+            StatusCode::CONFLICT,
+            "still_doing",
+            "the first request with this Idempotency-Key is still being done",
+        )
+        .hint("Send it again in a moment.")
+        .retry_after(1);
+    }
+    Problem::new(
+        StatusCode::CONFLICT,
+        "outcome_unknown",
+        "the first request with this Idempotency-Key was begun and never answered; Lockstep was ended meanwhile",
+    )
+    .hint("Look whether it was done, for instance in the list of runs; then use a new key.")
+}

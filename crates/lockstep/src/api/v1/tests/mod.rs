@@ -1,0 +1,8 @@
+//! The API as its callers see it, over a simulated gateway: every answer is held to the document.
+
+mod events;
+mod keys;
+mod routes;
+mod runs;
+mod sites;
+mod tester;
