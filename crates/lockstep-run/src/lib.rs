@@ -13,6 +13,7 @@ pub mod engine;
 pub mod error;
 mod fenced;
 mod gate;
+pub mod identity;
 mod input;
 pub mod jobs;
 mod journal;

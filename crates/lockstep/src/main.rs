@@ -3,8 +3,10 @@
 mod api;
 mod cli;
 mod config;
+mod differences;
 mod seed;
 mod server;
+mod sources;
 mod view;
 mod words;
 

@@ -1,5 +1,6 @@
 //! Price runs: sources collected, compared, planned, written, taken back.
 
+pub mod channels;
 pub mod collect;
 pub mod compare;
 mod expressions;

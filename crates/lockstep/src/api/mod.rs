@@ -1,6 +1,9 @@
 //! The HTTP API: one folder a version, one file a noun.
 
+pub(crate) mod gateway;
 mod health;
+pub(crate) mod ratio_sync;
+mod together;
 mod v1;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -11,5 +14,6 @@ use crate::server::App;
 pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(health::routes())
+        .merge(ratio_sync::routes())
         .nest("/api/v1", v1::routes(app))
 }

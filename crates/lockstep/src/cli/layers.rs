@@ -7,6 +7,7 @@ use lockstep_store::sites::Site;
 
 use super::args::{PaceArgs, PriceArgs, Tuning};
 use super::context::{Context, variable};
+use crate::config::File;
 use crate::words::en;
 
 /// The settings that hold for a run.
@@ -91,6 +92,28 @@ impl Context {
         };
         self.settings(site, &tuning, None)
     }
+}
+
+/// The settings of a site where nothing was typed: stored, then the file's, then the environment's.
+pub(crate) fn settings_that_hold(file: &File, site: &Site) -> anyhow::Result<Settings> {
+    let mut settings = Settings::default();
+    for (key, value) in &site.settings {
+        settings
+            .set(key, value)
+            .with_context(|| format!("the stored setting {key}"))?;
+    }
+    if let Some((_, mistake)) = file.apply(&mut settings).into_iter().next() {
+        bail!("{mistake}");
+    }
+    let mut texts = Tuning::default().or_environment().texts();
+    texts.extend(PriceArgs::default().texts());
+    for (key, value) in texts {
+        settings.set(key, &value)?;
+    }
+    if settings.pace == PaceMode::Unlimited {
+        bail!("pace is `unlimited`; it can be fixed or auto");
+    }
+    Ok(settings)
 }
 
 fn text_of(settings: &Settings, key: &str) -> String {

@@ -29,7 +29,9 @@ use crate::words::en;
 pub(crate) use args::ServeArgs;
 use args::{Cli, ConfigVerb, Verb};
 use context::Context;
+pub(crate) use context::variable;
 use exit::Exit;
+pub(crate) use layers::settings_that_hold;
 pub(crate) use signal::asked_to_stop;
 
 /// Runs what was typed.

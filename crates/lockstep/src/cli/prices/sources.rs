@@ -3,41 +3,22 @@
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use lockstep_core::prices::source::{Cidr, SourceSpec, SourceState, parse_cidr};
+use lockstep_core::prices::source::{Cidr, SourceSpec, SourceState};
 use lockstep_run::Session;
-use lockstep_run::prices::collect::{Collecting, From, Wanted};
+use lockstep_run::prices::collect::Collecting;
 use lockstep_run::prices::compare::compare;
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::prices::sources::StoredSource;
 use lockstep_store::sites::Site;
-use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::super::args::{PaceArgs, SourceVerb, Target};
-use super::super::context::{Context, variable};
+use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::run::paced_session;
-use crate::view::{Screen, json as form, table};
+pub(crate) use crate::sources::state_as_json;
+use crate::view::{Screen, table};
 use crate::words::en;
-
-/// A source as typed, with the secrets that it names, from the environment.
-pub(crate) fn wanted(text: &str) -> anyhow::Result<Wanted> {
-    let spec: SourceSpec = text.parse()?;
-    let secret = |name: &str| -> anyhow::Result<SecretString> {
-        let value = variable(name)
-            .with_context(|| format!("the source {text} names {name}, which is not set"))?;
-        Ok(value.into())
-    };
-    Ok(Wanted {
-        token: spec.token_env.as_deref().map(secret).transpose()?,
-        headers: spec
-            .headers
-            .iter()
-            .map(|header| Ok((header.name.clone(), secret(&header.env)?)))
-            .collect::<anyhow::Result<_>>()?,
-        from: From::Spec(spec),
-    })
-}
 
 /// The sources that were typed, or else those that the site remembers, the preferred first.
 pub(crate) async fn typed_or_stored(
@@ -54,17 +35,7 @@ pub(crate) async fn typed_or_stored(
 
 /// Networks that are allowed for this command, beside those of the site.
 pub(crate) fn allowed(context: &Context, target: &Target) -> anyhow::Result<Vec<Cidr>> {
-    let mut texts = context.file.allow_private.clone();
-    texts.extend(target.allow_private.iter().cloned());
-    if let Some(list) = variable("LOCKSTEP_ALLOW_PRIVATE") {
-        texts.extend(list.split([',', ' ']).map(str::to_owned));
-    }
-    texts
-        .iter()
-        .map(|text| text.trim())
-        .filter(|text| !text.is_empty())
-        .map(|text| parse_cidr(text).map_err(anyhow::Error::from))
-        .collect()
+    crate::sources::allowed(&context.file, &target.allow_private)
 }
 
 /// `lockstep site source`
@@ -217,15 +188,8 @@ pub(crate) fn collecting(
     time_limit: Duration,
     max_retries: u32,
 ) -> anyhow::Result<Collecting> {
-    Ok(Collecting {
-        wanted: sources
-            .iter()
-            .map(|text| wanted(text))
-            .collect::<anyhow::Result<_>>()?,
-        time_limit,
-        allow: allowed(context, target)?,
-        max_retries,
-    })
+    let allow = allowed(context, target)?;
+    crate::sources::collecting(sources, allow, time_limit, max_retries)
 }
 
 async fn told(session: &Session, collecting: &Collecting) -> anyhow::Result<Vec<RunSource>> {
@@ -241,24 +205,6 @@ async fn told(session: &Session, collecting: &Collecting) -> anyhow::Result<Vec<
 
 fn as_json(source: &StoredSource) -> Value {
     json!({"name": source.name, "source": source.spec, "position": source.position + 1})
-}
-
-/// The state of a source as JSON.
-pub(crate) fn state_as_json(source: &RunSource) -> Value {
-    let skipped: Vec<Value> = source
-        .skipped
-        .iter()
-        .map(|(reason, count, names)| json!({"reason": reason, "count": count, "names": names}))
-        .collect();
-    json!({
-        "name": source.name,
-        "url": source.url,
-        "state": source.state,
-        "message": en::source_state(source),
-        "models": source.models,
-        "fetched_at": source.fetched_at.map(form::time),
-        "skipped": skipped,
-    })
 }
 
 /// The states of sources as a table.
