@@ -12,6 +12,7 @@ mod holding;
 mod kills;
 mod prices;
 mod promises;
+mod ratio_sync;
 mod schema;
 mod signals;
 mod sites;

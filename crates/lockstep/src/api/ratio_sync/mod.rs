@@ -9,12 +9,12 @@ mod who;
 
 use std::sync::Arc;
 
-use axum::Router;
+use axum::Extension;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use axum::{Extension, http};
+use axum::routing::any;
 use bytes::Bytes;
 use lockstep_run::identity::Role;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -45,16 +45,16 @@ struct Refusal {
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     let desk = Arc::new(Desk::default());
-    let (channels, fetch) = (channels::routes(), fetch::routes());
-    OpenApiRouter::new()
-        .merge(channels)
-        .merge(fetch)
+    let mut router = OpenApiRouter::new()
+        .merge(channels::routes())
+        .merge(fetch::routes());
+    for base in [BASE, "/sites/{site}/api/ratio_sync"] {
+        for rest in ["", "/", "/{*rest}"] {
+            router = router.route(&format!("{base}{rest}"), any(beyond));
+        }
+    }
+    router
         .layer(Extension(desk))
-        .nest(BASE, OpenApiRouter::from(beyond()))
-        .nest(
-            "/sites/{site}/api/ratio_sync",
-            OpenApiRouter::from(beyond()),
-        )
         .layer(middleware::from_fn(framed))
         .layer(CatchPanicLayer::custom(panicked))
 }
@@ -74,15 +74,10 @@ pub(crate) fn is_ours(path: &str) -> bool {
 }
 
 /// What is below these paths and is none of them.
-fn beyond() -> Router<App> {
-    Router::new().fallback(|request: Request| async move {
-        let message = format!(
-            "Invalid URL ({} {})",
-            request.method(),
-            request.uri().path()
-        );
-        Refusal::new(StatusCode::NOT_FOUND, message)
-    })
+async fn beyond(request: Request) -> Refusal {
+    let (method, path) = (request.method(), request.uri().path());
+    let message = format!("Invalid URL ({method} {path})");
+    Refusal::new(StatusCode::NOT_FOUND, message)
 }
 
 impl Refusal {
@@ -124,7 +119,7 @@ async fn framed(request: Request, next: Next) -> Response {
     framed
 }
 
-fn panicked(_panic: Box<dyn std::any::Any + Send>) -> http::Response<axum::body::Body> {
+fn panicked(_panic: Box<dyn std::any::Any + Send>) -> Response {
     tracing::error!("a request of price sync was not answered, for its handler failed");
     Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Lockstep failed").into_response()
 }

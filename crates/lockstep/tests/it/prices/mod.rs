@@ -3,7 +3,7 @@
 mod answers;
 mod forms;
 mod kills;
-mod recordings;
+pub(crate) mod recordings;
 mod requests;
 mod runs;
 mod sources;
