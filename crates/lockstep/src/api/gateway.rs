@@ -25,6 +25,24 @@ pub(crate) async fn named(app: &App, name: &str) -> Result<Site, Problem> {
     Ok(app.store().site_by_name(name).await?)
 }
 
+/// The site of a name, or of an id.
+pub(crate) async fn site(app: &App, text: &str) -> Result<Site, Problem> {
+    let sites = app.store().sites().await?;
+    let named = |site: &&Site| site.name.as_deref() == Some(text);
+    let found = sites.iter().find(named);
+    found
+        .or_else(|| sites.iter().find(|site| site.id == text))
+        .cloned()
+        .ok_or_else(|| {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "not_found",
+                format!("there is no site `{text}`"),
+            )
+            .hint("GET /api/v1/sites lists them.")
+        })
+}
+
 /// The site that is meant where none is named: that of the environment, of the file, or else the default one.
 pub(crate) async fn default(app: &App) -> Result<Site, Problem> {
     let chosen = cli::variable("LOCKSTEP_SITE").or_else(|| app.file().site.clone());

@@ -1,5 +1,6 @@
 //! The HTTP API: one folder a version, one file a noun.
 
+pub(crate) mod extract;
 pub(crate) mod gateway;
 mod health;
 pub(crate) mod ratio_sync;
