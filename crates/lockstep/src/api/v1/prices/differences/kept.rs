@@ -37,6 +37,8 @@ struct Kept {
     proposals: Option<Arc<Proposals>>,
     /// The site's sources when it was made.
     sources: Vec<String>,
+    /// The latest price run then, and how far it was.
+    run: Option<(String, RunState)>,
     /// When it was last looked at, in Unix milliseconds.
     seen: i64,
 }
@@ -92,17 +94,15 @@ impl Tables {
         }
         let now = app.now();
         let run = app.store().latest_run(&site.id, Subject::Prices).await?;
+        let at = run.as_ref().map(|run| (run.id.clone(), run.state));
         let kept = {
             let mut kept = self.lock();
             kept.retain(|_, kept| now - kept.seen < UNSEEN);
             kept.get_mut(&site.id).and_then(|kept| {
                 kept.seen = now;
-                let read_at = kept.table.read_at;
-                // A run that wrote since has changed what is compared.
-                let written_since = run.as_ref().is_some_and(|run| {
-                    run.approved_at.is_some() && run.ended_at.is_none_or(|at| at >= read_at)
-                });
-                let holds = kept.sources == sources && now - read_at < FRESH && !written_since;
+                // A run that went on since may have written prices, or have kept newer lists.
+                let same = kept.sources == sources && kept.run == at;
+                let holds = same && now - kept.table.read_at < FRESH;
                 holds.then(|| (Arc::clone(&kept.table), kept.proposals.clone()))
             })
         };
@@ -157,12 +157,14 @@ impl Tables {
         asks: bool,
     ) -> Result<Arc<Table>, Problem> {
         let id = site.id.clone();
+        let run = app.store().latest_run(&id, Subject::Prices).await?;
         let work = || make(app.clone(), site, sources.clone(), actor.to_owned(), asks).boxed();
         let table = self.together.run((id.clone(), asks), work).await?;
         let kept = Kept {
             table: Arc::clone(&table),
             proposals: None,
             sources,
+            run: run.map(|run| (run.id, run.state)),
             seen: app.now(),
         };
         self.lock().insert(id, kept);
@@ -189,8 +191,8 @@ async fn make(
     let reached = Reached::of(&app, site).await?;
     let collecting = reached.collecting(&sources)?;
     let session = reached.session(&app, &actor);
-    let local = session.local_prices(collecting.max_retries).await?;
     let read_at = app.now();
+    let local = session.local_prices(collecting.max_retries).await?;
     let collected = match asks {
         true => session.collect(&collecting).await?,
         false => session.kept(&collecting).await?,
