@@ -25,6 +25,16 @@ impl Status {
             other => Self::Unknown(other),
         }
     }
+
+    /// The gateway's number of the status.
+    pub fn number(self) -> i64 {
+        match self {
+            Self::Enabled => 1,
+            Self::Disabled => 2,
+            Self::AutoDisabled => 3,
+            Self::Unknown(number) => number,
+        }
+    }
 }
 
 /// One channel: a provider's address and the models that the gateway routes to it.

@@ -256,7 +256,7 @@ impl Session {
 
     /// Takes the gateway for this process until it is dropped; the number fences off whoever held it before.
     pub(crate) async fn hold(&self) -> Result<Held, EngineError> {
-        if let Some(kept) = self.kept().take() {
+        if let Some(kept) = self.kept_hold().take() {
             return Ok(kept);
         }
         let hold = self.engine.alone(&self.access.site).await?;
@@ -272,11 +272,11 @@ impl Session {
     pub(crate) fn keep_for_write(&self, run: &Run, held: Held) {
         let goes_on = run.state == RunState::Planned && run.go_on && run.approved_by.is_some();
         if goes_on {
-            *self.kept() = Some(held);
+            *self.kept_hold() = Some(held);
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Option<Held>> {
+    fn kept_hold(&self) -> MutexGuard<'_, Option<Held>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -14,6 +14,7 @@ pub mod error;
 mod fenced;
 mod gate;
 mod heed;
+pub mod identity;
 mod input;
 pub mod jobs;
 mod journal;

@@ -2,6 +2,7 @@
 //! command and the server ask the same functions; nothing here is shown to anybody.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use futures_util::future::BoxFuture;
@@ -188,6 +189,24 @@ pub(crate) fn allowed(file: &File, given: &[String]) -> anyhow::Result<Vec<Cidr>
         .collect()
 }
 
+/// What is to be collected.
+pub(crate) fn collecting(
+    sources: &[String],
+    allow: Vec<Cidr>,
+    time_limit: Duration,
+    max_retries: u32,
+) -> anyhow::Result<Collecting> {
+    Ok(Collecting {
+        wanted: sources
+            .iter()
+            .map(|text| wanted(text))
+            .collect::<anyhow::Result<_>>()?,
+        time_limit,
+        allow,
+        max_retries,
+    })
+}
+
 /// The sources that a site remembers, the preferred first, as texts.
 pub(crate) async fn remembered(store: &Store, site: &Site) -> anyhow::Result<Vec<String>> {
     let stored = store.sources(&site.id).await?;
@@ -204,15 +223,12 @@ pub(crate) fn price_request(
 ) -> anyhow::Result<PriceRequest> {
     let settings = chosen.settings.clone();
     Ok(PriceRequest {
-        collecting: Collecting {
-            wanted: sources
-                .iter()
-                .map(|text| wanted(text))
-                .collect::<anyhow::Result<_>>()?,
-            time_limit: settings.prices.timeout,
+        collecting: collecting(
+            sources,
             allow,
-            max_retries: settings.max_retries,
-        },
+            settings.prices.timeout,
+            settings.max_retries,
+        )?,
         // What is remembered is all there is to ask, and asked under the site's own settings.
         whole: remembered && chosen.own,
         settings,

@@ -4,6 +4,7 @@
 use anyhow::Context as _;
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
+use utoipa::ToSchema;
 
 /// How long a source may take over all its tries where nothing else was asked for, in seconds.
 const TIMEOUT: i64 = 10;
@@ -11,7 +12,7 @@ const TIMEOUT: i64 = 10;
 const LONGEST: i64 = 120;
 
 /// Which sources are asked, and how long each may take.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 pub(crate) struct FetchBody {
     /// Channels of the gateway, and presets by their negative ids.
     #[serde(default, deserialize_with = "or_null")]
@@ -24,7 +25,7 @@ pub(crate) struct FetchBody {
 }
 
 /// One source that is given whole.
-#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 pub(crate) struct Upstream {
     /// A channel's id; 0 for none.
     #[serde(default, deserialize_with = "or_null")]

@@ -310,6 +310,13 @@ impl<'t> Differences<'t> {
 
     /// The `differences` object of New API's answer, as JSON: by model, field and source.
     pub fn json(&self) -> String {
+        let mut out = String::new();
+        self.push_json(&mut out);
+        out
+    }
+
+    /// Adds the `differences` object of New API's answer to a text, without a second copy of it.
+    pub fn push_json(&self, out: &mut String) {
         let quoted = |place: &usize| {
             let mut name = String::new();
             push_text(&mut name, self.sources[*place].name);
@@ -317,13 +324,13 @@ impl<'t> Differences<'t> {
             name
         };
         let labels: Vec<String> = self.kept.iter().map(quoted).collect();
-        let mut out = String::from("{");
+        out.push('{');
         let mut confidence = String::new();
         for (place, (model, fields)) in self.models.iter().enumerate() {
             if place > 0 {
                 out.push(',');
             }
-            push_text(&mut out, self.names.text(*model));
+            push_text(out, self.names.text(*model));
             confidence.clear();
             for (label, says) in labels.iter().zip(self.says(*model)) {
                 if !confidence.is_empty() {
@@ -338,11 +345,11 @@ impl<'t> Differences<'t> {
                     out.push(',');
                 }
                 let difference = self.difference(*model, field);
-                push_text(&mut out, field.code());
+                push_text(out, field.code());
                 out.push_str(":{\"current\":");
                 match difference.current {
                     None => out.push_str("null"),
-                    Some(value) => push_value(&mut out, field, value),
+                    Some(value) => push_value(out, field, value),
                 }
                 out.push_str(",\"upstreams\":{");
                 let start = out.len();
@@ -354,7 +361,7 @@ impl<'t> Differences<'t> {
                     match said.cell {
                         Cell::Absent => out.push_str("null"),
                         Cell::Same => out.push_str("\"same\""),
-                        Cell::Value(value) => push_value(&mut out, field, value),
+                        Cell::Value(value) => push_value(out, field, value),
                     }
                 }
                 out.push_str("},\"confidence\":{");
@@ -364,7 +371,6 @@ impl<'t> Differences<'t> {
             out.push('}');
         }
         out.push('}');
-        out
     }
 
     /// What the kept sources were seen to say of a model.

@@ -33,12 +33,12 @@ use crate::report::{Report, Row};
 /// addresses follow.
 pub(crate) const PEAK: &str = "--peak-of-diff";
 
-const PRICING: &str = "/api/pricing";
+pub(crate) const PRICING: &str = "/api/pricing";
 /// How many sources are asked at once, by us as well.
 const AT_ONCE: usize = 8;
 /// Turns of ours and of the floor; the first is not counted.
-const TURNS: usize = 9;
-const MIB: f64 = 1_048_576.0;
+pub(crate) const TURNS: usize = 9;
+pub(crate) const MIB: f64 = 1_048_576.0;
 
 /// The names of the rows, in the order of the sizes: time and memory.
 const NAMES: [(&str, &str); SIZES.len()] = [
@@ -55,9 +55,7 @@ pub(crate) fn measure(folder: &Path, report: &mut Report) -> Outcome<()> {
         let world = World::new(sources, models);
         let compared = prices::compare(&world);
         let gateway = elsewhere.block_on(start(&world))?;
-        let urls: Vec<String> = (0..sources)
-            .map(|source| gateway.provider(&name(source)).base_url().to_owned())
-            .collect();
+        let urls = urls(&gateway, sources);
         let (gateway_url, token) = (gateway.url(), gateway.root_token().to_owned());
         let database = folder.join(format!("diff-{sources}-{models}.db"));
         let runtime = Runtime::new()?;
@@ -124,11 +122,23 @@ fn peak_of(gateway: &str, token: &str, urls: &[String]) -> Outcome<f64> {
 
 /// A line of this process' status, in KiB.
 fn status(key: &str) -> Outcome<u64> {
-    let text = std::fs::read_to_string("/proc/self/status")?;
+    status_of("self", key)
+}
+
+/// A line of a process' status, in KiB.
+pub(crate) fn status_of(process: &str, key: &str) -> Outcome<u64> {
+    let text = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = text.lines().find_map(|line| line.strip_prefix(key));
     line.and_then(|rest| rest.split_whitespace().next())
         .and_then(|number| number.parse().ok())
         .ok_or_else(|| format!("the system does not tell {key}").into())
+}
+
+/// The addresses of the sources.
+pub(crate) fn urls(gateway: &Gateway, sources: usize) -> Vec<String> {
+    (0..sources)
+        .map(|source| gateway.provider(&name(source)).base_url().to_owned())
+        .collect()
 }
 
 fn name(source: usize) -> String {
@@ -136,7 +146,7 @@ fn name(source: usize) -> String {
 }
 
 /// A gateway with these maps, and sources that serve these lists, each at a port of its own.
-async fn start(world: &World) -> Outcome<Gateway> {
+pub(crate) async fn start(world: &World) -> Outcome<Gateway> {
     let mut spec = Spec::new();
     for (field, map) in &world.maps {
         spec = spec.option(field.option_key(), map);
@@ -149,7 +159,7 @@ async fn start(world: &World) -> Outcome<Gateway> {
 }
 
 /// The same pages, fetched and dropped.
-async fn fetch(client: &Client, gateway: &str, sources: &[String]) -> Outcome<()> {
+pub(crate) async fn fetch(client: &Client, gateway: &str, sources: &[String]) -> Outcome<()> {
     get(client, format!("{gateway}/api/option/")).await?;
     let urls = sources.iter().map(|source| format!("{source}{PRICING}"));
     futures_util::stream::iter(urls)

@@ -15,6 +15,7 @@ mod planner;
 mod prices;
 mod report;
 mod run;
+mod served;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
@@ -50,6 +51,9 @@ fn main() -> Outcome<()> {
     }
     if wanted("diff") {
         diff::measure(folder.path(), &mut report)?;
+    }
+    if wanted("served") {
+        served::measure(&target.join("release/lockstep"), folder.path(), &mut report)?;
     }
     if wanted("pace") {
         pace::measure(&mut report)?;

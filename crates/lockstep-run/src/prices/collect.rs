@@ -156,12 +156,62 @@ impl Session {
         Ok(all)
     }
 
-    /// Keeps a list as the last good one of its address.
-    pub(crate) async fn keep_copy(
-        &self,
-        source: &Collected,
-        models: usize,
-    ) -> Result<(), EngineError> {
+    /// The lists as they were last kept, without asking the sources. One of which none is kept is among them, with a
+    /// failure.
+    ///
+    /// # Errors
+    ///
+    /// As [`Session::collect`].
+    pub async fn kept(&self, collecting: &Collecting) -> Result<Vec<Collected>, EngineError> {
+        let channels = self.channel_targets(collecting).await?;
+        let mut all = Vec::new();
+        for wanted in &collecting.wanted {
+            let channel = |id: i64| channels.get(&id).cloned();
+            let (spec, target) = match &wanted.from {
+                From::Spec(spec) => (Some(spec.clone()), spec.target(channel)),
+                From::Id(id) => (None, Target::preset(*id).or_else(|| channel(*id))),
+                From::Target(target) => (None, Some(target.clone())),
+            };
+            let Some(target) = target else {
+                all.extend(spec.map(|spec| unlisted(spec, self.now())));
+                continue;
+            };
+            let copies = self.copies(&target, wanted).await?;
+            let last = copies.into_iter().max_by_key(|(_, copy)| copy.fetched_at);
+            let none = Failure::new(FailureKind::NotFound, "it was not fetched yet");
+            let (url, page, asked_at) = match last {
+                Some((url, copy)) => {
+                    let page = Page {
+                        url: url.clone(),
+                        body: std::sync::Arc::new(copy.body),
+                        etag: copy.etag,
+                        from_copy: true,
+                    };
+                    (url, Ok(page), copy.fetched_at)
+                }
+                None => (String::new(), Err(none), self.now()),
+            };
+            all.push(Collected {
+                name: target.unique_name(),
+                asked: url.clone(),
+                url,
+                spec,
+                page,
+                pricing: None,
+                copy: None,
+                asked_at,
+                took: Duration::ZERO,
+            });
+        }
+        Ok(all)
+    }
+
+    /// Keeps a list as the last good one of its address, with how many models it has.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn keep_copy(&self, source: &Collected, models: usize) -> Result<(), EngineError> {
         let Ok(page) = &source.page else {
             return Ok(());
         };

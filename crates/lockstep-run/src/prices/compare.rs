@@ -91,6 +91,19 @@ impl Compared<'_> {
             .collect()
     }
 
+    /// The lists of today that can be believed, worth keeping to stand in for those that will not come: each source's
+    /// place and how many models it has.
+    pub fn good(&self) -> Vec<(usize, usize)> {
+        self.sources
+            .iter()
+            .enumerate()
+            .filter(|(_, source)| {
+                matches!(source.state, SourceState::Ok | SourceState::Partial) && !source.stale
+            })
+            .map(|(place, source)| (place, source.table.as_ref().map_or(0, Table::len)))
+            .collect()
+    }
+
     /// The differences, given [`Self::tables`].
     pub fn differences<'t>(&'t self, tables: &[SourceTable<'t>]) -> Differences<'t> {
         diff(&self.names, &self.local.table, tables)

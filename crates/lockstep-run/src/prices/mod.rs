@@ -2,6 +2,7 @@
 
 pub mod accept;
 mod again;
+pub mod channels;
 pub mod collect;
 pub mod compare;
 mod expressions;

@@ -8,8 +8,6 @@ use lockstep_core::prices::answers::Answers;
 use lockstep_core::prices::choose::Offer;
 use lockstep_core::prices::mode::Strength;
 use lockstep_core::prices::plan::{Accepted, ModelInput, ModelPlan, plan_model, price_brake};
-use lockstep_core::prices::source::SourceState;
-use lockstep_core::prices::table::Table;
 use lockstep_core::prices::unpriced::{billed, lookup_key};
 use lockstep_core::settings::Settings;
 use lockstep_store::prices::PriceRow;
@@ -297,10 +295,8 @@ impl Session {
 
     /// Keeps the lists that can be believed, to stand in for those that will not come.
     async fn keep_copies(&self, compared: &Compared<'_>) -> Result<(), EngineError> {
-        for source in &compared.sources {
-            let good = matches!(source.state, SourceState::Ok | SourceState::Partial);
-            if good && !source.stale {
-                let models = source.table.as_ref().map_or(0, Table::len);
+        for (place, models) in compared.good() {
+            if let Some(source) = compared.sources.get(place) {
                 self.keep_copy(source.collected, models).await?;
             }
         }

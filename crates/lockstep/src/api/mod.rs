@@ -1,9 +1,12 @@
 //! The HTTP API: one folder a version, one file a noun.
 
 pub(crate) mod extract;
+pub(crate) mod gateway;
 mod health;
 pub(crate) mod metrics;
 mod orders;
+pub(crate) mod ratio_sync;
+mod together;
 mod v1;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -15,5 +18,6 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(health::routes())
         .merge(metrics::routes())
+        .merge(ratio_sync::routes())
         .nest("/api/v1", v1::routes(app))
 }

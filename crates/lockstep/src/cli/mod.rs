@@ -36,7 +36,6 @@ use context::Context;
 pub(crate) use context::seconds_at_auto;
 pub(crate) use doctor::as_json as finding_as_json;
 use exit::Exit;
-pub(crate) use prices::sources::state_as_json as source_as_json;
 pub(crate) use signal::asked_to_stop;
 
 /// Runs what was typed.

@@ -3,6 +3,7 @@
 pub(crate) mod bar;
 pub(crate) mod json;
 pub(crate) mod prices;
+pub(crate) mod source;
 pub(crate) mod table;
 
 use std::io::{IsTerminal, Write};

@@ -95,7 +95,7 @@ pub(crate) fn usd(usd: &Usd) -> Value {
 }
 
 /// A sum without the tail that comes of multiplying: to a millionth of a dollar, or ten digits for what is less.
-fn cents(sum: f64) -> f64 {
+pub(crate) fn cents(sum: f64) -> f64 {
     let digits = if sum.abs() >= 1e-3 { 1e9 } else { 1e12 };
     (sum * digits).round() / digits
 }

@@ -13,6 +13,7 @@ mod kills;
 mod notices;
 mod prices;
 mod promises;
+mod ratio_sync;
 mod schedules;
 mod schema;
 mod signals;

@@ -9,6 +9,7 @@ mod idempotency;
 mod openapi;
 mod page;
 mod paging;
+mod prices;
 mod runs;
 mod settings;
 mod sites;
@@ -29,6 +30,7 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
         .merge(channels::routes())
         .merge(runs::routes())
         .merge(holds::routes())
+        .merge(prices::routes())
         .merge(events::routes())
         .merge(openapi::routes())
         .layer(Extension(Hub::new(app.clone())))

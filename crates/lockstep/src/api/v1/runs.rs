@@ -26,7 +26,6 @@ use super::paging::{Limit, page};
 use super::settings::{SettingValue, read};
 use crate::api::extract::{Body, Path, Query};
 use crate::api::orders;
-use crate::cli;
 use crate::server::App;
 use crate::server::caller::{Planner, Reader, Writer};
 use crate::server::problem::Problem;
@@ -345,7 +344,10 @@ async fn one(
     let mut told = form::head(&site, &run, &counts(&rows), app.now());
     told["items"] = rows.iter().map(prices::item).collect();
     let sources = store.run_sources(&run.id).await?;
-    told["sources"] = sources.iter().map(cli::source_as_json).collect();
+    told["sources"] = sources
+        .iter()
+        .map(crate::view::source::state_as_json)
+        .collect();
     let images = store.images(&run.id).await?;
     let conflicts = images.iter().filter(|image| image.others > 0);
     told["conflicts"] = conflicts.map(prices::conflict).collect();

@@ -13,7 +13,6 @@ use utoipa_axum::routes;
 
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
-use crate::cli;
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
 use crate::server::problem::{Mistake, Problem};

@@ -9,22 +9,21 @@ use anyhow::{Context as _, bail};
 use comfy_table::{ColumnConstraint, Width};
 use lockstep_core::prices::diff::{Cell, Difference};
 use lockstep_core::prices::field::Field;
-use lockstep_core::prices::names::NameId;
-use lockstep_core::prices::source::{SourceState, Target, time_limit};
+use lockstep_core::prices::source::time_limit;
 use lockstep_core::prices::suspicious::suspicions;
 use lockstep_core::prices::usd::usd;
 use lockstep_core::prices::values::Values;
-use lockstep_run::prices::collect::{Collecting, From, Wanted};
+use lockstep_run::prices::collect::Collecting;
 use lockstep_run::prices::compare::{Compared, compare};
 use lockstep_run::prices::local::LocalPrices;
 use lockstep_store::prices::run_sources::RunSource;
-use serde_json::{Map, Value, json};
 
 use super::super::args::DiffArgs;
 use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::run::paced_session;
-use super::sources::{allowed, collecting, exit_of, show, state_as_json, typed_or_stored};
+use super::sources::{allowed, collecting, exit_of, show, typed_or_stored};
+use crate::differences::{self, NO_UPSTREAM, wanted};
 use crate::seed::FetchBody;
 use crate::view::{Screen, prices, table};
 use crate::words::en;
@@ -72,7 +71,9 @@ pub(crate) async fn diff(context: &Context, args: &DiffArgs) -> anyhow::Result<E
         .map(|source| source.told())
         .collect();
     if context.screen.json {
-        context.screen.data(&answer(&compared, &local, &told));
+        context
+            .screen
+            .data(&differences::answer(&compared, &local, &told));
     } else {
         show(&context.screen, &told);
         print(&context.screen, &compared, &local, args);
@@ -100,112 +101,14 @@ fn seconds(text: &str) -> anyhow::Result<Duration> {
     Ok(time_limit(number))
 }
 
-/// What a request asks for: its upstreams, or where it has none, its ids. What has no http address is left out.
-fn wanted(body: &FetchBody) -> Vec<Wanted> {
-    if body.upstreams.is_empty() {
-        return body
-            .channel_ids
-            .iter()
-            .map(|id| Wanted::open(From::Id(*id)))
-            .collect();
-    }
-    body.upstreams
-        .iter()
-        .filter_map(|upstream| {
-            Target::of_upstream(
-                upstream.id,
-                &upstream.name,
-                &upstream.base_url,
-                &upstream.endpoint,
-            )
-        })
-        .map(|target| Wanted::open(From::Target(target)))
-        .collect()
-}
-
 /// The answer of New API to a request without a source that can be asked.
 fn no_upstream(screen: &Screen) -> Exit {
-    let message = "No valid upstream Channels";
     if screen.json {
-        screen.data(&json!({"success": false, "message": message}).to_string());
+        screen.data(&differences::refusal(NO_UPSTREAM));
     } else {
-        screen.says(message);
+        screen.says(NO_UPSTREAM);
     }
     Exit::Nothing
-}
-
-/// The answer of `/api/ratio_sync/fetch`, with dollars, doubts and the sources' states beside what New API says.
-pub(crate) fn answer(compared: &Compared<'_>, local: &LocalPrices, told: &[RunSource]) -> String {
-    let tables = compared.tables();
-    let differences = compared.differences(&tables);
-    let mut money = Map::new();
-    let mut doubts = Map::new();
-    let mut last: Option<NameId> = None;
-    for difference in differences.iter() {
-        if last == Some(difference.model) {
-            continue;
-        }
-        last = Some(difference.model);
-        let said = said(compared, difference.model);
-        let locked = local.locked(difference.name);
-        let mine = compared.local.table.values(difference.model);
-        let of_sources: Map<String, Value> = said
-            .iter()
-            .map(|(name, values)| ((*name).to_owned(), prices::usd(&usd(values, locked))))
-            .collect();
-        money.insert(
-            difference.name.to_owned(),
-            json!({"current": prices::usd(&usd(&mine, locked)), "sources": of_sources}),
-        );
-        let raw: Vec<&Values> = said.iter().map(|(_, values)| values).collect();
-        let found: Map<String, Value> = said
-            .iter()
-            .zip(suspicions(&mine, locked, &raw))
-            .filter(|(_, codes)| !codes.is_empty())
-            .map(|((name, _), codes)| {
-                let codes: Vec<&str> = codes.iter().map(|code| code.code()).collect();
-                ((*name).to_owned(), json!(codes))
-            })
-            .collect();
-        if !found.is_empty() {
-            doubts.insert(difference.name.to_owned(), Value::Object(found));
-        }
-    }
-    let results: Vec<Value> = told.iter().map(result).collect();
-    let states: Vec<Value> = told.iter().map(state_as_json).collect();
-    format!(
-        r#"{{"success":true,"data":{{"differences":{},"test_results":{},"usd":{},"suspicious":{},"sources":{}}}}}"#,
-        differences.json(),
-        Value::Array(results),
-        Value::Object(money),
-        Value::Object(doubts),
-        Value::Array(states),
-    )
-}
-
-/// A source's result, in the seed's words.
-fn result(source: &RunSource) -> Value {
-    let failed = SourceState::from_code(&source.state).is_none_or(|state| {
-        !matches!(
-            state,
-            SourceState::Ok | SourceState::Partial | SourceState::Shrunken | SourceState::Empty
-        )
-    });
-    if failed {
-        json!({"name": source.name, "status": "error", "error": en::source_error(source)})
-    } else {
-        json!({"name": source.name, "status": "success"})
-    }
-}
-
-/// What each source that answered says of a model.
-fn said<'c>(compared: &'c Compared<'_>, model: NameId) -> Vec<(&'c str, Values)> {
-    compared
-        .tables()
-        .into_iter()
-        .map(|source| (source.name, source.table.values(model)))
-        .filter(|(_, values)| !values.is_empty())
-        .collect()
 }
 
 fn print(screen: &Screen, compared: &Compared<'_>, local: &LocalPrices, args: &DiffArgs) {
@@ -228,7 +131,7 @@ fn print(screen: &Screen, compared: &Compared<'_>, local: &LocalPrices, args: &D
         let model = fields[0].model;
         let locked = local.locked(name);
         let mine = compared.local.table.values(model);
-        let said = said(compared, model);
+        let said = differences::said(&tables, model);
         let raw: Vec<&Values> = said.iter().map(|(_, values)| values).collect();
         let doubts = suspicions(&mine, locked, &raw);
         let mut lines = Vec::new();
@@ -296,26 +199,4 @@ fn ratios(fields: &[Difference<'_>], source: &str) -> String {
 
 fn name(field: Field) -> &'static str {
     en::field(field)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_documented_ids_are_channels_and_the_official_preset() {
-        let body = r#"{"channel_ids":[1,2,-100],"timeout":10}"#;
-        let wanted = wanted(&FetchBody::parse(body).expect("reads"));
-        let ids: Vec<i64> = wanted
-            .iter()
-            .filter_map(|wanted| match wanted.from {
-                From::Id(id) => Some(id),
-                _ => None,
-            })
-            .collect();
-        assert_eq!(ids, [1, 2, -100]);
-        // Tests ask nobody but this machine; what a preset is, is known without.
-        let preset = Target::preset(-100).map(|preset| preset.unique_name());
-        assert_eq!(preset.as_deref(), Some("Official Ratio Preset(-100)"));
-    }
 }

@@ -17,8 +17,8 @@ use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::run::paced_session;
 use crate::ordering;
-pub(crate) use crate::ordering::wanted;
-use crate::view::{Screen, json as form, table};
+pub(crate) use crate::view::source::state_as_json;
+use crate::view::{Screen, table};
 use crate::words::en;
 
 /// The sources that were typed, or else those that the site remembers, the preferred first.
@@ -231,15 +231,8 @@ pub(crate) fn collecting(
     time_limit: Duration,
     max_retries: u32,
 ) -> anyhow::Result<Collecting> {
-    Ok(Collecting {
-        wanted: sources
-            .iter()
-            .map(|text| wanted(text))
-            .collect::<anyhow::Result<_>>()?,
-        time_limit,
-        allow: allowed(context, target)?,
-        max_retries,
-    })
+    let allow = allowed(context, target)?;
+    ordering::collecting(sources, allow, time_limit, max_retries)
 }
 
 async fn told(session: &Session, collecting: &Collecting) -> anyhow::Result<Vec<RunSource>> {
@@ -255,24 +248,6 @@ async fn told(session: &Session, collecting: &Collecting) -> anyhow::Result<Vec<
 
 fn as_json(source: &StoredSource) -> Value {
     json!({"name": source.name, "source": source.spec, "position": source.position + 1})
-}
-
-/// The state of a source as JSON.
-pub(crate) fn state_as_json(source: &RunSource) -> Value {
-    let skipped: Vec<Value> = source
-        .skipped
-        .iter()
-        .map(|(reason, count, names)| json!({"reason": reason, "count": count, "names": names}))
-        .collect();
-    json!({
-        "name": source.name,
-        "url": source.url,
-        "state": source.state,
-        "message": en::source_state(source),
-        "models": source.models,
-        "fetched_at": source.fetched_at.map(form::time),
-        "skipped": skipped,
-    })
 }
 
 /// The states of sources as a table.

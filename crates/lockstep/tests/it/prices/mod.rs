@@ -4,7 +4,7 @@ mod answers;
 mod forms;
 mod kills;
 mod options;
-mod recordings;
+pub(crate) mod recordings;
 mod requests;
 mod runs;
 mod sources;

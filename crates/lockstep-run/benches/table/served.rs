@@ -1,0 +1,170 @@
+//! `POST /api/ratio_sync/fetch` of the program itself: its time beside fetching alone and comparing alone, and how much
+//! memory the server takes for it.
+
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use lockstep_sim::Gateway;
+use reqwest::Client;
+use reqwest::header::ACCEPT_ENCODING;
+use serde_json::json;
+use tokio::runtime::Runtime;
+
+use crate::Outcome;
+use crate::bare::client;
+use crate::diff::{self, MIB, PRICING, TURNS, status_of};
+use crate::lists::{SIZES, World};
+use crate::measure::{Pairs, milliseconds, now};
+use crate::prices;
+use crate::report::{Report, Row};
+
+/// The names of the rows, in the order of the sizes: time and memory.
+const NAMES: [(&str, &str); SIZES.len()] = [
+    (
+        "fetch: 8 x 500, by the server",
+        "fetch: 8 x 500, peak memory",
+    ),
+    ("fetch: 8 x 5,000", "fetch: 8 x 5,000, peak memory"),
+    ("fetch: 8 x 20,000", "fetch: 8 x 20,000, peak memory"),
+    ("fetch: 50 x 5,000", "fetch: 50 x 5,000, peak memory"),
+];
+
+pub(crate) fn measure(program: &Path, folder: &Path, report: &mut Report) -> Outcome<()> {
+    if !program.exists() {
+        report.note("No program: `cargo build --release -p lockstep` first, or `make bench`.");
+        return Ok(());
+    }
+    let elsewhere = Runtime::new()?;
+    for ((sources, models), (time, memory)) in SIZES.into_iter().zip(NAMES) {
+        let world = World::new(sources, models);
+        let compared = prices::compare(&world);
+        let gateway = elsewhere.block_on(diff::start(&world))?;
+        let urls = diff::urls(&gateway, sources);
+        let database = folder.join(format!("served-{sources}-{models}.db"));
+        let server = Server::start(program, &database, &gateway)?;
+        let runtime = Runtime::new()?;
+        let (bare, gateway_url) = (client(&gateway)?, gateway.url());
+        let body = body(&urls);
+        // Whatever is taken once, by the first request, is not what a fetch takes.
+        runtime.block_on(server.fetch(&bare, &body))?;
+        let mut pairs = Pairs::default();
+        for turn in 0..=TURNS {
+            let start = now();
+            runtime.block_on(diff::fetch(&client(&gateway)?, &gateway_url, &urls))?;
+            let floor = milliseconds(start.elapsed()) + compared.ours();
+            let start = now();
+            runtime.block_on(server.fetch(&bare, &body))?;
+            let ours = milliseconds(start.elapsed());
+            if turn > 0 {
+                pairs.add(ours, floor);
+            }
+        }
+        report.add(Row::beside(time, &pairs, "ms", Some(1.3)));
+        drop(server);
+        // The peak is one server's first, as a process keeps what it once had.
+        let server = Server::start(program, &database, &gateway)?;
+        let idle = status_of(&server.process(), "VmRSS:")?;
+        runtime.block_on(server.fetch(&bare, &body))?;
+        let peak = status_of(&server.process(), "VmHWM:")?.saturating_sub(idle);
+        let bodies: usize = world.bodies.iter().map(Vec::len).sum();
+        let mut pairs = Pairs::default();
+        pairs.add(peak as f64 / 1024.0, 2.0 * bodies as f64 / MIB + 8.0);
+        report.add(Row::beside(memory, &pairs, "MiB", None));
+        gateway.stop();
+    }
+    report.note(
+        "Fetch: the same over HTTP by `lockstep serve`, with dollars and doubts, the answer read whole and not packed.",
+    );
+    Ok(())
+}
+
+/// The request for these sources.
+fn body(urls: &[String]) -> String {
+    let upstreams: Vec<_> = urls
+        .iter()
+        .zip(1..)
+        .map(|(url, id)| json!({"id": id, "name": "source", "base_url": url, "endpoint": PRICING}))
+        .collect();
+    json!({"upstreams": upstreams, "timeout": 60}).to_string()
+}
+
+/// The program as a server, until dropped.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(program: &Path, database: &Path, gateway: &Gateway) -> Outcome<Self> {
+        let command = || {
+            let mut command = Command::new(program);
+            command
+                .env_clear()
+                .env("LOCKSTEP_ALLOW_PRIVATE", "127.0.0.0/8")
+                .env("LOCKSTEP_DATABASE", database)
+                .stdout(Stdio::null());
+            command
+        };
+        if !database.exists() {
+            let url = gateway.url();
+            let mut add = command()
+                .args(["site", "add", "bench", "--url", &url])
+                .args(["--user-id", "1", "--token-stdin"])
+                .stdin(Stdio::piped())
+                .spawn()?;
+            let mut stdin = add.stdin.take().ok_or("no pipe to the program")?;
+            stdin.write_all(gateway.root_token().as_bytes())?;
+            drop(stdin);
+            if !add.wait()?.success() {
+                return Err("the site was not added".into());
+            }
+        }
+        let mut child = command()
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()?;
+        let output = child.stderr.take().ok_or("no pipe to the server")?;
+        let mut server = Self {
+            child,
+            url: String::new(),
+        };
+        for line in BufReader::new(output).lines() {
+            if let Some(url) = line?.strip_prefix("Lockstep listens on ") {
+                server.url = url.to_owned();
+                break;
+            }
+        }
+        Ok(server)
+    }
+
+    fn process(&self) -> String {
+        self.child.id().to_string()
+    }
+
+    async fn fetch(&self, client: &Client, body: &str) -> Outcome<()> {
+        let url = format!("{}/sites/bench/api/ratio_sync/fetch", self.url);
+        let request = client.post(url).header(ACCEPT_ENCODING, "identity");
+        let request = request.body(body.to_owned());
+        let mut response = request.send().await?.error_for_status()?;
+        let mut start = Vec::new();
+        while let Some(chunk) = response.chunk().await? {
+            if start.is_empty() {
+                start = chunk.to_vec();
+            }
+        }
+        if !start.starts_with(b"{\"success\":true") {
+            return Err("the server refused".into());
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

@@ -1,0 +1,128 @@
+//! New API's price sync, as its own documentation types it: what is written for the gateway works here.
+//!
+//! Answers are framed as the gateway frames them: `{"success":false,"message":...}` whatever went wrong.
+
+mod asked;
+mod channels;
+mod fetch;
+mod who;
+
+use std::sync::Arc;
+
+use axum::Extension;
+use axum::extract::Request;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::any;
+use bytes::Bytes;
+use lockstep_run::identity::Role;
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa_axum::router::OpenApiRouter;
+
+use self::asked::Asked;
+use self::fetch::Fetches;
+use crate::differences;
+use crate::server::App;
+
+/// The last part of every path here.
+const BASE: &str = "/api/ratio_sync";
+const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
+
+/// What all requests here share.
+#[derive(Default)]
+struct Desk {
+    asked: Asked<Option<Role>>,
+    fetches: Fetches,
+}
+
+/// An answer that is not what was asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Refusal {
+    status: StatusCode,
+    message: String,
+}
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    let desk = Arc::new(Desk::default());
+    let mut router = OpenApiRouter::new()
+        .merge(channels::routes())
+        .merge(fetch::routes());
+    for base in [BASE, "/sites/{site}/api/ratio_sync"] {
+        for rest in ["", "/", "/{*rest}"] {
+            router = router.route(&format!("{base}{rest}"), any(beyond));
+        }
+    }
+    router
+        .layer(Extension(desk))
+        .layer(middleware::from_fn(framed))
+        .layer(CatchPanicLayer::custom(panicked))
+}
+
+/// Whether a path is one of these, whose callers are known by the gateway's tokens. The door leaves them to be judged
+/// here.
+pub(crate) fn is_ours(path: &str) -> bool {
+    let below = |path: &str| {
+        path.strip_prefix(BASE)
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    let of_a_site = || {
+        let (_, rest) = path.strip_prefix("/sites/")?.split_once('/')?;
+        path.get(path.len() - rest.len() - 1..)
+    };
+    below(path) || of_a_site().is_some_and(below)
+}
+
+/// What is below these paths and is none of them.
+async fn beyond(request: Request) -> Refusal {
+    let (method, path) = (request.method(), request.uri().path());
+    let message = format!("Invalid URL ({method} {path})");
+    Refusal::new(StatusCode::NOT_FOUND, message)
+}
+
+impl Refusal {
+    fn new(status: StatusCode, message: impl Into<String>) -> Self {
+        Self {
+            status,
+            message: message.into(),
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let body = differences::refusal(&self.message);
+        (self.status, [(header::CONTENT_TYPE, JSON)], body).into_response()
+    }
+}
+
+/// An answer with a body of JSON.
+fn answered(body: Bytes) -> Response {
+    ([(header::CONTENT_TYPE, JSON)], body).into_response()
+}
+
+/// Whatever was refused before it came to a handler is framed like the rest.
+async fn framed(request: Request, next: Next) -> Response {
+    let answer = next.run(request).await;
+    let status = answer.status();
+    let ours = answer.headers().get(header::CONTENT_TYPE) == Some(&JSON);
+    if ours || !(status.is_client_error() || status.is_server_error()) {
+        return answer;
+    }
+    let words = status
+        .canonical_reason()
+        .unwrap_or("The request was refused");
+    let mut framed = Refusal::new(status, words).into_response();
+    if let Some(allow) = answer.headers().get(header::ALLOW) {
+        framed.headers_mut().insert(header::ALLOW, allow.clone());
+    }
+    framed
+}
+
+fn panicked(_panic: Box<dyn std::any::Any + Send>) -> Response {
+    tracing::error!("a request of price sync was not answered, for its handler failed");
+    Refusal::new(StatusCode::INTERNAL_SERVER_ERROR, "Lockstep failed").into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,232 @@
+//! The differences of a site, made once and looked at often.
+
+use std::sync::Arc;
+
+use lockstep_core::hold::ReasonCode;
+use lockstep_core::prices::diff::Cell;
+use lockstep_core::prices::field::Field;
+use lockstep_core::prices::names::NameId;
+use lockstep_core::prices::suspicious::suspicions;
+use lockstep_core::prices::usd::{Usd, usd};
+use lockstep_core::prices::values::Values;
+use lockstep_run::prices::collect::Collected;
+use lockstep_run::prices::compare::compare;
+use lockstep_run::prices::local::LocalPrices;
+use lockstep_store::prices::run_sources::RunSource;
+
+use crate::differences::said;
+
+/// The differences between a gateway and its sources, as they were at some moment.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// When the gateway's prices were read, in Unix milliseconds.
+    pub(super) read_at: i64,
+    /// The sources that said something, by name; cells name them by their place.
+    pub(super) sources: Vec<String>,
+    /// How each remembered source stands.
+    pub(super) told: Vec<RunSource>,
+    /// By the model's name and then in the order of the fields.
+    pub(super) rows: Vec<Row>,
+}
+
+/// One field of one model in which the gateway and some source differ.
+#[derive(Debug)]
+pub(super) struct Row {
+    pub(super) model: Arc<Model>,
+    pub(super) field: Field,
+    /// The gateway's text.
+    pub(super) current: Option<String>,
+    /// What the sources say that differ anywhere.
+    pub(super) cells: Vec<Said>,
+}
+
+/// What a source says to one field.
+#[derive(Debug)]
+pub(super) struct Said {
+    /// The source's place in the table.
+    pub(super) source: usize,
+    pub(super) value: Value,
+    /// Whether it can be believed.
+    pub(super) confident: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Absent,
+    Same,
+    Other(String),
+}
+
+/// A model with a difference.
+#[derive(Debug)]
+pub(super) struct Model {
+    pub(super) name: String,
+    /// What it costs now.
+    pub(super) usd: Usd,
+    /// What each source says of it.
+    pub(super) offers: Vec<Offer>,
+}
+
+/// What a source says that a model costs.
+#[derive(Debug)]
+pub(super) struct Offer {
+    /// The source's place in the table.
+    pub(super) source: usize,
+    pub(super) usd: Usd,
+    pub(super) suspicious: Vec<ReasonCode>,
+    /// What taking it would be; `None` where nothing of the known sums moves, or they cannot be compared.
+    pub(super) change: Option<Change>,
+}
+
+/// What taking a price would be for those who pay it.
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
+)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Change {
+    /// There was none.
+    New,
+    /// It costs more.
+    Dearer,
+    /// It costs less.
+    Cheaper,
+}
+
+impl Table {
+    /// Compares. It computes for long where lists are long.
+    pub(super) fn of(
+        local: &LocalPrices,
+        collected: &[Collected],
+        read_at: i64,
+    ) -> (Self, Vec<(usize, usize)>) {
+        let compared = compare(local, collected);
+        let good = compared.good();
+        let tables = compared.tables();
+        let differences = compared.differences(&tables);
+        let place = |name: &str| tables.iter().position(|table| table.name == name);
+        let mut rows = Vec::new();
+        let mut last: Option<(NameId, Arc<Model>)> = None;
+        for difference in differences.iter() {
+            let model = match &last {
+                Some((id, model)) if *id == difference.model => Arc::clone(model),
+                _ => {
+                    let locked = local.locked(difference.name);
+                    let mine = compared.local.table.values(difference.model);
+                    let said = said(&tables, difference.model);
+                    Arc::new(model(difference.name, &mine, locked, &said, place))
+                }
+            };
+            last = Some((difference.model, Arc::clone(&model)));
+            let cells = difference.cells().map(|cell| Said {
+                source: cell.source,
+                value: match cell.cell {
+                    Cell::Absent => Value::Absent,
+                    Cell::Same => Value::Same,
+                    Cell::Value(text) => Value::Other(text.to_owned()),
+                },
+                confident: cell.confident,
+            });
+            rows.push(Row {
+                cells: cells.collect(),
+                field: difference.field,
+                current: difference.current.map(str::to_owned),
+                model,
+            });
+        }
+        let table = Self {
+            read_at,
+            sources: tables.iter().map(|table| table.name.to_owned()).collect(),
+            told: compared
+                .sources
+                .iter()
+                .map(|source| source.told())
+                .collect(),
+            rows,
+        };
+        (table, good)
+    }
+}
+
+fn model(
+    name: &str,
+    mine: &Values,
+    locked: Option<f64>,
+    said: &[(&str, Values)],
+    place: impl Fn(&str) -> Option<usize>,
+) -> Model {
+    let raw: Vec<&Values> = said.iter().map(|(_, values)| values).collect();
+    let now = usd(mine, locked);
+    let priced = mine.kind().is_some();
+    let offers = said
+        .iter()
+        .zip(suspicions(mine, locked, &raw))
+        .filter_map(|((source, values), codes)| {
+            let usd = usd(values, locked);
+            Some(Offer {
+                source: place(source)?,
+                suspicious: codes.to_vec(),
+                change: if priced {
+                    moved(&now, &usd)
+                } else {
+                    Some(Change::New)
+                },
+                usd,
+            })
+        })
+        .collect();
+    Model {
+        name: name.to_owned(),
+        usd: now,
+        offers,
+    }
+}
+
+/// Which way a price goes: the first of its sums that differs says.
+fn moved(old: &Usd, new: &Usd) -> Option<Change> {
+    sums(old).into_iter().zip(sums(new)).find_map(|(old, new)| {
+        let (old, new) = (old?, new?);
+        let near = (old - new).abs() <= 1e-9_f64.max(old.abs() * 1e-9);
+        match (near, new > old) {
+            (true, _) => None,
+            (false, true) => Some(Change::Dearer),
+            (false, false) => Some(Change::Cheaper),
+        }
+    })
+}
+
+/// The sums of a price, the weightiest first.
+pub(super) fn sums(usd: &Usd) -> [Option<f64>; 5] {
+    [
+        usd.input,
+        usd.per_call,
+        usd.output,
+        usd.cache_read,
+        usd.cache_write,
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_sum_that_differs_says_which_way_a_price_goes() {
+        let price = |input: f64, output: f64| Usd {
+            input: Some(input),
+            output: Some(output),
+            ..Usd::default()
+        };
+        let per_call = Usd {
+            per_call: Some(0.1),
+            ..Usd::default()
+        };
+        for (old, new, change) in [
+            (price(1.0, 4.0), price(2.0, 3.0), Some(Change::Dearer)),
+            (price(1.0, 4.0), price(1.0, 3.0), Some(Change::Cheaper)),
+            (price(1.0, 4.0), price(1.0, 4.0), None),
+            (price(1.0, 4.0), per_call, None),
+        ] {
+            assert_eq!(moved(&old, &new), change, "{old:?} {new:?}");
+        }
+    }
+}

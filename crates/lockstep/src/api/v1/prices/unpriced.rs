@@ -1,0 +1,114 @@
+//! Served models without a price.
+
+use std::collections::BTreeMap;
+
+use axum::Json;
+use axum::extract::State;
+use lockstep_core::change::{RunState, Subject};
+use lockstep_store::prices::PriceRow;
+use serde::Serialize;
+use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Money;
+use crate::api::extract::Path;
+use crate::api::gateway::{Reached, site};
+use crate::server::App;
+use crate::server::caller::Reader;
+use crate::server::problem::Problem;
+use crate::view::prices;
+
+/// The served models without a price.
+#[derive(Debug, Serialize, ToSchema)]
+struct Unpriced {
+    /// The models.
+    unpriced: Vec<Model>,
+    /// The planned run that the proposals are from.
+    run: Option<String>,
+}
+
+/// A served model without a price.
+#[derive(Debug, Serialize, ToSchema)]
+struct Model {
+    /// Its name.
+    model: String,
+    /// The enabled channels that serve it, by id.
+    channels: Vec<i64>,
+    /// What becomes of calls: `placeholder`, `refused` or `no_expression`.
+    billed: &'static str,
+    /// What a source says that it costs, where a planned run proposes it.
+    proposal: Option<Proposal>,
+}
+
+/// A price that a planned run proposes.
+#[derive(Debug, Serialize, ToSchema)]
+struct Proposal {
+    /// The source that it was chosen from.
+    source: Option<String>,
+    /// How it stands in that run.
+    status: &'static str,
+    /// The values by field: numbers, or texts.
+    values: BTreeMap<&'static str, Value>,
+    /// What it comes to.
+    usd: Option<Money>,
+}
+
+pub(super) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new().routes(routes!(list))
+}
+
+/// The models that enabled channels serve and nobody priced, read from the gateway now; without those that somebody
+/// ignores.
+#[utoipa::path(get, path = "/sites/{site}/prices/unpriced", tag = "prices",
+    responses((status = 200, body = Unpriced), (status = "default", body = Problem)))]
+async fn list(
+    State(app): State<App>,
+    Reader(caller): Reader,
+    Path(name): Path<String>,
+) -> Result<Json<Unpriced>, Problem> {
+    let site = site(&app, &name).await?;
+    let run = app.store().latest_run(&site.id, Subject::Prices).await?;
+    let run = run.filter(|run| run.state == RunState::Planned);
+    let reached = Reached::of(&app, site).await?;
+    let session = reached.session(&app, &caller.actor());
+    let found = session.unpriced(reached.settings.max_retries).await?;
+    let rows = match &run {
+        Some(run) if !found.is_empty() => app.store().price_rows(&run.id).await?,
+        _ => Vec::new(),
+    };
+    let mut by_model: BTreeMap<&str, Vec<&PriceRow>> = BTreeMap::new();
+    for row in rows.iter().filter(|row| row.new.is_some()) {
+        by_model.entry(&row.model).or_default().push(row);
+    }
+    let unpriced = found
+        .into_iter()
+        .map(|one| Model {
+            proposal: by_model
+                .get(one.model.as_str())
+                .and_then(|rows| proposal(rows)),
+            billed: one.billed.code(),
+            channels: one.channels,
+            model: one.model,
+        })
+        .collect();
+    Ok(Json(Unpriced {
+        unpriced,
+        run: run.map(|run| run.id),
+    }))
+}
+
+fn proposal(rows: &[&PriceRow]) -> Option<Proposal> {
+    let first = rows.first()?;
+    let value = |row: &&PriceRow| {
+        let new = row.new.as_ref()?;
+        Some((row.field.code(), prices::value(row.field, new)))
+    };
+    Some(Proposal {
+        source: first.source.clone(),
+        status: first.status().code(),
+        values: rows.iter().filter_map(value).collect(),
+        usd: first.usd_new.as_ref().map(Money::from),
+    })
+}
