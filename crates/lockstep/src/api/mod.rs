@@ -1,6 +1,7 @@
 //! The HTTP API: one folder a version, one file a noun.
 
 mod health;
+mod signin;
 mod v1;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -11,5 +12,6 @@ use crate::server::App;
 pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(health::routes())
+        .nest("/api/v1", signin::routes())
         .nest("/api/v1", v1::routes(app))
 }

@@ -1,6 +1,7 @@
 //! Version 1 of Lockstep's own API.
 
 mod sites;
+mod tokens;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -8,5 +9,7 @@ use crate::server::App;
 
 /// The routes below `/api/v1`.
 pub(crate) fn routes(_app: &App) -> OpenApiRouter<App> {
-    OpenApiRouter::new().merge(sites::routes())
+    OpenApiRouter::new()
+        .merge(sites::routes())
+        .merge(tokens::routes())
 }
