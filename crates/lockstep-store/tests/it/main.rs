@@ -112,4 +112,10 @@ on_both! {
     schedule::lost_ticks_are_told_newest_first_and_forgotten_with_the_history,
     schedule::old_runs_go_with_their_rows_and_texts_and_the_newest_stay,
     schedule::runs_that_something_needs_stay_whatever_their_age,
+    people::a_link_sets_a_password_once_and_ends_every_session,
+    people::a_link_out_of_time_does_nothing,
+    people::another_password_ends_the_sessions_but_one,
+    people::a_session_is_over_without_use_and_in_all,
+    people::a_token_of_a_program_is_found_by_its_digest_and_removed,
+    people::deeds_come_newest_first_by_site_and_kind_in_pages,
 }

@@ -6,6 +6,7 @@ mod health;
 pub(crate) mod metrics;
 mod orders;
 pub(crate) mod ratio_sync;
+mod signin;
 mod together;
 mod v1;
 
@@ -19,5 +20,6 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
         .merge(health::routes())
         .merge(metrics::routes())
         .merge(ratio_sync::routes())
+        .nest("/api/v1", signin::routes())
         .nest("/api/v1", v1::routes(app))
 }

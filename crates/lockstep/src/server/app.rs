@@ -9,6 +9,7 @@ use lockstep_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
+use super::door::Door;
 use super::metrics::Metrics;
 use crate::config::File;
 
@@ -22,6 +23,7 @@ struct Inner {
     file: File,
     options: Options,
     metrics: Metrics,
+    door: Door,
     stop: CancellationToken,
 }
 
@@ -34,6 +36,7 @@ impl App {
             file,
             options,
             metrics: Metrics::default(),
+            door: Door::new(),
             stop: CancellationToken::new(),
         }))
     }
@@ -66,6 +69,11 @@ impl App {
     /// What is counted.
     pub(crate) fn metrics(&self) -> &Metrics {
         &self.0.metrics
+    }
+
+    /// What the door remembers.
+    pub(crate) fn door(&self) -> &Door {
+        &self.0.door
     }
 
     /// Now, in Unix milliseconds.
