@@ -40,21 +40,23 @@ impl Blobs {
     }
 }
 
-/// Removes the texts that nothing names any more.
+/// Removes the texts that nothing names any more. A list to be in is what both databases are quick with; PostgreSQL is not
+/// with a long one not to be in.
 pub(crate) async fn remove_unused(db: &mut Connection) -> Result<(), StoreError> {
     sql::query(
-        "DELETE FROM blob WHERE hash NOT IN (
-            SELECT before_hash FROM change
-            UNION SELECT after_hash FROM change WHERE after_hash IS NOT NULL
-            UNION SELECT upstream_hash FROM change WHERE upstream_hash IS NOT NULL
-            UNION SELECT detail FROM change
-            UNION SELECT old_hash FROM price_change WHERE old_hash IS NOT NULL
-            UNION SELECT new_hash FROM price_change WHERE new_hash IS NOT NULL
-            UNION SELECT detail FROM price_change
-            UNION SELECT before_hash FROM image
-            UNION SELECT after_hash FROM image WHERE after_hash IS NOT NULL
-            UNION SELECT settled_hash FROM memory WHERE settled_hash IS NOT NULL
-            UNION SELECT left_hash FROM memory)",
+        "DELETE FROM blob WHERE hash IN (
+            SELECT hash FROM blob
+            EXCEPT SELECT before_hash FROM change
+            EXCEPT SELECT after_hash FROM change
+            EXCEPT SELECT upstream_hash FROM change
+            EXCEPT SELECT detail FROM change
+            EXCEPT SELECT old_hash FROM price_change
+            EXCEPT SELECT new_hash FROM price_change
+            EXCEPT SELECT detail FROM price_change
+            EXCEPT SELECT before_hash FROM image
+            EXCEPT SELECT after_hash FROM image
+            EXCEPT SELECT settled_hash FROM memory
+            EXCEPT SELECT left_hash FROM memory)",
     )
     .execute(db)
     .await?;

@@ -3,6 +3,7 @@
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sqlx::ConnectOptions as _;
 use sqlx::Connection as _;
@@ -12,10 +13,14 @@ use crate::location::Server;
 use crate::postgres::Pools;
 use crate::seal::Seal;
 use crate::sql::{Pool, Target, query, query_scalar};
+use crate::store::no_answer;
 use crate::{KeySource, StoreError, key, postgres, sqlite};
 
 /// The name of the value in `meta` that proves the key, and the place that it is bound to.
 pub(crate) const PROOF: &str = "key_proof";
+
+/// How long a server may take to answer a new connection.
+const CONNECT: Duration = Duration::from_secs(30);
 
 /// What is encrypted as the proof.
 const PROVEN: &str = "lockstep";
@@ -123,17 +128,11 @@ pub(crate) async fn prepare_server(
                 .to_owned(),
         });
     };
-    let mut db =
-        server
-            .options()
-            .connect()
-            .await
-            .map_err(|error| match StoreError::from(error) {
-                StoreError::Unavailable(reason) => {
-                    StoreError::Unavailable(format!("{}: {reason}", server.shown()))
-                }
-                other => other,
-            })?;
+    let mut db = match tokio::time::timeout(CONNECT, server.options().connect()).await {
+        Ok(Ok(db)) => db,
+        Ok(Err(error)) => return Err(not_reached(server, error.into())),
+        Err(_) => return Err(not_reached(server, no_answer())),
+    };
     postgres::alone(&mut db).await?;
     let mut found = postgres::look(&mut db, server.shown()).await?;
     let known = known(migrations);
@@ -158,6 +157,16 @@ pub(crate) async fn prepare_server(
     // The lock of those who open goes with it.
     db.close().await?;
     Ok((seal, pools))
+}
+
+/// The error with the address of the server in it.
+fn not_reached(server: &Server, error: StoreError) -> StoreError {
+    match error {
+        StoreError::Unavailable(reason) => {
+            StoreError::Unavailable(format!("{}: {reason}", server.shown()))
+        }
+        other => other,
+    }
 }
 
 /// The schema version that the migrations lead to.

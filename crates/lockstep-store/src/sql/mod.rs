@@ -126,7 +126,7 @@ impl Row {
     {
         match self {
             Self::Sqlite(row) => sqlx::Row::try_get(row, index),
-            Self::Postgres(row) => sqlx::Row::try_get(row, index).map(T::from_postgres),
+            Self::Postgres(row) => sqlx::Row::try_get(row, index).map(T::unescaped),
         }
     }
 }

@@ -90,29 +90,29 @@ pub(crate) trait Column:
     + Unpin
 {
     /// What PostgreSQL stores, as it was bound.
-    fn from_postgres(self) -> Self;
+    fn unescaped(self) -> Self;
 }
 
 impl Column for String {
-    fn from_postgres(self) -> Self {
+    fn unescaped(self) -> Self {
         restored(self)
     }
 }
 
 impl Column for Option<String> {
-    fn from_postgres(self) -> Self {
+    fn unescaped(self) -> Self {
         self.map(restored)
     }
 }
 
 impl Column for i64 {
-    fn from_postgres(self) -> Self {
+    fn unescaped(self) -> Self {
         self
     }
 }
 
 impl Column for Option<i64> {
-    fn from_postgres(self) -> Self {
+    fn unescaped(self) -> Self {
         self
     }
 }
