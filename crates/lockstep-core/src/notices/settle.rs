@@ -251,11 +251,11 @@ mod tests {
             ("1", vec![a.clone()], Some(Telling::New)),
             ("2", vec![a.clone()], None),
             ("3", vec![b.clone(), a.clone()], Some(Telling::Changed)),
-            ("4", vec![a.clone(), b.clone()], None),
+            ("4", vec![a, b.clone()], None),
             ("5", vec![b.clone()], Some(Telling::Changed)),
             ("6", vec![], Some(Telling::Recovered)),
             ("7", vec![], None),
-            ("8", vec![b.clone()], Some(Telling::New)),
+            ("8", vec![b], Some(Telling::New)),
         ] {
             assert_eq!(run(&mut known, id, kind, &findings), telling, "run {id}");
         }
