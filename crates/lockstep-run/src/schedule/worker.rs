@@ -8,18 +8,16 @@ use futures_util::future::BoxFuture;
 use lockstep_core::change::Subject;
 use lockstep_core::settings::Settings;
 use lockstep_store::keeping::{Forgotten, Keep};
-use lockstep_store::schedule::{Claim, LostTick, Mode, Schedule};
+use lockstep_store::schedule::{Claim, Schedule};
 use lockstep_store::sites::Site;
 use lockstep_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::lost::Lost;
 use super::tick::{Ticks, due};
 use crate::clock::Clock;
-use crate::engine::SiteAccess;
-use crate::error::EngineError;
-use crate::jobs::both::Both;
-use crate::jobs::{Go, Job, Jobs, Order};
+use crate::jobs::{Go, Job, Jobs};
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
@@ -41,7 +39,7 @@ pub trait Orders: Send + Sync + 'static {
     /// [`Lost::Settings`] where they cannot be read.
     fn settings(&self, site: &Site) -> Result<Settings, Lost>;
 
-    /// An unattended run of the subject: an [`Order::Models`] over all channels, or an [`Order::Prices`] over the sources
+    /// An unattended run of the subject: an [`Order::Models`](crate::jobs::Order) over all channels, or an `Order::Prices` over the sources
     /// that the site remembers.
     ///
     /// # Errors
@@ -54,27 +52,6 @@ pub trait Orders: Send + Sync + 'static {
         go: Go,
         by: String,
     ) -> BoxFuture<'_, Result<Job, Lost>>;
-}
-
-/// Why no run came of a tick.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Lost {
-    /// Another run was under way all the time; who holds the gateway.
-    Busy(String),
-    /// No token is stored for the site.
-    NoToken,
-    /// No source of prices is remembered.
-    NoSource,
-    /// A variable that a source names is not set; its name.
-    Secret(String),
-    /// A setting cannot be used; why.
-    Settings(String),
-    /// The schedule cannot be read any more, or has no further tick; why.
-    Schedule(String),
-    /// Lockstep is stopping; the tick is given back.
-    Stopping,
-    /// Anything else; what the engine says.
-    Failed(String),
 }
 
 /// What a step did.
@@ -153,9 +130,9 @@ struct Busy {
 
 /// A tick that is due.
 #[derive(Clone, Debug)]
-struct Due {
-    schedule: Schedule,
-    claim: Claim,
+pub(super) struct Due {
+    pub(super) schedule: Schedule,
+    pub(super) claim: Claim,
 }
 
 impl Worker {
@@ -281,6 +258,7 @@ impl Worker {
                     self.lose(&claimed, &busy, now).await?;
                 }
             }
+            self.is_free(&site);
             return Ok(if lost {
                 Outcome::GaveUp { site, why: busy }
             } else {
@@ -353,103 +331,8 @@ impl Worker {
         Ok(Some(Ok(due)))
     }
 
-    /// Does what was taken, to its end.
-    async fn carry_out(&self, site_id: &str, taken: Vec<Due>) -> Result<(), StoreError> {
-        let site = self.store().site(site_id).await?;
-        let mut ordered = Vec::new();
-        for due in taken {
-            let go = match due.schedule.plan.mode {
-                Mode::Propose => Go::Plans,
-                Mode::Apply => Go::Writes,
-            };
-            let by = format!("schedule (switched on by {})", due.schedule.plan.by);
-            let subject = due.claim.subject;
-            match self.0.orders.job(site.clone(), subject, go, by).await {
-                Ok(job) => ordered.push((due, job)),
-                Err(why) => self.ended(site_id, &due, Err(why)).await?,
-            }
-        }
-        let jobs = &self.0.jobs;
-        let (mut prices, mut models) = (None, None);
-        for (due, job) in ordered {
-            match job.order {
-                Order::Prices(request, go) => {
-                    prices = Some((due, job.access, job.settings, job.actor, *request, go))
-                }
-                Order::Models(request, go) => {
-                    models = Some((due, job.access, job.settings, job.actor, *request, go))
-                }
-                _ => {
-                    let why = Lost::Failed("a schedule plans afresh".to_owned());
-                    self.ended(site_id, &due, Err(why)).await?;
-                }
-            }
-        }
-        match (prices, models) {
-            (Some(prices), Some(models)) => {
-                let both = Both {
-                    access: models.1,
-                    settings: models.2,
-                    actor: models.3,
-                    prices: (prices.4, prices.5),
-                    models: (models.4, models.5),
-                };
-                match jobs.finish_both(both).await {
-                    Ok(ended) => {
-                        self.ended(site_id, &prices.0, of(ended.prices)).await?;
-                        self.ended(site_id, &models.0, of(ended.models)).await
-                    }
-                    Err(error) => {
-                        let why = lost(&error);
-                        self.ended(site_id, &prices.0, Err(why.clone())).await?;
-                        self.ended(site_id, &models.0, Err(why)).await
-                    }
-                }
-            }
-            (Some((due, access, settings, actor, request, go)), None) => {
-                let order = Order::Prices(Box::new(request), go);
-                let run = jobs.finish(job(access, settings, actor, order)).await;
-                self.ended(site_id, &due, of(run)).await
-            }
-            (None, Some((due, access, settings, actor, request, go))) => {
-                let order = Order::Models(Box::new(request), go);
-                let run = jobs.finish(job(access, settings, actor, order)).await;
-                self.ended(site_id, &due, of(run)).await
-            }
-            (None, None) => Ok(()),
-        }
-    }
-
-    /// Records what came of a tick. One whose gateway was busy is given back, until it was busy for too long.
-    async fn ended(
-        &self,
-        site_id: &str,
-        due: &Due,
-        came: Result<String, Lost>,
-    ) -> Result<(), StoreError> {
-        let now = self.0.clock.now();
-        let why = match came {
-            Ok(run) => {
-                self.lock().busy.remove(site_id);
-                let subject = due.claim.subject;
-                return self.store().set_last_run(site_id, subject, &run).await;
-            }
-            Err(why) => why,
-        };
-        let give_back = match &why {
-            Lost::Busy(holder) => self.is_busy(site_id, holder.clone(), now).is_none(),
-            Lost::Stopping => true,
-            _ => false,
-        };
-        if give_back {
-            self.store().give_back_tick(site_id, due.claim).await?;
-            return Ok(());
-        }
-        self.lose(due, &why, now).await
-    }
-
     /// Notes that a site is busy. Where it was for too long, that is why its tick is lost.
-    fn is_busy(&self, site_id: &str, holder: String, now: i64) -> Option<Lost> {
+    pub(super) fn is_busy(&self, site_id: &str, holder: String, now: i64) -> Option<Lost> {
         let mut state = self.lock();
         let busy = state
             .busy
@@ -466,23 +349,9 @@ impl Worker {
         (now - busy.since >= TRIES_FOR).then(|| Lost::Busy(busy.holder.clone()))
     }
 
-    async fn lose(&self, due: &Due, why: &Lost, now: i64) -> Result<(), StoreError> {
-        let site = &due.schedule.site_id;
-        self.lock().busy.remove(site);
-        tracing::warn!(
-            site,
-            subject = due.claim.subject.code(),
-            why = why.code(),
-            "a tick is lost"
-        );
-        let lost = LostTick {
-            subject: due.claim.subject,
-            tick: due.claim.tick,
-            why: why.code().to_owned(),
-            detail: why.detail().to_owned(),
-            at: now,
-        };
-        self.store().record_lost_tick(site, lost).await
+    /// The next tick of a site that is busy has its own ten minutes.
+    pub(super) fn is_free(&self, site_id: &str) {
+        self.lock().busy.remove(site_id);
     }
 
     async fn realign(&self, schedule: &Schedule, now: i64) -> Result<Outcome, StoreError> {
@@ -553,7 +422,19 @@ impl Worker {
         Ok(())
     }
 
-    fn store(&self) -> &Store {
+    pub(super) fn jobs(&self) -> &Jobs {
+        &self.0.jobs
+    }
+
+    pub(super) fn orders(&self) -> &dyn Orders {
+        &*self.0.orders
+    }
+
+    pub(super) fn now(&self) -> i64 {
+        self.0.clock.now()
+    }
+
+    pub(super) fn store(&self) -> &Store {
         self.0.jobs.engine().store()
     }
 
@@ -568,34 +449,6 @@ struct Working(Worker, String);
 impl Drop for Working {
     fn drop(&mut self) {
         self.0.lock().working.remove(&self.1);
-    }
-}
-
-impl Lost {
-    /// The stable code.
-    pub fn code(&self) -> &'static str {
-        match self {
-            Self::Busy(_) => "busy",
-            Self::NoToken => "no_token",
-            Self::NoSource => "no_source",
-            Self::Secret(_) => "secret",
-            Self::Settings(_) => "settings",
-            Self::Schedule(_) => "schedule",
-            Self::Stopping => "stopping",
-            Self::Failed(_) => "failed",
-        }
-    }
-
-    /// What belongs to the code; empty where nothing does.
-    pub fn detail(&self) -> &str {
-        match self {
-            Self::NoToken | Self::NoSource | Self::Stopping => "",
-            Self::Busy(detail)
-            | Self::Secret(detail)
-            | Self::Settings(detail)
-            | Self::Schedule(detail)
-            | Self::Failed(detail) => detail,
-        }
     }
 }
 
@@ -616,27 +469,4 @@ async fn after(schedule: &Schedule, moment: i64) -> Result<i64, String> {
         .await
         .map_err(|stopped| stopped.to_string())?
         .map_err(|bad| bad.to_string())
-}
-
-fn job(access: SiteAccess, settings: Settings, actor: String, order: Order) -> Job {
-    Job {
-        access,
-        settings,
-        actor,
-        order,
-    }
-}
-
-fn of(run: Result<lockstep_store::runs::Run, EngineError>) -> Result<String, Lost> {
-    run.map(|run| run.id).map_err(|error| lost(&error))
-}
-
-fn lost(error: &EngineError) -> Lost {
-    match error {
-        EngineError::Busy(holder) => Lost::Busy(holder.clone()),
-        EngineError::Stopping => Lost::Stopping,
-        EngineError::NoSource => Lost::NoSource,
-        EngineError::Setting(bad) => Lost::Settings(bad.to_string()),
-        other => Lost::Failed(other.to_string()),
-    }
 }

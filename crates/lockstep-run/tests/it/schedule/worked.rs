@@ -428,6 +428,39 @@ async fn a_busy_gateway_is_tried_again_for_ten_minutes_and_then_the_tick_is_lost
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn both_ticks_of_a_busy_gateway_are_given_back_and_lost_together() {
+    let tester = of_spec(coming(), 1).await;
+    tester.plan().await;
+    tester.plan_prices().await;
+    tester
+        .store()
+        .add_source(&tester.site, "A", &tester.sources[0])
+        .await
+        .expect("remembered");
+    switched(&tester, Subject::Models, 6, None).await;
+    switched(&tester, Subject::Prices, 6, None).await;
+    let worker = worker(&tester).await;
+    let site = tester.stored_site().await;
+    wait_for(&tester, Subject::Models).await;
+    let lock = tester.engine().alone(&site).expect("nobody is at work");
+    let asked = tester.fetches();
+    let both = [Subject::Prices, Subject::Models];
+    for _ in 0..=20 {
+        assert_eq!(step(&tester, &worker).await, began(&tester, &both));
+        tester.clock.advance(30_000);
+    }
+    drop(lock);
+    assert_eq!(tester.fetches(), asked, "no provider is asked for nothing");
+    for subject in both {
+        let lost = tester.store().lost_ticks(&tester.site, subject, 9).await;
+        assert_eq!(lost.expect("told").len(), 1, "{subject:?}");
+    }
+    let then = step(&tester, &worker).await;
+    assert!(matches!(then, Outcome::Nothing { .. }), "{then:?}");
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_becomes_free_is_written_within_half_a_minute() {
     let tester = Tester::new(lacking(1)).await;
     tester.plan().await;
