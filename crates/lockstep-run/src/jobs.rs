@@ -9,6 +9,7 @@ use lockstep_core::change::{RunState, State, Subject};
 use lockstep_core::hash::Digest;
 use lockstep_core::settings::Settings;
 use lockstep_store::runs::Run;
+use tokio::sync::broadcast;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
@@ -17,6 +18,7 @@ use crate::engine::{Engine, Request, Session, SiteAccess, Source, Watch};
 use crate::error::EngineError;
 use crate::prices::plan::PriceRequest;
 use crate::prices::review::PriceApproval;
+use crate::progress::Progress;
 use crate::review::Approval;
 
 /// The runs that this process works on. Clones share them.
@@ -29,7 +31,12 @@ struct Inner {
     running: Mutex<BTreeMap<String, Running>>,
     tasks: TaskTracker,
     stop: CancellationToken,
+    leave: CancellationToken,
+    ended: broadcast::Sender<String>,
 }
+
+/// How many runs may come to rest while nobody asks for them; who missed some looks at the store.
+const ENDED: usize = 256;
 
 /// A run that is under way in this process.
 #[derive(Clone, Debug)]
@@ -71,6 +78,8 @@ pub enum Order {
         /// What of it.
         only: Chosen,
     },
+    /// Goes on with a run whose process is gone.
+    Resume(String),
     /// Writes what is held, on somebody's yes.
     Held {
         /// Channels or prices.
@@ -118,6 +127,8 @@ impl Jobs {
             running: Mutex::default(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
+            leave: CancellationToken::new(),
+            ended: broadcast::Sender::new(ENDED),
         }))
     }
 
@@ -165,6 +176,11 @@ impl Jobs {
         work.await.unwrap_or(Err(EngineError::Stopping))
     }
 
+    /// The ids of runs as they come to rest here: planned, or over.
+    pub fn ended(&self) -> broadcast::Receiver<String> {
+        self.0.ended.subscribe()
+    }
+
     /// The run, if this process works on it.
     pub fn running(&self, run_id: &str) -> Option<Running> {
         self.lock().get(run_id).cloned()
@@ -186,8 +202,10 @@ impl Jobs {
         }
     }
 
-    /// Ends every job early and returns when the last is through. No new one begins.
+    /// Stops every job where it is and returns when the last is through: writes under way are finished and journaled.
+    /// The runs do not end; whoever is there next goes on with them. No new one begins.
     pub async fn stop(&self) {
+        self.0.leave.cancel();
         self.0.stop.cancel();
         self.0.tasks.close();
         self.0.tasks.wait().await;
@@ -220,6 +238,7 @@ impl Jobs {
     fn watch(&self) -> Watch {
         Watch {
             cancel: self.0.stop.child_token(),
+            leave: self.0.leave.clone(),
             ..Watch::default()
         }
     }
@@ -248,6 +267,10 @@ impl Jobs {
             .instrument(span)
             .await;
         drop(entry);
+        if let Ok(run) = &done {
+            // Nobody need listen.
+            let _nobody = self.0.ended.send(run.id.clone());
+        }
         done
     }
 
@@ -256,7 +279,7 @@ impl Jobs {
             Order::Models(..) => Subject::Models,
             Order::Prices(..) => Subject::Prices,
             Order::Held { subject, .. } => *subject,
-            Order::Apply { run, .. } | Order::Undo { run, .. } => {
+            Order::Apply { run, .. } | Order::Undo { run, .. } | Order::Resume(run) => {
                 self.0.engine.store().run(run).await?.subject
             }
         })
@@ -308,6 +331,7 @@ impl Order {
     /// A choice of nothing is refused, never taken for all.
     fn check(&self) -> Result<(), EngineError> {
         let empty = match self {
+            Self::Resume(_) => false,
             Self::Models(request, _) => request.source == Source::Selected(Vec::new()),
             Self::Prices(request, _) => {
                 request.what == crate::prices::plan::What::Models(Vec::new())
@@ -353,21 +377,29 @@ impl Session {
         by: &str,
         watch: &Watch,
     ) -> Result<Run, EngineError> {
-        let before = Watch {
-            cancel: watch.cancel.clone(),
-            ..Watch::default()
-        };
-        self.carry_on(&before).await?;
+        if !matches!(order, Order::Resume(_)) {
+            let before = Watch {
+                progress: Progress::default(),
+                ..watch.clone()
+            };
+            self.carry_on(&before).await?;
+        }
         match order {
+            Order::Resume(run) => {
+                watch.progress.is_run(&run);
+                self.resume(&run, watch).await
+            }
             Order::Models(request, go) => {
                 let reviewed = self.reviewed_before(&request.source).await?;
-                let run = self.plan(&request, watch).await?;
-                self.go_on(run, go, reviewed, true, by, watch).await
+                let session = self.with_yes_of(go, reviewed, by);
+                let run = session.plan(&request, watch).await?;
+                session.go_on(run, go, reviewed, true, by, watch).await
             }
             Order::Prices(request, go) => {
                 let reviewed = self.prices_reviewed_before().await?;
-                let run = self.plan_prices(&request, watch).await?;
-                self.go_on(run, go, reviewed, true, by, watch).await
+                let session = self.with_yes_of(go, reviewed, by);
+                let run = session.plan_prices(&request, watch).await?;
+                session.go_on(run, go, reviewed, true, by, watch).await
             }
             Order::Apply { run, shown, only } => {
                 let run = self.store().run(&run).await?;
@@ -421,6 +453,14 @@ impl Session {
                 watch.progress.is_run(&run.id);
                 self.go_on(run, go, true, false, by, watch).await
             }
+        }
+    }
+
+    /// The session for a run that is written without another question, so that whoever takes it over knows.
+    fn with_yes_of(&self, go: Go, reviewed: bool, by: &str) -> Session {
+        match go {
+            Go::Writes if reviewed => self.clone().approved_ahead(by),
+            _ => self.clone(),
         }
     }
 

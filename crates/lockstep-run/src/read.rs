@@ -95,6 +95,9 @@ pub(crate) async fn read(
     let (listing, memories) = tokio::select! {
         known = known => known,
         () = watch.cancel.cancelled() => {
+            if watch.leaves() {
+                return Err(EngineError::Stopping);
+            }
             return end(session, run, fence, RunState::Cancelled, None).await;
         }
     };
@@ -191,6 +194,9 @@ pub(crate) async fn read(
     }
     journal.close().await?;
     if watch.cancel.is_cancelled() {
+        if watch.leaves() {
+            return Err(EngineError::Stopping);
+        }
         return end(session, run, fence, RunState::Cancelled, None).await;
     }
 

@@ -135,6 +135,9 @@ impl Session {
             }
         }
         let left = !store.changes_in(run_id, State::Approved).await?.is_empty();
+        if left && watch.leaves() {
+            return Err(EngineError::Stopping);
+        }
         let given_up = watch.cancel.is_cancelled() || resumed == Resumed::OnlyLooks;
         let cancelled = left && failure.is_none() && given_up;
         let state = match outcome(store.counts(run_id).await?, cancelled) {

@@ -78,6 +78,39 @@ fn not_local(error: &std::io::Error) -> StoreError {
     ))
 }
 
+/// The right to serve a database that is a file: of several servers on one, each would take the other's runs for
+/// those of a process that is gone.
+#[derive(Debug)]
+pub struct ServeLock {
+    _file: Option<File>,
+}
+
+impl ServeLock {
+    /// Takes it, or says that somebody has it ([`StoreError::Busy`]). A database server lets any number serve.
+    pub fn try_take(store: &Store) -> Result<Self, StoreError> {
+        let Some(database) = store.path() else {
+            return Ok(Self { _file: None });
+        };
+        let mut file = open::lock_file(database, "serve.lock")?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                return Err(StoreError::Busy {
+                    holder: holder_of(&mut file),
+                });
+            }
+            Err(TryLockError::Error(error)) => return Err(not_local(&error)),
+        }
+        let said = file
+            .set_len(0)
+            .and_then(|()| file.write_all(format!("process {}", std::process::id()).as_bytes()));
+        if let Err(error) = said {
+            tracing::debug!(%error, "a lock file says nothing of its holder");
+        }
+        Ok(Self { _file: Some(file) })
+    }
+}
+
 fn holder_of(file: &mut File) -> String {
     let mut holder = String::new();
     match file.read_to_string(&mut holder) {

@@ -1,6 +1,7 @@
 //! `lockstep serve`: the server, until it is told to stop.
 
 use anyhow::{Context as _, bail};
+use lockstep_store::lock::ServeLock;
 
 use super::args::ServeArgs;
 use super::context::Context;
@@ -26,6 +27,9 @@ pub(crate) async fn serve(context: Context, args: &ServeArgs) -> anyhow::Result<
         );
     }
     let screen = context.screen.clone();
+    let _alone = ServeLock::try_take(context.store()).context(
+        "another `lockstep serve` has this database open; several servers share a PostgreSQL (--database postgres://...)",
+    )?;
     let app = App::new(context.engine, context.file, options);
     let url = app.url(address);
     if !address.ip().is_loopback() && !app.options().secure() {

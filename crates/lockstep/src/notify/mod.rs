@@ -106,19 +106,25 @@ impl Notifier {
     /// When the database fails. What a target fails with is in its [`Delivery`].
     pub(crate) async fn deliver(&self, notices: &[Notice]) -> Result<Vec<Delivery>, StoreError> {
         let targets = self.0.store().notice_targets().await?;
-        let listening = targets.iter().filter(|target| target.enabled);
-        let work = listening.map(|target| self.all_to(target, notices));
+        let mut work = Vec::new();
+        for target in targets.iter().filter(|target| target.enabled) {
+            work.push(self.all_to(target, notices));
+        }
         let mut deliveries = Vec::new();
         for done in join_all(work).await {
             deliveries.extend(done?);
         }
         for notice in notices {
             let kind = notice.notice.kind;
-            let mut of_it = deliveries
-                .iter()
-                .filter(|(sent, _)| *sent == (notice.run_id.as_str(), kind))
-                .peekable();
-            if of_it.peek().is_some() && of_it.all(|(_, delivery)| delivery.error.is_some()) {
+            let mut reached = false;
+            let mut tried = false;
+            for (of, delivery) in &deliveries {
+                if *of == (notice.run_id.clone(), kind) {
+                    tried = true;
+                    reached |= delivery.error.is_none();
+                }
+            }
+            if tried && !reached {
                 let store = self.0.store();
                 store
                     .was_not_told(&notice.site_id, &notice.run_id, kind)
@@ -144,11 +150,11 @@ impl Notifier {
     }
 
     /// One target's notices, one after the other.
-    async fn all_to<'n>(
+    async fn all_to(
         &self,
         target: &NoticeTarget,
-        notices: &'n [Notice],
-    ) -> Result<Vec<((&'n str, NoticeKind), Delivery)>, StoreError> {
+        notices: &[Notice],
+    ) -> Result<Vec<((String, NoticeKind), Delivery)>, StoreError> {
         let mut deliveries = Vec::new();
         for notice in notices {
             let kind = notice.notice.kind;
@@ -163,7 +169,7 @@ impl Notifier {
             if let Some(id) = claimed {
                 let message = Message::of(notice, now);
                 let delivery = self.send(target, kind.code(), &id, &message).await?;
-                deliveries.push(((notice.run_id.as_str(), kind), delivery));
+                deliveries.push(((notice.run_id.clone(), kind), delivery));
             }
         }
         Ok(deliveries)

@@ -6,6 +6,7 @@ pub(crate) mod door;
 pub(crate) mod metrics;
 mod options;
 pub(crate) mod problem;
+mod tending;
 mod tls;
 
 use std::net::{SocketAddr, TcpListener};
@@ -38,6 +39,7 @@ const CONNECTIONS: usize = 512;
 pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
     listener.set_nonblocking(true)?;
     let router = router(&app);
+    tending::begin(&app);
     let handle = Handle::new();
     tokio::spawn({
         let (app, handle) = (app.clone(), handle.clone());

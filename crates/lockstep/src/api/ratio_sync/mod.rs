@@ -103,7 +103,11 @@ fn answered(body: Bytes) -> Response {
 
 /// Whatever was refused before it came to a handler is framed like the rest.
 async fn framed(request: Request, next: Next) -> Response {
-    let answer = next.run(request).await;
+    frame(next.run(request).await)
+}
+
+/// The same answer, framed as the gateway frames it where it is a refusal.
+pub(crate) fn frame(answer: Response) -> Response {
     let status = answer.status();
     let ours = answer.headers().get(header::CONTENT_TYPE) == Some(&JSON);
     if ours || !(status.is_client_error() || status.is_server_error()) {

@@ -22,6 +22,7 @@ use tokio::sync::Semaphore;
 use super::App;
 use super::caller::{Caller, Scope, Who};
 use super::problem::Problem;
+use crate::api::ratio_sync;
 use limits::{Allowance, Tries};
 use password::Passwords;
 
@@ -102,12 +103,7 @@ fn access(path: &str) -> Access {
     if OPEN.contains(&path) || path.starts_with(STATIC) {
         return Access::Open;
     }
-    let mut parts = path.split('/').skip(1);
-    let of_a_site = parts.next() == Some("sites")
-        && parts.next().is_some()
-        && parts.next() == Some("api")
-        && parts.next() == Some("ratio_sync");
-    if of_a_site || path.starts_with("/api/ratio_sync/") {
+    if ratio_sync::is_ours(path) {
         return Access::Own;
     }
     Access::Closed
@@ -124,8 +120,10 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         let seconds = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
         return (seconds, busy.hint("Try again in a second.")).into_response();
     };
+    let own = access(request.uri().path()) == Access::Own;
     match admitted(&app, request).await {
         Ok(request) => next.run(request).await,
+        Err(refused) if own => ratio_sync::frame(*refused),
         Err(refused) => *refused,
     }
 }

@@ -1,0 +1,127 @@
+//! What a server does without being asked: begins scheduled runs, goes on with runs whose process is gone, and tells
+//! what runs found.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lockstep_run::EngineError;
+use lockstep_run::clock::SystemClock;
+use lockstep_run::jobs::{Job, Order};
+use lockstep_run::schedule::Worker;
+use lockstep_store::StoreError;
+use lockstep_store::runs::Run;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::App;
+use crate::notify::{self, Notifier};
+use crate::ordering::Ordering;
+
+/// How often it looks for runs that nobody works on. A lease runs out within 45 s of its holder's end, so a run is taken
+/// over within a minute.
+const LOOKS_EVERY: Duration = Duration::from_secs(5);
+/// A run that could not be gone on with is tried again after this, in milliseconds: what stood in its way may pass.
+const TRIES_EVERY: i64 = 60_000;
+
+/// Begins all of it. It ends with the server.
+pub(crate) fn begin(app: &App) {
+    let orders = Ordering::new(app.store().clone(), app.file().clone());
+    let worker = Worker::new(app.jobs().clone(), orders, Arc::new(SystemClock));
+    let stop = app.stop_token();
+    tokio::spawn(async move { worker.run(stop).await });
+    tokio::spawn(take_over(app.clone()));
+    tokio::spawn(tell(app.clone()));
+}
+
+/// Goes on with runs whose process is gone: one of another machine, or one of this one that was stopped or killed.
+async fn take_over(app: App) {
+    let mut tried = HashMap::new();
+    loop {
+        if let Err(error) = look(&app, &mut tried).await {
+            tracing::warn!(%error, "runs that nobody works on could not be looked for");
+        }
+        tokio::select! {
+            () = app.stopping() => return,
+            () = tokio::time::sleep(LOOKS_EVERY) => {}
+        }
+    }
+}
+
+async fn look(app: &App, tried: &mut HashMap<String, i64>) -> Result<(), StoreError> {
+    let now = app.now();
+    let orphans = app.store().orphaned_runs().await?;
+    tried.retain(|run, _| orphans.iter().any(|orphan| orphan.id == *run));
+    for run in orphans {
+        let early = tried
+            .get(&run.id)
+            .is_some_and(|at| now.saturating_sub(*at) < TRIES_EVERY);
+        // What this process has just begun holds its gateway a moment later.
+        if early || app.jobs().running(&run.id).is_some() {
+            continue;
+        }
+        tried.insert(run.id.clone(), now);
+        tokio::spawn(go_on(app.clone(), run));
+    }
+    Ok(())
+}
+
+async fn go_on(app: App, run: Run) {
+    let orders = Ordering::new(app.store().clone(), app.file().clone());
+    let site = match app.store().site(&run.site_id).await {
+        Ok(site) => site,
+        Err(error) => return tracing::warn!(run = %run.id, %error, "its site is not there"),
+    };
+    let settings = match orders.chosen(&site) {
+        Ok(chosen) => chosen.settings,
+        Err(error) => return tracing::warn!(run = %run.id, %error, "its settings cannot be read"),
+    };
+    let access = match orders.access(site).await {
+        Ok(Some(access)) => access,
+        Ok(None) => return tracing::warn!(run = %run.id, "no token is stored to go on with it"),
+        Err(error) => return tracing::warn!(run = %run.id, %error, "its token cannot be read"),
+    };
+    let job = Job {
+        access,
+        settings,
+        actor: run.actor.clone(),
+        order: Order::Resume(run.id.clone()),
+    };
+    match app.jobs().finish(job).await {
+        Ok(ended) => tracing::info!(run = %ended.id, state = ended.state.code(), "gone on with"),
+        // Somebody else was quicker, or this process is ending.
+        Err(EngineError::Busy(_) | EngineError::Stopping) => {}
+        Err(error) => tracing::warn!(run = %run.id, %error, "could not be gone on with"),
+    }
+}
+
+/// Tells what runs found, as each comes to rest.
+async fn tell(app: App) {
+    let mut ended = app.jobs().ended();
+    let notifier = Notifier::new(app.engine());
+    loop {
+        let run = tokio::select! {
+            () = app.stopping() => return,
+            run = ended.recv() => match run {
+                Ok(run) => run,
+                Err(RecvError::Lagged(missed)) => {
+                    tracing::warn!(missed, "runs ended faster than they were told of");
+                    continue;
+                }
+                Err(RecvError::Closed) => return,
+            },
+        };
+        if let Err(error) = tell_of(&app, &notifier, &run).await {
+            tracing::warn!(%run, %error, "what it found could not be told");
+        }
+    }
+}
+
+async fn tell_of(app: &App, notifier: &Notifier, run_id: &str) -> Result<(), StoreError> {
+    let run = app.store().run(run_id).await?;
+    let site = app.store().site(&run.site_id).await?;
+    let notices = notify::after_run(app.engine(), &site, run_id).await?;
+    for delivery in notifier.deliver(&notices).await? {
+        tracing::debug!(run = %run_id, ?delivery, "told");
+    }
+    Ok(())
+}
