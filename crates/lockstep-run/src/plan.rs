@@ -41,21 +41,17 @@ impl Session {
         let run = match self.interrupted_reading(&wanted, held.fence).await? {
             Some(run) => {
                 let fresh = self.now().saturating_sub(ROW_AGE);
-                for row in store.changes(&run.id).await? {
-                    let refused = row
-                        .failure
-                        .as_ref()
-                        .is_some_and(|failure| failure.kind.whole_gateway());
-                    if row.read_at >= fresh && !refused {
-                        given.rows.insert(row.channel_id, row.into());
-                    }
-                }
+                self.take_as_given(&run, fresh, &mut given).await?;
                 run
             }
             None => store.create_run(wanted, self.now()).await?,
         };
         watch.progress.is_run(&run.id);
         store.start_reading(&run.id, held.fence, self.now()).await?;
+        if let Some(by) = &self.yes {
+            store.approve_ahead(&run.id, held.fence, by).await?;
+        }
+        let _heeding = self.heed(&run.id, watch);
         let scope = Scope {
             settings: request.settings.clone(),
             policy: request.policy,
@@ -68,11 +64,32 @@ impl Session {
         }
         let state = read(self, &run, held.fence, &scope, &given, watch).await?;
         tracing::info!(run = %run.id, state = state.code(), "read");
-        Ok(store.run(&run.id).await?)
+        let run = store.run(&run.id).await?;
+        self.keep_for_write(&run, held);
+        Ok(run)
+    }
+
+    /// Takes the rows that an interrupted reading left since `fresh`, where they tell of the provider.
+    pub(crate) async fn take_as_given(
+        &self,
+        run: &Run,
+        fresh: i64,
+        given: &mut Given,
+    ) -> Result<(), EngineError> {
+        for row in self.store().changes(&run.id).await? {
+            let refused = row
+                .failure
+                .as_ref()
+                .is_some_and(|failure| failure.kind.whole_gateway());
+            if row.read_at >= fresh && !refused {
+                given.rows.insert(row.channel_id, row.into());
+            }
+        }
+        Ok(())
     }
 
     /// The channels of a source, the run they come from, and what needs no asking.
-    async fn select(
+    pub(crate) async fn select(
         &self,
         source: &Source,
     ) -> Result<(Option<Vec<i64>>, Option<String>, Given), EngineError> {

@@ -3,7 +3,7 @@
 use lockstep_core::change::{RunState, Subject};
 use lockstep_store::runs::Run;
 
-use crate::engine::{Session, Watch};
+use crate::engine::{Held, Session, Watch};
 use crate::error::EngineError;
 use crate::plan::PLAN_AGE;
 use crate::write::Resumed;
@@ -14,20 +14,30 @@ impl Session {
     pub async fn carry_on(&self, watch: &Watch) -> Result<Vec<Run>, EngineError> {
         let mut ended = Vec::new();
         for run in self.interrupted_writes().await? {
-            let approved_at = run.approved_at.unwrap_or(run.started_at);
-            let stale = self.now().saturating_sub(approved_at) > PLAN_AGE;
-            let resumed = if stale {
-                Resumed::OnlyLooks
-            } else {
-                Resumed::Writes
-            };
             let held = self.hold().await?;
-            ended.push(match run.subject {
-                Subject::Models => self.carry_on_run(&run.id, &held, resumed, watch).await?,
-                Subject::Prices => self.carry_on_prices(&run.id, &held, resumed, watch).await?,
-            });
+            ended.push(self.carry_on_under(&run, &held, watch).await?);
         }
         Ok(ended)
+    }
+
+    /// Carries on a run that was cut off while it wrote.
+    pub(crate) async fn carry_on_under(
+        &self,
+        run: &Run,
+        held: &Held,
+        watch: &Watch,
+    ) -> Result<Run, EngineError> {
+        let approved_at = run.approved_at.unwrap_or(run.started_at);
+        let stale = self.now().saturating_sub(approved_at) > PLAN_AGE;
+        let resumed = if stale {
+            Resumed::OnlyLooks
+        } else {
+            Resumed::Writes
+        };
+        match run.subject {
+            Subject::Models => self.carry_on_run(&run.id, held, resumed, watch).await,
+            Subject::Prices => self.carry_on_prices(&run.id, held, resumed, watch).await,
+        }
     }
 
     /// The runs of this gateway that were cut off while they wrote.

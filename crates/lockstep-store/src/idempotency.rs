@@ -3,7 +3,7 @@
 use lockstep_core::hash::Digest;
 
 use crate::columns::Columns;
-use crate::sqlite::Row;
+use crate::sql::{self, Row};
 use crate::{Store, StoreError};
 
 /// How long an answer is kept, in milliseconds: a day.
@@ -43,11 +43,11 @@ impl Store {
         let (caller, key, request) = (caller.to_owned(), key.to_owned(), request.clone());
         self.write(move |db| {
             Box::pin(async move {
-                sqlx::query("DELETE FROM idempotency WHERE at < $1")
+                sql::query("DELETE FROM idempotency WHERE at < $1")
                     .bind(now.saturating_sub(KEPT_MS))
                     .execute(&mut *db)
                     .await?;
-                let begun = sqlx::query(
+                let begun = sql::query(
                     "INSERT INTO idempotency (caller, key, request, at) VALUES ($1, $2, $3, $4)
                      ON CONFLICT (caller, key) DO NOTHING",
                 )
@@ -60,7 +60,7 @@ impl Store {
                 if begun.rows_affected() > 0 {
                     return Ok(Begun::Now);
                 }
-                let row = sqlx::query("SELECT * FROM idempotency WHERE caller = $1 AND key = $2")
+                let row = sql::query("SELECT * FROM idempotency WHERE caller = $1 AND key = $2")
                     .bind(&caller)
                     .bind(&key)
                     .fetch_one(db)
@@ -81,7 +81,7 @@ impl Store {
         let (caller, key) = (caller.to_owned(), key.to_owned());
         self.write(move |db| {
             Box::pin(async move {
-                sqlx::query(
+                sql::query(
                     "UPDATE idempotency SET status = $3, body = $4 WHERE caller = $1 AND key = $2",
                 )
                 .bind(caller)
@@ -101,7 +101,7 @@ impl Store {
         let (caller, key) = (caller.to_owned(), key.to_owned());
         self.write(move |db| {
             Box::pin(async move {
-                sqlx::query("DELETE FROM idempotency WHERE caller = $1 AND key = $2")
+                sql::query("DELETE FROM idempotency WHERE caller = $1 AND key = $2")
                     .bind(caller)
                     .bind(key)
                     .execute(db)

@@ -118,6 +118,10 @@ impl Session {
             .await?;
         watch.progress.is_run(&run.id);
         store.start_reading(&run.id, held.fence, self.now()).await?;
+        if let Some(by) = &self.yes {
+            store.approve_ahead(&run.id, held.fence, by).await?;
+        }
+        let _heeding = self.heed(&run.id, watch);
         let steps = 2 + request.collecting.wanted.len();
         watch
             .progress
@@ -160,7 +164,9 @@ impl Session {
         watch
             .progress
             .phase(Phase::Ended, steps, std::time::Duration::ZERO);
-        Ok(store.run(&run.id).await?)
+        let run = store.run(&run.id).await?;
+        self.keep_for_write(&run, held);
+        Ok(run)
     }
 
     /// Readings that a kill cut off changed nothing, and are not worth carrying on: sources answer in seconds.

@@ -4,6 +4,8 @@
 
 mod brakes;
 mod cancelled;
+#[path = "../../../lockstep-store/tests/cluster/mod.rs"]
+mod cluster;
 mod doors;
 mod exclusive;
 mod faults;
@@ -15,6 +17,8 @@ mod oracle;
 mod pace;
 mod prices;
 mod recorded;
+mod replicas;
+mod resumed;
 mod retried;
 mod seen;
 mod sick;

@@ -8,7 +8,7 @@ use super::rows::{Rows, keep_holds};
 use super::{Holds, Planned, Requests};
 use crate::changes::ChangeRow;
 use crate::columns::big;
-use crate::{Store, StoreError, events, memory, tally};
+use crate::{Store, StoreError, events, memory, sql, tally};
 
 impl Store {
     /// Takes over a run under a newer fence without changing its state: to write a run that was approved, to cancel
@@ -34,7 +34,7 @@ impl Store {
                 if run.state == RunState::Reading {
                     return Ok(());
                 }
-                sqlx::query("UPDATE run SET state = $2 WHERE id = $1")
+                sql::query("UPDATE run SET state = $2 WHERE id = $1")
                     .bind(&run_id)
                     .bind(RunState::Reading.code())
                     .execute(&mut *db)
@@ -46,13 +46,37 @@ impl Store {
         .await
     }
 
+    /// Remembers who said yes to what the run will plan, so that whoever resumes it may write it. It is not approved by
+    /// that: [`Run::approved_at`](crate::runs::Run::approved_at) stays empty until its plan is.
+    pub async fn approve_ahead(
+        &self,
+        run_id: &str,
+        fence: i64,
+        by: &str,
+    ) -> Result<(), StoreError> {
+        let (run_id, by) = (run_id.to_owned(), by.to_owned());
+        self.write(move |db| {
+            Box::pin(async move {
+                let run = enter(db, &run_id, fence, Requests::default()).await?;
+                run.be(&[RunState::Queued, RunState::Reading], "queued or reading")?;
+                sql::query("UPDATE run SET approved_by = $2 WHERE id = $1")
+                    .bind(&run_id)
+                    .bind(by)
+                    .execute(db)
+                    .await?;
+                Ok(())
+            })
+        })
+        .await
+    }
+
     /// Records how many channels the run is about, as soon as that is known.
     pub async fn set_total(&self, run_id: &str, fence: i64, total: u64) -> Result<(), StoreError> {
         let run_id = run_id.to_owned();
         self.write(move |db| {
             Box::pin(async move {
                 enter(db, &run_id, fence, Requests::default()).await?;
-                sqlx::query("UPDATE run SET total = $2 WHERE id = $1")
+                sql::query("UPDATE run SET total = $2 WHERE id = $1")
                     .bind(&run_id)
                     .bind(big(total))
                     .execute(db)
@@ -163,7 +187,7 @@ impl Store {
                 if planned.holds != Holds::Leave {
                     keep_holds(db, &run, planned.holds == Holds::Renew, now).await?;
                 }
-                sqlx::query(
+                sql::query(
                     "UPDATE run SET state = $2, plan_hash = $3, total = $4, planned_at = $5 WHERE id = $1",
                 )
                 .bind(&run_id)

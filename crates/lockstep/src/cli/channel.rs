@@ -281,7 +281,7 @@ async fn set(context: &Context, site: &Site, args: &ChannelSetArgs) -> anyhow::R
 
 async fn release(context: &Context, site: &Site, id: i64, names: &[String]) -> anyhow::Result<()> {
     let store = context.store();
-    let _alone = context.engine.alone(site)?;
+    let _alone = context.engine.alone(site).await?;
     let mut memory = store
         .memories(&site.id)
         .await?

@@ -2,15 +2,17 @@
 
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use lockstep_core::settings::Settings;
 use lockstep_core::site::GatewayUrl;
 use lockstep_run::clock::SystemClock;
 use lockstep_run::{Engine, SiteAccess};
+use lockstep_store::leases::LeaseTimes;
 use lockstep_store::sites::{Site, SiteEdit};
-use lockstep_store::{KeySource, Store};
+use lockstep_store::{KeySource, Location, Store};
 use secrecy::SecretString;
 
 use super::args::{Global, Target};
@@ -23,6 +25,17 @@ const TOKEN: &str = "LOCKSTEP_TOKEN";
 const URL: &str = "LOCKSTEP_URL";
 const USER_ID: &str = "LOCKSTEP_USER_ID";
 const SITE: &str = "LOCKSTEP_SITE";
+const LEASE_MS: &str = "LOCKSTEP_LEASE_MS";
+
+/// The store of this program, to be closed at its end: what is given back then must not be cut off.
+static OPENED: OnceLock<Store> = OnceLock::new();
+
+/// Ends the use of the store, if one was opened.
+pub(crate) async fn close() {
+    if let Some(store) = OPENED.get() {
+        store.close().await;
+    }
+}
 
 /// What a verb is given.
 pub(crate) struct Context {
@@ -35,12 +48,19 @@ impl Context {
     /// Reads the configuration and opens the store.
     pub(crate) async fn open(global: Global) -> anyhow::Result<Self> {
         let file = File::read(global.config.as_deref())?;
-        let path = database_path(&global, &file)?;
+        let location = database_path(&global, &file)?;
         let key = match global.key_file.clone().or_else(|| file.key_file.clone()) {
             Some(path) => KeySource::File(path),
+            None if location.file().is_none() => {
+                KeySource::File(data_folder()?.join("lockstep.key"))
+            }
             None => KeySource::FileBeside,
         };
-        let store = Store::open(&path, key).await?;
+        let mut store = Store::open(location, key).await?;
+        if let Some(times) = lease_times()? {
+            store = store.with_lease_times(times);
+        }
+        let _first = OPENED.set(store.clone());
         Self::over(store, &global, file)
     }
 
@@ -154,16 +174,32 @@ impl Target {
 }
 
 /// Where the database is: flag, environment, file, the system's data folder.
-fn database_path(global: &Global, file: &File) -> anyhow::Result<PathBuf> {
-    if let Some(path) = global.database.clone().or_else(|| file.database.clone()) {
-        if path.to_string_lossy().starts_with("postgres") {
-            bail!("PostgreSQL is not in this version; give the path of a SQLite file");
-        }
-        return Ok(path);
+fn database_path(global: &Global, file: &File) -> anyhow::Result<Location> {
+    let Some(path) = global.database.clone().or_else(|| file.database.clone()) else {
+        return Ok(data_folder()?.join("lockstep.db").into());
+    };
+    match path.to_str() {
+        Some(text) => Ok(Location::parse(text)?),
+        None => Ok(path.into()),
     }
+}
+
+/// Where the database, and the key to a database on a server, are unless something else is said.
+fn data_folder() -> anyhow::Result<PathBuf> {
     let folder = dirs::data_dir()
         .context("this system names no data folder; give --database or LOCKSTEP_DATABASE")?;
-    Ok(folder.join("lockstep").join("lockstep.db"))
+    Ok(folder.join("lockstep"))
+}
+
+/// How long leases on PostgreSQL hold, where `LOCKSTEP_LEASE_MS` says so: every replica must be told the same.
+fn lease_times() -> anyhow::Result<Option<LeaseTimes>> {
+    let Some(text) = variable(LEASE_MS) else {
+        return Ok(None);
+    };
+    match text.parse() {
+        Ok(ms) if ms >= 300 => Ok(Some(LeaseTimes::of(Duration::from_millis(ms)))),
+        _ => bail!("{LEASE_MS} is a number of milliseconds from 300 on, and `{text}` is none"),
+    }
 }
 
 /// A variable of the environment, if it is not blank.

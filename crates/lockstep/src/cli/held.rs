@@ -192,7 +192,7 @@ async fn answer_channels(
             en::reason(&hold.reason).message
         );
     }
-    let _alone = context.engine.alone(site)?;
+    let _alone = context.engine.alone(site).await?;
     answer::answer(context.store(), &site.id, ids, answer).await?;
     told(context, ids, answer)
 }

@@ -49,7 +49,9 @@ pub(crate) async fn main() -> ExitCode {
     };
     start_log(cli.global.verbose);
     let screen = Screen::new(cli.global.json, cli.global.quiet, cli.global.verbose);
-    match dispatch(cli).await {
+    let done = dispatch(cli).await;
+    context::close().await;
+    match done {
         Ok(exit) => exit.into(),
         Err(error) => {
             let (message, hint) = match error.downcast_ref() {

@@ -17,10 +17,14 @@ use crate::tester::{NOW, held_price, planned_prices, price_run};
 static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
 /// The key under which the samples' tokens were encrypted.
-const KEY: &str = "5555555555555555555555555555555555555555555555555555555555555555";
+pub(crate) const KEY: &str = "5555555555555555555555555555555555555555555555555555555555555555";
 
 /// The rows that each schema brought.
-const ROWS: [&str; 2] = [include_str!("0001.sql"), include_str!("0002.sql")];
+pub(crate) const ROWS: [&str; 3] = [
+    include_str!("0001.sql"),
+    include_str!("0002.sql"),
+    include_str!("0003.sql"),
+];
 
 /// A database of a released schema with rows in each table, opened by this program.
 async fn opened(folder: &Path, version: usize) -> Store {
@@ -29,9 +33,8 @@ async fn opened(folder: &Path, version: usize) -> Store {
         .filename(&path)
         .create_if_missing(true);
     let pool = SqlitePool::connect_with(options).await.expect("a database");
-    let to = i64::try_from(version).expect("a version");
-    MIGRATIONS.run_to(to, &pool).await.expect("the schema");
-    for rows in &ROWS[..version] {
+    for (to, rows) in (1..).zip(&ROWS[..version]) {
+        MIGRATIONS.run_to(to, &pool).await.expect("the schema");
         sqlx::raw_sql(*rows).execute(&pool).await.expect("the rows");
     }
     pool.close().await;
@@ -107,7 +110,7 @@ async fn a_database_of_schema_1_is_read_whole() {
     assert!(store.lease_holds(&site.url, 4).await.expect("asked"));
 
     // As it was lies beside it, and what it could not hold before it can hold now.
-    assert!(folder.path().join("lockstep.db.before-2").exists());
+    assert!(folder.path().join("lockstep.db.before-3").exists());
     let rows = vec![held_price("a", "9")];
     let run = planned_prices(&store, price_run(&site), rows, Holds::Renew, NOW).await;
     assert_eq!(store.counts(&run.id).await.expect("counts").held, 1);
@@ -155,4 +158,21 @@ async fn a_database_of_schema_2_is_read_whole() {
     assert_eq!(seen["a"].first_seen, 1_790_000_000_010);
     let accepted = store.accepted(&site.id).await.expect("accepted");
     assert_eq!(accepted["a"].kind(), Some(Kind::Expression));
+}
+
+#[tokio::test]
+async fn a_database_of_schema_3_is_read_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(folder.path(), 3).await;
+    let asked = store.cancel_asked("r2").await.expect("asked");
+    assert_eq!(asked.as_deref(), Some("ann"));
+    assert_eq!(store.events_end().await.expect("the end"), 7);
+    let events = store.events_since(0, 9).await.expect("events");
+    assert_eq!((events.len(), events[0].feed), (1, 7));
+    // Events of before have no place in the feed, and new ones come after all.
+    let site = store.site_by_name("main").await.expect("a site");
+    planned_prices(&store, price_run(&site), Vec::new(), Holds::Leave, NOW).await;
+    let events = store.events_since(7, 9).await.expect("events");
+    assert_eq!(events.first().map(|event| event.feed), Some(8));
+    assert!(store.lease_holds(&site.url, 5).await.expect("asked"));
 }

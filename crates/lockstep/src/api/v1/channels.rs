@@ -380,7 +380,7 @@ async fn release(
     }
     known(&app, &site, channel).await?;
     {
-        let _alone = app.engine().alone(&site)?;
+        let _alone = app.engine().alone(&site).await?;
         let mut memory = memory(&app, &site, channel).await?;
         let mut mistakes = Vec::new();
         for name in &release.names {

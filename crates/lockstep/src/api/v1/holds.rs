@@ -175,7 +175,7 @@ async fn decide(
         let run = orders::start(&app, &caller, access, settings, order).await?;
         return Ok(started(&app, &site, &run).await?.into_response());
     }
-    let _alone = app.engine().alone(&site)?;
+    let _alone = app.engine().alone(&site).await?;
     match subject {
         Subject::Models => {
             let kind = answer.answer.of_channels();

@@ -324,7 +324,7 @@ async fn remove(
         )
         .hint("Add `?confirm=` with the site's name. Its runs, holds and history go with it."));
     }
-    let _alone = app.engine().alone(&site)?;
+    let _alone = app.engine().alone(&site).await?;
     app.store().remove_site(&site.id).await?;
     Ok(StatusCode::NO_CONTENT)
 }

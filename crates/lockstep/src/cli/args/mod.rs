@@ -40,11 +40,12 @@ pub(crate) struct Cli {
 /// Flags that every verb takes.
 #[derive(Clone, Debug, Args)]
 pub(crate) struct Global {
-    /// The database file [default: lockstep.db in the system's data folder]
+    /// The database: a file, or postgres://USER@HOST/NAME [default: lockstep.db in the system's data folder]
     #[arg(
         long,
         global = true,
         env = "LOCKSTEP_DATABASE",
+        hide_env_values = true,
         value_name = "PATH",
         help_heading = "Everywhere"
     )]

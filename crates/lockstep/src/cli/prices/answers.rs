@@ -75,7 +75,7 @@ async fn remember(
     field: Option<Field>,
     kind: &AnswerKind,
 ) -> anyhow::Result<()> {
-    let _alone = context.engine.alone(site)?;
+    let _alone = context.engine.alone(site).await?;
     let answers = models
         .iter()
         .map(|model| PriceAnswer {
@@ -129,7 +129,7 @@ async fn keep_kind(
 }
 
 async fn unlock(context: &Context, site: &Site, models: &[String]) -> anyhow::Result<Exit> {
-    let _alone = context.engine.alone(site)?;
+    let _alone = context.engine.alone(site).await?;
     for model in models {
         let gone = context
             .store()

@@ -252,7 +252,7 @@ async fn a_gateway_in_other_hands_is_busy_and_says_whose() {
     let (_gateway, tester) = start(healthy()).await;
     let planned = tester.run(all(true)).await;
     let site = tester.app.store().site_by_name("main").await.expect("the site");
-    let held = tester.app.engine().acting_as("somebody else").alone(&site).expect("it is free");
+    let held = tester.app.engine().acting_as("somebody else").alone(&site).await.expect("it is free");
     let apply = format!("{RUNS}/{}/apply", id(&planned));
     for (path, body) in [(RUNS, all(true)), (apply.as_str(), json!({"plan": planned["plan"]}))] {
         let busy = tester.post(path, body).await;

@@ -1,0 +1,105 @@
+//! Taking over: a run whose process is gone is brought to its end under its own id, by whoever finds it.
+
+use lockstep_core::change::{RunState, Subject};
+use lockstep_core::failure::{Failure, FailureKind};
+use lockstep_store::runs::Run;
+
+use crate::engine::{Held, Session, Source, Watch};
+use crate::error::EngineError;
+use crate::prices::review::PriceApproval;
+use crate::read::{Given, ROW_AGE, read};
+use crate::review::{Approval, HELD, UNDO};
+
+impl Session {
+    /// Goes on with a run of this gateway that nobody works on, from the step that it had reached. What it was to do is in
+    /// its row: a reading of model lists is read on, and one that was to be written without another question is written.
+    /// What is not in its row, the sources of a price run say, cannot be asked for again: such a run is cancelled, and
+    /// changed nothing.
+    ///
+    /// A run that is over, or waits for an approval, comes back as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Busy`] when somebody has the gateway after all, and whatever keeps a plan from being written.
+    pub async fn resume(&self, run_id: &str, watch: &Watch) -> Result<Run, EngineError> {
+        let held = self.hold().await?;
+        // Only now nobody else changes it.
+        let run = self.store().run(run_id).await?;
+        let run = match run.state {
+            RunState::Queued | RunState::Reading => self.read_on(&run, &held, watch).await?,
+            RunState::Writing => return self.carry_on_under(&run, &held, watch).await,
+            _ => run,
+        };
+        self.keep_for_write(&run, held);
+        match (&run.approved_by, run.state) {
+            (Some(by), RunState::Planned) if run.go_on => self.write_ahead(&run, by, watch).await,
+            _ => Ok(run),
+        }
+    }
+
+    /// Reads on, and plans.
+    async fn read_on(&self, run: &Run, held: &Held, watch: &Watch) -> Result<Run, EngineError> {
+        let store = self.store();
+        store.start_reading(&run.id, held.fence, self.now()).await?;
+        let lost = match run.subject {
+            Subject::Prices => Some(
+                "its process ended while it read, and what the sources said is gone with it; run it again",
+            ),
+            Subject::Models if run.trigger == UNDO => {
+                Some("its process ended before the undo was planned; run it again")
+            }
+            Subject::Models if run.policy_hash != store.policy_hash(&run.site_id).await? => Some(
+                "its process ended while it read, and policies or rules changed since; run it again",
+            ),
+            Subject::Models => None,
+        };
+        if let Some(lost) = lost {
+            let failure = Failure::new(FailureKind::Record, lost);
+            let state = RunState::Cancelled;
+            self.end(run, held.fence, state, Some(failure)).await?;
+            return Ok(store.run(&run.id).await?);
+        }
+        let _heeding = self.heed(&run.id, watch);
+        let mut given = match run.trigger.as_str() {
+            HELD => {
+                let source = Source::Held(run.selection.clone());
+                match self.select(&source).await {
+                    Ok((_, _, given)) => given,
+                    Err(error) => {
+                        let state = RunState::Cancelled;
+                        self.end(run, held.fence, state, None).await?;
+                        return Err(error);
+                    }
+                }
+            }
+            _ => Given::default(),
+        };
+        let fresh = self.now().saturating_sub(ROW_AGE);
+        self.take_as_given(run, fresh, &mut given).await?;
+        let scope = self.scope_of(run).await?;
+        let state = read(self, run, held.fence, &scope, &given, watch).await?;
+        tracing::info!(run = %run.id, state = state.code(), "read on");
+        Ok(store.run(&run.id).await?)
+    }
+
+    /// Writes what was said yes to before it was planned.
+    async fn write_ahead(&self, run: &Run, by: &str, watch: &Watch) -> Result<Run, EngineError> {
+        match run.subject {
+            Subject::Models => {
+                let approval = Approval {
+                    only: None,
+                    by: by.to_owned(),
+                    rebases: true,
+                };
+                self.write(&run.id, &approval, watch).await
+            }
+            Subject::Prices => {
+                let approval = PriceApproval {
+                    only: None,
+                    by: by.to_owned(),
+                };
+                self.write_prices(&run.id, &approval, watch).await
+            }
+        }
+    }
+}

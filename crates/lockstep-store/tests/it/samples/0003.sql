@@ -1,0 +1,13 @@
+INSERT INTO person VALUES ('ann', '$argon2id$', 1790000000020);
+INSERT INTO session VALUES ('h1', 'ann', 1790000000020, 1790000000021);
+INSERT INTO sign_in_link VALUES ('h2', 1790000000022);
+INSERT INTO token VALUES ('t1', 'script', 'h3', 'read plan', 'ann', 1790000000020, NULL, NULL);
+INSERT INTO idempotency VALUES ('ann', 'k1', 'digest', 200, '{}', 1790000000020);
+INSERT INTO deed VALUES ('d1', 's1', 1790000000020, 'ann', 'site_edited', '{}');
+INSERT INTO schedule VALUES ('s1', 'models', '{}', 1790000000030, NULL, NULL);
+INSERT INTO notice VALUES ('s1', 'failed', 'digest', '{}', 1790000000020, NULL);
+INSERT INTO notice_sent VALUES ('n1', 'target', 's1', 'failed', 1790000000020, 1, NULL);
+UPDATE lease SET fence = 5, expires_at = 1790000000050;
+UPDATE run SET cancelled_by = 'ann' WHERE id = 'r2';
+UPDATE feed SET last = 7;
+INSERT INTO event (run_id, seq, at, kind, data, feed) VALUES ('r2', 1, 1790000000020, 'run_state', '{"state":"done"}', 7);
