@@ -3,8 +3,8 @@
 use lockstep_core::hash::Digest;
 
 use crate::columns::Columns;
-use crate::sql::Row;
-use crate::{Store, StoreError, sql};
+use crate::sql::{self, Row};
+use crate::{Store, StoreError};
 
 /// How long an answer is kept, in milliseconds: a day.
 const KEPT_MS: i64 = 86_400_000;

@@ -11,7 +11,7 @@ use crate::prices::{PriceRow, rows as price_rows};
 use crate::runs::{self, Run};
 use crate::sql::{QueryBuilder, Row};
 use crate::status::{ItemStatus, RunCounts};
-use crate::{Store, StoreError, sql, tally};
+use crate::{Store, StoreError, tally};
 
 /// Which runs are meant. What is `None` or empty excludes none.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +67,7 @@ impl Store {
         // One transaction, so that a run and its counts are of the same moment.
         let mut db = self.readers().begin().await?;
         let mut query = QueryBuilder::new("SELECT r.* FROM run r WHERE r.site_id = ");
-        query.push_bind(site_id.to_owned());
+        query.push_bind(site_id);
         if let Some(subject) = filter.subject {
             query.push(" AND r.subject = ").push_bind(subject.code());
         }
@@ -133,7 +133,7 @@ impl Store {
             "SELECT c.run_id, c.channel_id, c.channel_name, c.provider_kind, c.provider_url, c.state, \
              CAST(CASE WHEN c.hold IS NULL THEN 0 ELSE 1 END AS BIGINT) AS held FROM change c WHERE c.run_id = ",
         );
-        query.push_bind(run_id.to_owned());
+        query.push_bind(run_id);
         if let Some(text) = search {
             let part = like(text);
             query
@@ -141,13 +141,19 @@ impl Store {
                 .push_bind(part.clone());
             for column in [
                 " ESCAPE '\\' OR CAST(c.channel_id AS TEXT) LIKE ",
-                " ESCAPE '\\' OR LOWER(COALESCE(c.failure, '')) LIKE ",
-                " ESCAPE '\\' OR LOWER(COALESCE(c.hold, '')) LIKE ",
                 " ESCAPE '\\' OR EXISTS (SELECT 1 FROM blob b WHERE (b.hash = c.before_hash OR b.hash = c.after_hash) AND LOWER(b.text) LIKE ",
             ] {
                 query.push(column).push_bind(part.clone());
             }
-            query.push(" ESCAPE '\\'))");
+            // A code is looked for whole, as a value of the JSON that it is stored in: its keys are no codes.
+            let code = like(&format!(":\"{text}\""));
+            for column in [
+                " ESCAPE '\\') OR COALESCE(c.failure, '') LIKE ",
+                " ESCAPE '\\' OR COALESCE(c.hold, '') LIKE ",
+            ] {
+                query.push(column).push_bind(code.clone());
+            }
+            query.push(" ESCAPE '\\')");
         }
         query.push(" ORDER BY c.channel_id");
         let rows = query
@@ -169,7 +175,7 @@ impl Store {
             "SELECT p.model, p.state, CAST(MAX(CASE WHEN p.hold IS NULL THEN 0 ELSE 1 END) AS BIGINT) AS held \
              FROM price_change p WHERE p.run_id = ",
         );
-        query.push_bind(run_id.to_owned());
+        query.push_bind(run_id);
         if let Some(text) = search {
             let part = like(text);
             query
@@ -178,7 +184,7 @@ impl Store {
             query.push(
                 " ESCAPE '\\' OR p.model IN (SELECT s.model FROM price_change s WHERE s.run_id = ",
             );
-            query.push_bind(run_id.to_owned());
+            query.push_bind(run_id);
             query
                 .push(" AND LOWER(COALESCE(s.source, '')) LIKE ")
                 .push_bind(part);
@@ -219,9 +225,7 @@ impl Store {
         let mut found = Vec::with_capacity(channels.len());
         for some in channels.chunks(ROWS_PER_STATEMENT) {
             let mut query = QueryBuilder::new(&change_rows::select("c.run_id = "));
-            query
-                .push_bind(run_id.to_owned())
-                .push(" AND c.channel_id IN (");
+            query.push_bind(run_id).push(" AND c.channel_id IN (");
             let mut ids = query.separated(", ");
             for id in some {
                 ids.push_bind(*id);
@@ -245,7 +249,7 @@ impl Store {
         let mut found = Vec::new();
         for some in models.chunks(ROWS_PER_STATEMENT) {
             let mut query = QueryBuilder::new(&price_rows::select("c.run_id = "));
-            query.push_bind(run_id.to_owned()).push(" AND c.model IN (");
+            query.push_bind(run_id).push(" AND c.model IN (");
             let mut names = query.separated(", ");
             for name in some {
                 names.push_bind(name.clone());
@@ -257,47 +261,6 @@ impl Store {
         }
         found.sort_by(|one, other| (&one.model, one.field).cmp(&(&other.model, other.field)));
         Ok(found)
-    }
-
-    /// Runs of all sites that are under way, or that began, were planned or ended then or later; oldest first.
-    pub async fn runs_since(&self, since: i64) -> Result<Vec<Run>, StoreError> {
-        let rows = sql::query(
-            "SELECT * FROM run WHERE state IN ('queued', 'reading', 'writing')
-             OR started_at >= $1 OR planned_at >= $1 OR ended_at >= $1 ORDER BY id",
-        )
-        .bind(since)
-        .fetch_all(self.readers())
-        .await?;
-        rows.iter().map(runs::from_row).collect()
-    }
-
-    /// The number of the run's newest event; 0 where it has none.
-    pub async fn newest_event(&self, run_id: &str) -> Result<i64, StoreError> {
-        Ok(
-            sql::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM event WHERE run_id = $1")
-                .bind(run_id)
-                .fetch_one(self.readers())
-                .await?,
-        )
-    }
-
-    /// Leaves word that a run is to end early; whoever works on it looks. Returns whether it is under way.
-    pub async fn ask_to_end(&self, run_id: &str, by: &str) -> Result<bool, StoreError> {
-        let (run_id, by) = (run_id.to_owned(), by.to_owned());
-        self.write(move |db| {
-            Box::pin(async move {
-                let asked = sql::query(
-                    "UPDATE run SET cancelled_by = $2
-                     WHERE id = $1 AND state IN ('queued', 'reading', 'writing')",
-                )
-                .bind(run_id)
-                .bind(by)
-                .execute(db)
-                .await?;
-                Ok(asked.rows_affected() > 0)
-            })
-        })
-        .await
     }
 }
 

@@ -1,6 +1,7 @@
 //! Lists of runs, and of what is in a run.
 
 use lockstep_core::change::{RunState, State, Subject};
+use lockstep_core::prices::field::Field;
 use lockstep_store::Store;
 use lockstep_store::listing::RunFilter;
 use lockstep_store::status::ItemStatus;
@@ -11,7 +12,7 @@ use crate::tester::{NOW, held, new_run, planned, planned_prices, price, price_ru
 pub(crate) async fn runs_are_found_by_what_they_are_and_what_is_in_them(store: &Store) {
     let site = site(store).await;
     let lists = planned(store, &site, vec![row(7, State::Ready)], NOW).await;
-    let prices = vec![price("GPT-5_mini", State::Ready)];
+    let prices = vec![price("GPT-5_mini", Field::ModelRatio, State::Ready)];
     let new = price_run(&site);
     let prices = planned_prices(store, new, prices, Holds::Renew, NOW + 10).await;
     let newest = new_run(&site);
@@ -81,7 +82,11 @@ pub(crate) async fn heads_of_a_run_have_the_status_of_its_rows(store: &Store) {
     assert_eq!(ids("channel 100").await, [100]);
     // Only a row that is ready has the name `c` to come.
     assert_eq!(ids("b,c").await, [40, 41]);
-    assert!(ids("_").await.is_empty());
+    let held = ids("too_many_removed").await;
+    assert_eq!(held.len(), State::ALL.len(), "{held:?}");
+    for none in ["_", "too_many", "code", "%"] {
+        assert!(ids(none).await.is_empty(), "{none}");
+    }
     let some = store
         .changes_of(&run.id, &[41, 0, 999])
         .await
@@ -92,9 +97,9 @@ pub(crate) async fn heads_of_a_run_have_the_status_of_its_rows(store: &Store) {
 pub(crate) async fn heads_of_models_have_the_status_of_all_their_values(store: &Store) {
     let site = site(store).await;
     let rows = vec![
-        price("a", State::Ready),
-        price("b", State::Failed),
-        price("c", State::Same),
+        price("a", Field::ModelRatio, State::Ready),
+        price("b", Field::ModelRatio, State::Failed),
+        price("c", Field::ModelRatio, State::Same),
     ];
     let run = planned_prices(store, price_run(&site), rows, Holds::Renew, NOW).await;
     let heads = store.model_heads(&run.id, None).await.expect("heads");

@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::str::FromStr;
 use std::time::Duration;
 
 use axum::Extension;
@@ -21,7 +20,7 @@ use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::hub::{Found, From, Hub, Told, Topic, ends};
+use super::hub::{Found, Hub, Told, Topic, ends};
 use super::runs::found;
 use crate::api::extract::{Path, Query};
 use crate::server::App;
@@ -64,7 +63,7 @@ async fn of_run(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Problem> {
     let (_, run) = found(&app, &site, &run).await?;
-    let last: i64 = resumed(&headers, after)?.unwrap_or(0);
+    let last = resumed(&headers, after)?.unwrap_or(0);
     let topic = Topic::Run(run.id.clone());
     let mut listener = Listener::new(&app, hub, topic, last);
     // Its state was read before its events, so of a run that was over all of them are there.
@@ -90,16 +89,15 @@ async fn of_all(
     headers: HeaderMap,
 ) -> Result<Sse<impl Stream<Item = Result<Sent, Infallible>>>, Problem> {
     let from = match resumed(&headers, after)? {
-        Some(position) => position,
-        None => hub.feed().end(app.now()).await?,
+        Some(last) => last,
+        None => hub.end().await?,
     };
-    let mut listener = Listener::new(&app, hub, Topic::All, 0);
-    listener.from.position = from;
+    let mut listener = Listener::new(&app, hub, Topic::All, from);
     listener.catch_up().await?;
     Ok(stream(listener))
 }
 
-fn resumed<T: FromStr>(headers: &HeaderMap, after: After) -> Result<Option<T>, Problem> {
+fn resumed(headers: &HeaderMap, after: After) -> Result<Option<i64>, Problem> {
     let header = headers.get("last-event-id");
     let text = match header {
         Some(header) => header.to_str().ok().map(str::to_owned),
@@ -116,11 +114,10 @@ fn resumed<T: FromStr>(headers: &HeaderMap, after: After) -> Result<Option<T>, P
 
 /// Somebody who listens, and what he was told.
 struct Listener {
-    app: App,
     hub: Hub,
     topic: Topic,
-    /// What he was told last.
-    from: From,
+    /// The number of the event that he was told last.
+    last: i64,
     /// What is still to be told to him.
     ready: VecDeque<Sent>,
     heard: Option<Receiver<Found>>,
@@ -130,16 +127,12 @@ struct Listener {
 }
 
 impl Listener {
-    fn new(app: &App, hub: Hub, topic: Topic, seq: i64) -> Self {
+    fn new(app: &App, hub: Hub, topic: Topic, last: i64) -> Self {
         Self {
             stop: app.stop_token(),
-            app: app.clone(),
             hub,
             topic,
-            from: From {
-                seq,
-                ..From::default()
-            },
+            last,
             ready: VecDeque::new(),
             heard: None,
             over: false,
@@ -151,7 +144,7 @@ impl Listener {
     async fn catch_up(&mut self) -> Result<(), StoreError> {
         self.read().await?;
         if self.heard.is_none() && !self.over {
-            self.heard = Some(self.hub.listen(&self.topic, self.from.clone()));
+            self.heard = Some(self.hub.listen(&self.topic, self.last));
             self.read().await?;
             for progress in self.hub.now(&self.topic) {
                 let sent = Sent::default().event("progress").data(progress);
@@ -162,42 +155,22 @@ impl Listener {
     }
 
     async fn read(&mut self) -> Result<(), StoreError> {
-        let feed = self.hub.feed();
-        match &self.topic {
-            Topic::Run(run) => {
-                let events = feed.of_run(run, self.from.seq).await?;
-                for event in events {
-                    self.tell(&Told::of(event));
-                }
-            }
-            Topic::All => {
-                let (events, next) = feed.after(&self.from.position, self.app.now()).await?;
-                for event in events {
-                    self.tell(&Told::of(event));
-                }
-                self.from.position = next;
-            }
+        for event in self.hub.read(&self.topic, self.last).await? {
+            self.tell(&Told::of(event));
         }
         Ok(())
     }
 
     /// Tells one event, unless he knows it.
     fn tell(&mut self, told: &Told) {
-        let event = &told.event;
-        let id = match self.topic {
-            Topic::Run(_) if event.seq <= self.from.seq => return,
-            Topic::All if self.from.position.has(event) => return,
-            Topic::Run(_) => {
-                self.over |= ends(event);
-                self.from.seq = event.seq;
-                event.seq.to_string()
-            }
-            Topic::All => {
-                self.from.position.told(event);
-                self.from.position.to_string()
-            }
-        };
-        let sent = Sent::default().id(id).event(event.kind.code());
+        let number = self.topic.number(&told.event);
+        if number <= self.last {
+            return;
+        }
+        self.last = number;
+        self.over |= self.topic != Topic::All && ends(&told.event);
+        let sent = Sent::default().id(number.to_string());
+        let sent = sent.event(told.event.kind.code());
         self.ready.push_back(sent.data(&*told.json));
     }
 
@@ -236,11 +209,11 @@ impl Listener {
     }
 
     async fn hear(&mut self, found: &Found) -> Option<()> {
-        let gap = match (&self.topic, found.events.first()) {
-            (Topic::Run(_), Some(first)) => first.event.seq > self.from.seq + 1,
-            _ => false,
-        };
-        if gap {
+        let next = found
+            .events
+            .first()
+            .map(|told| self.topic.number(&told.event));
+        if next.is_some_and(|next| next > self.last + 1) {
             self.read().await.ok()?;
         }
         for told in found.events.iter() {
@@ -249,9 +222,6 @@ impl Listener {
         for progress in found.progress.iter() {
             let sent = Sent::default().event("progress").data(progress);
             self.ready.push_back(sent);
-        }
-        if let Some(position) = &found.position {
-            self.from.position.reached(position);
         }
         self.over |= found.over;
         Some(())

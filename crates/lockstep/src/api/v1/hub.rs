@@ -7,11 +7,12 @@ use std::time::Duration;
 use lockstep_core::change::RunState;
 use lockstep_run::jobs::Running;
 use lockstep_run::progress::Phase;
+use lockstep_store::StoreError;
 use lockstep_store::events::{Event, EventKind};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
 
-use super::feed::{Feed, Polled, Position};
+use super::feed::{Feed, Polled};
 use crate::server::App;
 use crate::view::json as form;
 
@@ -29,6 +30,16 @@ pub(crate) enum Topic {
     All,
 }
 
+impl Topic {
+    /// The event's number among those that are listened to.
+    pub(crate) fn number(&self, event: &Event) -> i64 {
+        match self {
+            Self::Run(_) => event.seq,
+            Self::All => event.feed,
+        }
+    }
+}
+
 /// What one look found that was not there before.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Found {
@@ -36,8 +47,6 @@ pub(crate) struct Found {
     pub(crate) events: Arc<[Told]>,
     /// How far runs of this process are, each as JSON, where that changed.
     pub(crate) progress: Arc<[String]>,
-    /// Of all runs: the position after these events.
-    pub(crate) position: Option<Position>,
     /// Whether the run is over.
     pub(crate) over: bool,
 }
@@ -69,13 +78,13 @@ impl Hub {
         }
     }
 
-    /// Where events come from.
-    pub(crate) fn feed(&self) -> &dyn Feed {
-        &*self.feed
+    /// The number of the newest event of all runs.
+    pub(crate) async fn end(&self) -> Result<i64, StoreError> {
+        self.feed.end().await
     }
 
-    /// Listens. `from` is where the task begins, should there be none yet.
-    pub(crate) fn listen(&self, topic: &Topic, from: From) -> broadcast::Receiver<Found> {
+    /// Listens. `from` is the number of the last event that is known: there the task begins, should there be none yet.
+    pub(crate) fn listen(&self, topic: &Topic, from: i64) -> broadcast::Receiver<Found> {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(sender) = looks.get(topic) {
             return sender.subscribe();
@@ -113,7 +122,7 @@ impl Hub {
     }
 
     /// Looks until nobody listens or the run is over.
-    async fn look(&self, topic: &Topic, mut from: From, sender: &broadcast::Sender<Found>) {
+    async fn look(&self, topic: &Topic, mut from: i64, sender: &broadcast::Sender<Found>) {
         let mut told = HashMap::new();
         loop {
             tokio::time::sleep(LOOK).await;
@@ -136,7 +145,6 @@ impl Hub {
             let found = Found {
                 events: events.into_iter().map(Told::of).collect(),
                 progress: progress.into(),
-                position: (*topic == Topic::All).then(|| from.position.clone()),
                 over,
             };
             // Nobody may be there any more; the next look finds that.
@@ -147,22 +155,17 @@ impl Hub {
         }
     }
 
-    async fn new_events(
-        &self,
-        topic: &Topic,
-        from: &mut From,
-    ) -> Result<Vec<Event>, lockstep_store::StoreError> {
+    async fn new_events(&self, topic: &Topic, from: &mut i64) -> Result<Vec<Event>, StoreError> {
+        let events = self.read(topic, *from).await?;
+        *from = events.last().map_or(*from, |event| topic.number(event));
+        Ok(events)
+    }
+
+    /// The events after a number, in order.
+    pub(crate) async fn read(&self, topic: &Topic, after: i64) -> Result<Vec<Event>, StoreError> {
         match topic {
-            Topic::Run(run) => {
-                let events = self.feed.of_run(run, from.seq).await?;
-                from.seq = events.last().map_or(from.seq, |event| event.seq);
-                Ok(events)
-            }
-            Topic::All => {
-                let (events, next) = self.feed.after(&from.position, self.app.now()).await?;
-                from.position = next;
-                Ok(events)
-            }
+            Topic::Run(run) => self.feed.of_run(run, after).await,
+            Topic::All => self.feed.of_all(after).await,
         }
     }
 
@@ -189,15 +192,6 @@ impl Hub {
         }
         moved
     }
-}
-
-/// Where a look begins: a number in one run, or a position in all.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct From {
-    /// The number of the last event that is known.
-    pub(crate) seq: i64,
-    /// The position that is known.
-    pub(crate) position: Position,
 }
 
 impl Told {

@@ -456,9 +456,10 @@ async fn cancel(
     if run.state == RunState::Writing || run.go_on {
         orders::may_write(&caller)?;
     }
+    // A plan that waits would keep the word and end as soon as it is applied.
+    let under_way = run.state != RunState::Planned || app.jobs().running(&run.id).is_some();
     // Another process may work on it; whoever does looks whether somebody asked.
-    let asked = app.store().ask_to_end(&run.id, &caller.actor()).await?;
-    if !app.jobs().cancel(&run.id) && !asked {
+    if !under_way || !app.store().ask_to_cancel(&run.id, &caller.actor()).await? {
         return Err(Problem::new(
             StatusCode::CONFLICT,
             "not_running",
@@ -468,6 +469,7 @@ async fn cancel(
             "A plan that is not wanted needs no end: it cannot be applied any more after a day.",
         ));
     }
+    app.jobs().cancel(&run.id);
     Ok((
         StatusCode::ACCEPTED,
         Json(head(&app, &site, &run.id).await?),

@@ -390,6 +390,7 @@ async fn a_gateway_in_other_hands_is_busy_and_says_whose() {
         .engine()
         .acting_as("somebody else")
         .alone(&site)
+        .await
         .expect("it is free");
     let apply = format!("{RUNS}/{}/apply", id(&planned));
     for (path, body) in [
