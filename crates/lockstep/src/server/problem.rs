@@ -25,9 +25,9 @@ pub(crate) struct Problem {
     #[serde(skip_serializing_if = "Option::is_none")]
     hint: Option<String>,
     /// Every mistake of the request, where it has several places to have them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
     #[schema(required = false)]
-    errors: Vec<Mistake>,
+    errors: Box<[Mistake]>,
     /// After how many seconds it is worth another try: the header `Retry-After`.
     #[serde(skip)]
     #[schema(ignore)]
@@ -52,7 +52,7 @@ impl Problem {
             code,
             title: title.into(),
             hint: None,
-            errors: Vec::new(),
+            errors: Box::default(),
             retry_after: None,
         }
     }
@@ -67,7 +67,7 @@ impl Problem {
     /// The same with every mistake by its field.
     #[must_use]
     pub(crate) fn mistakes(mut self, errors: Vec<Mistake>) -> Self {
-        self.errors = errors;
+        self.errors = errors.into();
         self
     }
 

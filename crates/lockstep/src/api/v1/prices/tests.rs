@@ -485,6 +485,7 @@ async fn what_a_plan_proposes_and_what_was_written_is_told() {
     let approval = PriceApproval {
         only: Some(vec!["birch".to_owned()]),
         by: "tests".to_owned(),
+        rebases: false,
     };
     session
         .write_prices(&run.id, &approval, &Watch::default())
