@@ -102,4 +102,10 @@ on_both! {
     runs::runs_without_a_holder_are_found,
     texts::every_text_reads_back_as_it_was,
     dropped::a_dropped_future_leaves_no_half_transaction,
+    people::a_link_sets_a_password_once_and_ends_every_session,
+    people::a_link_out_of_time_does_nothing,
+    people::another_password_ends_the_sessions_but_one,
+    people::a_session_is_over_without_use_and_in_all,
+    people::a_token_of_a_program_is_found_by_its_digest_and_removed,
+    people::deeds_come_newest_first_by_site_and_kind_in_pages,
 }

@@ -3,6 +3,7 @@
 pub(crate) mod extract;
 mod health;
 mod orders;
+mod signin;
 mod v1;
 
 use utoipa_axum::router::OpenApiRouter;
@@ -13,5 +14,6 @@ use crate::server::App;
 pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(health::routes())
+        .nest("/api/v1", signin::routes())
         .nest("/api/v1", v1::routes(app))
 }

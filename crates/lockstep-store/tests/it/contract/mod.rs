@@ -8,6 +8,7 @@ pub(crate) mod idempotency;
 pub(crate) mod leases;
 pub(crate) mod listing;
 pub(crate) mod overrides;
+pub(crate) mod people;
 pub(crate) mod price_holds;
 pub(crate) mod price_memory;
 pub(crate) mod price_steps;

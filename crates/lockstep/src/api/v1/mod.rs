@@ -14,6 +14,7 @@ mod settings;
 mod sites;
 #[cfg(test)]
 mod tests;
+mod tokens;
 
 use axum::{Extension, middleware};
 use utoipa_axum::router::OpenApiRouter;
@@ -30,6 +31,7 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
         .merge(runs::routes())
         .merge(holds::routes())
         .merge(events::routes())
+        .merge(tokens::routes())
         .merge(openapi::routes())
         .layer(Extension(Hub::new(app.clone())))
         .layer(middleware::from_fn_with_state(
