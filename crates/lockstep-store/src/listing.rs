@@ -80,7 +80,9 @@ impl Store {
             query.push(")");
         }
         if let Some(trigger) = &filter.trigger {
-            query.push(" AND r.started_by = ").push_bind(trigger.clone());
+            query
+                .push(" AND r.started_by = ")
+                .push_bind(trigger.clone());
         }
         if let Some(from) = filter.from {
             query.push(" AND r.started_at >= ").push_bind(from);
@@ -104,12 +106,10 @@ impl Store {
             query.push(" ESCAPE '\\') OR EXISTS (SELECT 1 FROM price_change p WHERE p.run_id = r.id AND LOWER(p.model) LIKE ");
             query.push_bind(part).push(" ESCAPE '\\'))");
         }
-        query.push(" ORDER BY r.id DESC LIMIT ").push_bind(i64::from(limit));
-        let rows = query
-            .build()
-            .persistent(false)
-            .fetch_all(&mut db)
-            .await?;
+        query
+            .push(" ORDER BY r.id DESC LIMIT ")
+            .push_bind(i64::from(limit));
+        let rows = query.build().persistent(false).fetch_all(&mut db).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
             let run = runs::from_row(row)?;
@@ -136,7 +136,9 @@ impl Store {
         query.push_bind(run_id);
         if let Some(text) = search {
             let part = like(text);
-            query.push(" AND (LOWER(c.channel_name) LIKE ").push_bind(part.clone());
+            query
+                .push(" AND (LOWER(c.channel_name) LIKE ")
+                .push_bind(part.clone());
             for column in [
                 " ESCAPE '\\' OR CAST(c.channel_id AS TEXT) LIKE ",
                 " ESCAPE '\\' OR EXISTS (SELECT 1 FROM blob b WHERE (b.hash = c.before_hash OR b.hash = c.after_hash) AND LOWER(b.text) LIKE ",
@@ -176,12 +178,16 @@ impl Store {
         query.push_bind(run_id);
         if let Some(text) = search {
             let part = like(text);
-            query.push(" AND (LOWER(p.model) LIKE ").push_bind(part.clone());
+            query
+                .push(" AND (LOWER(p.model) LIKE ")
+                .push_bind(part.clone());
             query.push(
                 " ESCAPE '\\' OR p.model IN (SELECT s.model FROM price_change s WHERE s.run_id = ",
             );
             query.push_bind(run_id);
-            query.push(" AND LOWER(COALESCE(s.source, '')) LIKE ").push_bind(part);
+            query
+                .push(" AND LOWER(COALESCE(s.source, '')) LIKE ")
+                .push_bind(part);
             query.push(" ESCAPE '\\'))");
         }
         query.push(" GROUP BY p.model, p.state ORDER BY p.model, p.state");

@@ -92,14 +92,23 @@ pub(crate) fn settings(
         };
         set(&mut settings, key, &value);
     }
-    mistakes.extend(in_file.into_iter().map(|(field, message)| Mistake { field, message }));
+    mistakes.extend(
+        in_file
+            .into_iter()
+            .map(|(field, message)| Mistake { field, message }),
+    );
     if settings.pace == PaceMode::Unlimited {
         mistakes.push(unlimited());
     }
     let policy = given
         .get("policy")
         .cloned()
-        .or_else(|| environment.iter().find(|(key, _)| *key == "policy").map(|(_, text)| text.clone()))
+        .or_else(|| {
+            environment
+                .iter()
+                .find(|(key, _)| *key == "policy")
+                .map(|(_, text)| text.clone())
+        })
         .and_then(|text| parse_policy(&text).ok());
     if !mistakes.is_empty() {
         return Err(bad_settings(mistakes));
@@ -119,7 +128,9 @@ pub(crate) fn settings(
 
 /// All the mistakes of settings.
 pub(crate) fn bad_settings(mistakes: Vec<Mistake>) -> Problem {
-    let first = mistakes.first().map_or_else(String::new, |mistake| mistake.message.clone());
+    let first = mistakes
+        .first()
+        .map_or_else(String::new, |mistake| mistake.message.clone());
     Problem::new(StatusCode::BAD_REQUEST, "bad_setting", first)
         .hint("`errors` has every mistake; GET /api/v1/sites/{site}/settings tells what each setting can be.")
         .mistakes(mistakes)

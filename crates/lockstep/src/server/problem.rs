@@ -116,11 +116,6 @@ impl Problem {
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
-
-    /// What happened.
-    pub(crate) fn title(&self) -> &str {
-        &self.title
-    }
 }
 
 impl IntoResponse for Problem {

@@ -22,7 +22,10 @@ pub(crate) async fn a_request_is_begun_once_and_its_answer_is_kept_for_a_day(sto
         status: 202,
         body: Some("{}".to_owned()),
     };
-    store.keep_answer("a", "k", answer.clone()).await.expect("kept");
+    store
+        .keep_answer("a", "k", answer.clone())
+        .await
+        .expect("kept");
     assert_eq!(begin("a", &one, 8).await, Begun::Done(answer));
     store.forget_request("b", "k").await.expect("forgotten");
     assert_eq!(begin("b", &one, 9).await, Begun::Now);

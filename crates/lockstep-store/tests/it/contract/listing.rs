@@ -68,7 +68,10 @@ pub(crate) async fn heads_of_a_run_have_the_status_of_its_rows(store: &Store) {
     let whole = store.changes(&run.id).await.expect("changes");
     assert_eq!(heads.len(), whole.len());
     for (head, row) in heads.iter().zip(&whole) {
-        assert_eq!((head.channel_id, head.status), (row.channel_id, row.status()));
+        assert_eq!(
+            (head.channel_id, head.status),
+            (row.channel_id, row.status())
+        );
         assert_eq!(head.provider, row.provider);
     }
     let ids = async |text: &str| -> Vec<i64> {
@@ -84,7 +87,10 @@ pub(crate) async fn heads_of_a_run_have_the_status_of_its_rows(store: &Store) {
     for none in ["_", "too_many", "code", "%"] {
         assert!(ids(none).await.is_empty(), "{none}");
     }
-    let some = store.changes_of(&run.id, &[41, 0, 999]).await.expect("changes");
+    let some = store
+        .changes_of(&run.id, &[41, 0, 999])
+        .await
+        .expect("changes");
     assert_eq!(some, [whole[0].clone(), whole[9].clone()]);
 }
 
@@ -109,7 +115,10 @@ pub(crate) async fn heads_of_models_have_the_status_of_all_their_values(store: &
             ("c", ItemStatus::Success)
         ]
     );
-    let none = store.model_heads(&run.id, Some("zzz")).await.expect("heads");
+    let none = store
+        .model_heads(&run.id, Some("zzz"))
+        .await
+        .expect("heads");
     assert!(none.is_empty());
     let names = ["c", "a"].map(str::to_owned);
     let some = store.price_rows_of(&run.id, &names).await.expect("rows");

@@ -254,9 +254,17 @@ async fn list(
             || channel.provider.base_url.contains(&text)
             || channel.id.to_string() == text;
         named
-            && wanted.status.as_deref().is_none_or(|status| status == channel.status)
-            && wanted.policy.as_deref().is_none_or(|policy| policy == channel.policy)
-            && provider.as_ref().is_none_or(|provider| *provider == channel.provider.base_url)
+            && wanted
+                .status
+                .as_deref()
+                .is_none_or(|status| status == channel.status)
+            && wanted
+                .policy
+                .as_deref()
+                .is_none_or(|policy| policy == channel.policy)
+            && provider
+                .as_ref()
+                .is_none_or(|provider| *provider == channel.provider.base_url)
     };
     let mut channels: Vec<Channel> = latest(&app, &site)
         .await?
@@ -376,7 +384,9 @@ async fn release(
 ) -> Result<Json<ChannelInFull>, Problem> {
     let site = orders::site(&app, &site).await?;
     if release.names.is_empty() {
-        return Err(Problem::bad_request("no name was chosen").hint("Name at least one in `names`."));
+        return Err(
+            Problem::bad_request("no name was chosen").hint("Name at least one in `names`.")
+        );
     }
     known(&app, &site, channel).await?;
     {
@@ -605,7 +615,9 @@ impl Own {
         };
         let texts = |patterns: &[Pattern]| {
             let patterns = patterns.iter();
-            patterns.map(|pattern| pattern.as_str().to_owned()).collect()
+            patterns
+                .map(|pattern| pattern.as_str().to_owned())
+                .collect()
         };
         Self {
             policy: own.policy.map(|policy| policy.code().to_owned()),
@@ -650,9 +662,11 @@ impl Own {
             }
         }
         if !mistakes.is_empty() {
-            return Err(Problem::bad_request("what a channel has of its own cannot be taken")
-                .hint("`errors` has every mistake.")
-                .mistakes(mistakes));
+            return Err(
+                Problem::bad_request("what a channel has of its own cannot be taken")
+                    .hint("`errors` has every mistake.")
+                    .mistakes(mistakes),
+            );
         }
         let names = |texts: Vec<String>| -> Vec<String> {
             let texts = texts.into_iter().map(|text| text.trim().to_owned());

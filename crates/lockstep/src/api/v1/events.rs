@@ -209,7 +209,10 @@ impl Listener {
     }
 
     async fn hear(&mut self, found: &Found) -> Option<()> {
-        let next = found.events.first().map(|told| self.topic.number(&told.event));
+        let next = found
+            .events
+            .first()
+            .map(|told| self.topic.number(&told.event));
         if next.is_some_and(|next| next > self.last + 1) {
             self.read().await.ok()?;
         }

@@ -157,8 +157,10 @@ async fn decide(
     let subject = match (answer.channels.is_empty(), answer.models.is_empty()) {
         (true, true) => return Err(lockstep_run::EngineError::EmptySelection.into()),
         (false, false) => {
-            return Err(Problem::bad_request("channels and models are answered apart")
-                .hint("Send one request for the channels and one for the models."));
+            return Err(
+                Problem::bad_request("channels and models are answered apart")
+                    .hint("Send one request for the channels and one for the models."),
+            );
         }
         (false, true) => Subject::Models,
         (true, false) => Subject::Prices,
@@ -213,7 +215,10 @@ async fn waiting(
             None => wrong("channels", format!("nothing is held on channel {id}")),
             Some(hold) if allow && !hold.reason.code.can_be_allowed() => {
                 let said = en::reason(&hold.reason).message;
-                wrong("channels", format!("channel {id}: {said}. That cannot be allowed for good"));
+                wrong(
+                    "channels",
+                    format!("channel {id}: {said}. That cannot be allowed for good"),
+                );
             }
             Some(_) => {}
         }
@@ -223,7 +228,10 @@ async fn waiting(
             None => wrong("models", format!("nothing is held of `{model}`")),
             Some(hold) if allow && !hold.reason.code.can_be_allowed() => {
                 let said = en::reason(&hold.reason).message;
-                wrong("models", format!("{model}: {said}. That cannot be allowed for good"));
+                wrong(
+                    "models",
+                    format!("{model}: {said}. That cannot be allowed for good"),
+                );
             }
             Some(_) => {}
         }

@@ -106,7 +106,11 @@ impl Hub {
     fn forget(&self, topic: &Topic, sender: &broadcast::Sender<Found>, over: bool) -> bool {
         let mut looks = self.looks.lock().unwrap_or_else(PoisonError::into_inner);
         let ends = over || sender.receiver_count() == 0;
-        if ends && looks.get(topic).is_some_and(|other| other.same_channel(sender)) {
+        if ends
+            && looks
+                .get(topic)
+                .is_some_and(|other| other.same_channel(sender))
+        {
             looks.remove(topic);
         }
         ends
@@ -170,7 +174,10 @@ impl Hub {
         let running: Vec<(String, Running)> = match topic {
             Topic::Run(run) => {
                 let running = self.app.jobs().running(run);
-                running.map(|running| (run.clone(), running)).into_iter().collect()
+                running
+                    .map(|running| (run.clone(), running))
+                    .into_iter()
+                    .collect()
             }
             Topic::All => self.app.jobs().all().into_iter().collect(),
         };

@@ -85,7 +85,10 @@ async fn keyed(
     let method = parts.method.as_str().as_bytes();
     let digest = Digest::of([method, address.as_bytes(), body.as_ref()]);
     let store = app.store().clone();
-    match store.begin_request(&caller, &key, &digest, app.now()).await? {
+    match store
+        .begin_request(&caller, &key, &digest, app.now())
+        .await?
+    {
         Begun::Now => {}
         Begun::Done(answer) => return replayed(answer),
         Begun::Before(at) => return Err(unfinished(app.now().saturating_sub(at))),

@@ -20,7 +20,10 @@ pub(crate) fn of(document: &Value) -> String {
     page.push_str("<nav><ul>\n");
     for tag in by_tag.keys() {
         let tag = escaped(tag);
-        put(&mut page, format_args!("<li><a href=\"#{tag}\">{tag}</a></li>\n"));
+        put(
+            &mut page,
+            format_args!("<li><a href=\"#{tag}\">{tag}</a></li>\n"),
+        );
     }
     page.push_str("<li><a href=\"#sign-in\">sign-in</a></li><li><a href=\"#schemas\">schemas</a></li></ul></nav>\n");
     page.push_str("<section id=\"sign-in\"><h2>sign-in</h2><dl>\n");
@@ -31,7 +34,10 @@ pub(crate) fn of(document: &Value) -> String {
     page.push_str("</dl></section>\n");
     for (tag, operations) in &by_tag {
         let tag = escaped(tag);
-        put(&mut page, format_args!("<section id=\"{tag}\"><h2>{tag}</h2>\n"));
+        put(
+            &mut page,
+            format_args!("<section id=\"{tag}\"><h2>{tag}</h2>\n"),
+        );
         for (path, method, operation) in operations {
             self::operation(&mut page, path, method, operation);
         }

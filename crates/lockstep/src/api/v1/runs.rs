@@ -316,10 +316,7 @@ async fn list(
         .await?;
     let more = found.len() > count as usize;
     found.truncate(count as usize);
-    let next = found
-        .last()
-        .filter(|_| more)
-        .map(|(run, _)| run.id.clone());
+    let next = found.last().filter(|_| more).map(|(run, _)| run.id.clone());
     let now = app.now();
     Ok(Json(Runs {
         runs: found
@@ -395,7 +392,9 @@ async fn items(
         }
         About::Prices => {
             if wanted.sort == Some(Sort::Id) {
-                return Err(Problem::bad_request("models have no id; sort them by `name`"));
+                return Err(Problem::bad_request(
+                    "models have no id; sort them by `name`",
+                ));
             }
             let mut heads = store.model_heads(&run.id, search).await?;
             heads.retain(|head| meant(head.status));
@@ -432,7 +431,9 @@ impl WantedItems {
             .map(|text| {
                 ALL.into_iter()
                     .find(|status| status.code() == text)
-                    .ok_or_else(|| Problem::bad_request(format!("`{text}` is no status of an item")))
+                    .ok_or_else(|| {
+                        Problem::bad_request(format!("`{text}` is no status of an item"))
+                    })
             })
             .collect()
     }
@@ -462,10 +463,15 @@ async fn cancel(
             "not_running",
             format!("run {} is {} and not under way", run.id, run.state.code()),
         )
-        .hint("A plan that is not wanted needs no end: it cannot be applied any more after a day."));
+        .hint(
+            "A plan that is not wanted needs no end: it cannot be applied any more after a day.",
+        ));
     }
     app.jobs().cancel(&run.id);
-    Ok((StatusCode::ACCEPTED, Json(head(&app, &site, &run.id).await?)))
+    Ok((
+        StatusCode::ACCEPTED,
+        Json(head(&app, &site, &run.id).await?),
+    ))
 }
 
 /// Writes a planned run: the yes to the plan that was seen.

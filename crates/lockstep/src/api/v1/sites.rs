@@ -196,7 +196,10 @@ async fn add(
     };
     let store = app.store();
     let known = store.sites().await?;
-    if known.iter().any(|site| site.name.as_ref() == Some(&new.name)) {
+    if known
+        .iter()
+        .any(|site| site.name.as_ref() == Some(&new.name))
+    {
         return Err(lockstep_store::StoreError::Conflict(new.name).into());
     }
     if !new.untested {
@@ -270,7 +273,10 @@ async fn edit(
     if let Some(text) = &change.user_id {
         user_id(&mut mistakes, text);
     }
-    networks(&mut mistakes, change.allow_private.as_deref().unwrap_or(&[]));
+    networks(
+        &mut mistakes,
+        change.allow_private.as_deref().unwrap_or(&[]),
+    );
     let token = token(&mut mistakes, change.token.as_deref());
     let elsewhere = url.as_ref().is_some_and(|url| *url != site.url);
     if elsewhere && site.has_token && change.token.is_none() {

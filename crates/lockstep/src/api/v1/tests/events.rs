@@ -28,8 +28,7 @@ struct Listener {
 
 impl Listener {
     async fn at(tester: &Tester, path: &str, last: Option<&str>) -> Self {
-        let headers: Vec<(&str, &str)> =
-            last.map(|id| ("last-event-id", id)).into_iter().collect();
+        let headers: Vec<(&str, &str)> = last.map(|id| ("last-event-id", id)).into_iter().collect();
         let answer = tester.raw(Method::GET, path, vec![], &headers).await;
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/event-stream");
@@ -47,7 +46,9 @@ impl Listener {
                 self.text = rest;
                 let field = |name: &str| {
                     let mut lines = event.lines();
-                    lines.find_map(|line| line.strip_prefix(name)).map(str::to_owned)
+                    lines
+                        .find_map(|line| line.strip_prefix(name))
+                        .map(str::to_owned)
                 };
                 if event.starts_with(':') {
                     continue;
@@ -61,7 +62,8 @@ impl Listener {
             }
             let chunk = tokio::time::timeout(PATIENCE, self.stream.next()).await;
             let chunk = chunk.expect("something comes")?.expect("it is read");
-            self.text.push_str(std::str::from_utf8(&chunk).expect("a text"));
+            self.text
+                .push_str(std::str::from_utf8(&chunk).expect("a text"));
         }
     }
 
@@ -92,7 +94,10 @@ async fn a_listener_hears_what_was_and_what_happens_and_the_end() {
     let mut first = Listener::at(&tester, &events, None).await;
     let mut before = Vec::new();
     // What was: up to the plan. The listener is there when the run goes on.
-    while before.last().is_none_or(|got: &Got| got.data["state"] != "planned") {
+    while before
+        .last()
+        .is_none_or(|got: &Got| got.data["state"] != "planned")
+    {
         before.push(first.next().await.expect("an event"));
     }
     let yes = json!({"plan": run["plan"]});
@@ -108,8 +113,15 @@ async fn a_listener_hears_what_was_and_what_happens_and_the_end() {
     let whole: Vec<i64> = (1..=i64::try_from(heard.len()).expect("few")).collect();
     assert_eq!(ids, whole, "each once, in order, without a gap");
     let last = heard.last().expect("events");
-    assert_eq!((last.kind.as_str(), &last.data["state"]), ("run_state", &json!("done")));
-    assert!(heard.iter().any(|got| got.kind == "item" && got.data["channel_id"] == 1));
+    assert_eq!(
+        (last.kind.as_str(), &last.data["state"]),
+        ("run_state", &json!("done"))
+    );
+    assert!(
+        heard
+            .iter()
+            .any(|got| got.kind == "item" && got.data["channel_id"] == 1)
+    );
     assert!(heard.iter().all(|got| got.data["run"] == run["run"]));
     // Whoever comes later hears the same, from where he was.
     let all = Listener::at(&tester, &events, None).await.all().await;
@@ -119,7 +131,10 @@ async fn a_listener_hears_what_was_and_what_happens_and_the_end() {
     let rest = Listener::at(&tester, &format!("{events}?after=3"), None).await;
     assert_eq!(rest.all().await.len(), heard.len() - 3 + 1);
     let seen = heard.len().to_string();
-    let nothing = Listener::at(&tester, &events, Some(&seen)).await.all().await;
+    let nothing = Listener::at(&tester, &events, Some(&seen))
+        .await
+        .all()
+        .await;
     assert_eq!(nothing.len(), 1, "the end alone");
 }
 
@@ -131,14 +146,20 @@ async fn whoever_listens_to_all_hears_every_run_and_goes_on_where_he_was() {
     let mut listener = Listener::at(&tester, "/api/v1/events", None).await;
     let run = planned(&tester).await;
     let mut heard = Vec::new();
-    while heard.last().is_none_or(|got: &Got| got.data["state"] != "planned") {
+    while heard
+        .last()
+        .is_none_or(|got: &Got| got.data["state"] != "planned")
+    {
         let got = listener.next().await.expect("an event");
         assert_ne!(got.data["run"], before["run"], "that was before");
         if got.kind != "progress" {
             heard.push(got);
         }
     }
-    let seqs: Vec<i64> = heard.iter().filter_map(|got| got.data["seq"].as_i64()).collect();
+    let seqs: Vec<i64> = heard
+        .iter()
+        .filter_map(|got| got.data["seq"].as_i64())
+        .collect();
     assert!(seqs.is_sorted() && seqs.first() == Some(&1), "{seqs:?}");
     drop(listener);
     let third = planned(&tester).await;
@@ -159,7 +180,10 @@ async fn whoever_listens_to_all_hears_every_run_and_goes_on_where_he_was() {
         let some = rest.iter().filter(|got| got.data["run"] == run["run"]);
         some.map(|got| got.data["seq"].clone()).collect()
     };
-    let missed: Vec<Value> = heard[3..].iter().map(|got| got.data["seq"].clone()).collect();
+    let missed: Vec<Value> = heard[3..]
+        .iter()
+        .map(|got| got.data["seq"].clone())
+        .collect();
     assert_eq!(of(&run), missed);
     assert_eq!(of(&third).first(), Some(&json!(1)));
     assert!(of(&before).is_empty());
@@ -191,6 +215,9 @@ async fn many_listeners_hear_the_same_and_all_end_when_the_server_stops() {
     let waiting = Listener::at(&tester, &path, None).await;
     tester.app.stop();
     let heard = waiting.all().await;
-    assert!(heard.iter().all(|got| got.kind != "end"), "that run is not over");
+    assert!(
+        heard.iter().all(|got| got.kind != "end"),
+        "that run is not over"
+    );
     all.all().await;
 }

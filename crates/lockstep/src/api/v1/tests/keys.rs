@@ -36,15 +36,24 @@ async fn a_run_that_is_asked_for_twice_is_started_once() {
     assert_eq!(again.status, 202);
     assert_eq!(again.headers["idempotency-replayed"], "true");
     assert_eq!(again.body, first.body);
-    assert_eq!(again.headers[header::LOCATION], first.headers[header::LOCATION]);
+    assert_eq!(
+        again.headers[header::LOCATION],
+        first.headers[header::LOCATION]
+    );
     let mut other = body.clone();
     other["plan_only"] = json!(false);
     let reused = ask(other, "k1").await;
-    assert_eq!((reused.status.as_u16(), &reused.body["code"]), (422, &json!("key_reused")));
+    assert_eq!(
+        (reused.status.as_u16(), &reused.body["code"]),
+        (422, &json!("key_reused"))
+    );
     tester
         .until(first.body["run"].as_str().expect("an id"), &["planned"])
         .await;
-    assert_eq!(tester.get(RUNS).await.body["runs"].as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        tester.get(RUNS).await.body["runs"].as_array().map(Vec::len),
+        Some(1)
+    );
     // A key is its caller's: somebody else's same word is another key.
     let planner = Tester::over(tester.app.clone(), Scope::Plan);
     let theirs = planner
@@ -80,15 +89,28 @@ async fn a_request_that_is_still_being_done_is_not_done_again() {
             .await
             .expect("it is begun");
         let answer = tester
-            .send(Method::PATCH, path, Some(sent.clone()), &[("idempotency-key", key)])
+            .send(
+                Method::PATCH,
+                path,
+                Some(sent.clone()),
+                &[("idempotency-key", key)],
+            )
             .await;
         assert_eq!(answer.status, 409);
         assert_eq!(answer.body["code"], code);
-        assert_eq!(answer.headers.contains_key(header::RETRY_AFTER), key == "now");
+        assert_eq!(
+            answer.headers.contains_key(header::RETRY_AFTER),
+            key == "now"
+        );
     }
     let long = "k".repeat(201);
     let refused = tester
-        .send(Method::PATCH, path, Some(sent), &[("idempotency-key", &long)])
+        .send(
+            Method::PATCH,
+            path,
+            Some(sent),
+            &[("idempotency-key", &long)],
+        )
         .await;
     assert_eq!(refused.status, 400);
 }
@@ -159,10 +181,18 @@ async fn what_came_to_nothing_may_be_sent_again_and_what_is_not_kept_is_not_done
         assert_eq!(count(), times, "{path}");
     }
     for _ in 0..2 {
-        assert_eq!(send(&router, Method::GET, "/looks", "k").await.status(), 200);
+        assert_eq!(
+            send(&router, Method::GET, "/looks", "k").await.status(),
+            200
+        );
     }
     assert_eq!(count(), 2, "looking is done as often as asked");
-    assert_eq!(send(&router, Method::DELETE, "/fine", "/fine").await.status(), 422);
+    assert_eq!(
+        send(&router, Method::DELETE, "/fine", "/fine")
+            .await
+            .status(),
+        422
+    );
 }
 
 #[tokio::test]

@@ -61,7 +61,10 @@ async fn every_reference_of_the_document_leads_somewhere() {
         let pointer = place.strip_prefix('#').expect("in this document");
         assert!(document.pointer(pointer).is_some(), "{place}");
     }
-    for (name, schema) in document["components"]["schemas"].as_object().expect("schemas") {
+    for (name, schema) in document["components"]["schemas"]
+        .as_object()
+        .expect("schemas")
+    {
         let whole = json!({"allOf": [schema], "components": document["components"]});
         jsonschema::meta::validate(&whole).unwrap_or_else(|error| panic!("{name}: {error}"));
     }
@@ -84,7 +87,10 @@ fn references(value: &Value, places: &mut Vec<String>) {
 async fn the_page_has_every_route_and_nothing_from_elsewhere() {
     let tester = Tester::new().await;
     let answer = tester.raw(Method::GET, "/api/v1/docs", vec![], &[]).await;
-    assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+    assert_eq!(
+        answer.headers()[header::CONTENT_TYPE],
+        "text/html; charset=utf-8"
+    );
     let page = String::from_utf8(whole(answer).await.to_vec()).expect("a text");
     for word in ["<script", "<link", "src=", "http://", "https://", "<style"] {
         assert!(!page.contains(word), "{word}");
@@ -102,17 +108,80 @@ async fn every_rejection_is_a_problem() {
     let sites = "/api/v1/sites";
     let cases: Vec<(Method, &str, &str, &[(&str, &str)], u16, &str)> = vec![
         (Method::GET, "/api/v1/nothing", "", &[], 404, "not_found"),
-        (Method::GET, "/api/v1/sites/nobody", "", &[], 404, "not_found"),
-        (Method::GET, "/api/v1/sites/nobody/runs", "", &[], 404, "not_found"),
+        (
+            Method::GET,
+            "/api/v1/sites/nobody",
+            "",
+            &[],
+            404,
+            "not_found",
+        ),
+        (
+            Method::GET,
+            "/api/v1/sites/nobody/runs",
+            "",
+            &[],
+            404,
+            "not_found",
+        ),
         (Method::PUT, sites, "", &[], 405, "wrong_method"),
         (Method::POST, sites, "{}", &[], 415, "not_json"),
-        (Method::POST, sites, "{}", &[("content-type", "text/plain")], 415, "not_json"),
-        (Method::POST, sites, "{\n \"name\": }", json, 400, "bad_json"),
-        (Method::POST, sites, "{\"nmae\": \"x\"}", json, 400, "bad_json"),
-        (Method::GET, "/api/v1/sites/x/channels?limit=0", "", &[], 400, "bad_query"),
-        (Method::GET, "/api/v1/sites/x/runs?subjet=models", "", &[], 400, "bad_query"),
-        (Method::GET, "/api/v1/sites/x/channels/one", "", &[], 400, "bad_path"),
-        (Method::GET, "/api/v1/events?after=x", "", &[], 400, "bad_request"),
+        (
+            Method::POST,
+            sites,
+            "{}",
+            &[("content-type", "text/plain")],
+            415,
+            "not_json",
+        ),
+        (
+            Method::POST,
+            sites,
+            "{\n \"name\": }",
+            json,
+            400,
+            "bad_json",
+        ),
+        (
+            Method::POST,
+            sites,
+            "{\"nmae\": \"x\"}",
+            json,
+            400,
+            "bad_json",
+        ),
+        (
+            Method::GET,
+            "/api/v1/sites/x/channels?limit=0",
+            "",
+            &[],
+            400,
+            "bad_query",
+        ),
+        (
+            Method::GET,
+            "/api/v1/sites/x/runs?subjet=models",
+            "",
+            &[],
+            400,
+            "bad_query",
+        ),
+        (
+            Method::GET,
+            "/api/v1/sites/x/channels/one",
+            "",
+            &[],
+            400,
+            "bad_path",
+        ),
+        (
+            Method::GET,
+            "/api/v1/events?after=x",
+            "",
+            &[],
+            400,
+            "bad_request",
+        ),
     ];
     for (method, path, body, headers, status, code) in cases {
         let named = format!("{method} {path} {body}");

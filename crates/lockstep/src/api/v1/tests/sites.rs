@@ -36,7 +36,10 @@ async fn a_site_is_added_looked_at_edited_and_removed_and_its_token_never_answer
     assert_eq!(unconfirmed.body["code"], "not_confirmed");
     let other = delete("/api/v1/sites/front?confirm=main").await;
     assert_eq!(other.status, 400);
-    assert_eq!(delete("/api/v1/sites/front?confirm=front").await.status, 204);
+    assert_eq!(
+        delete("/api/v1/sites/front?confirm=front").await.status,
+        204
+    );
     assert_eq!(tester.get("/api/v1/sites").await.body, json!({"sites": []}));
 }
 
@@ -57,7 +60,15 @@ async fn every_mistake_of_a_site_is_told_at_once() {
         .collect();
     assert_eq!(
         fields,
-        ["name", "url", "user_id", "allow_private", "token", "concurrency", "nonsense"]
+        [
+            "name",
+            "url",
+            "user_id",
+            "allow_private",
+            "token",
+            "concurrency",
+            "nonsense"
+        ]
     );
     assert!(!refused.body.to_string().contains("two words"));
 }
@@ -70,15 +81,25 @@ async fn a_site_whose_gateway_refuses_the_token_is_not_kept() {
     let refused = tester.post("/api/v1/sites", site.clone()).await;
     assert_eq!(refused.status, 422, "{}", refused.body);
     assert_eq!(refused.body["code"], "site_wrong");
-    assert!(refused.body["errors"].as_array().is_some_and(|all| !all.is_empty()));
+    assert!(
+        refused.body["errors"]
+            .as_array()
+            .is_some_and(|all| !all.is_empty())
+    );
     let look = json!({"url": gateway.url(), "user_id": "1", "token": "wrong"});
     let looked = tester.post("/api/v1/sites/test", look).await;
     assert_eq!(looked.body["ok"], false);
     assert_eq!(tester.get("/api/v1/sites").await.body, json!({"sites": []}));
     let mut untested = site;
     untested["untested"] = json!(true);
-    assert_eq!(tester.post("/api/v1/sites", untested.clone()).await.status, 201);
-    assert_eq!(tester.post("/api/v1/sites", untested).await.body["code"], "conflict");
+    assert_eq!(
+        tester.post("/api/v1/sites", untested.clone()).await.status,
+        201
+    );
+    assert_eq!(
+        tester.post("/api/v1/sites", untested).await.body["code"],
+        "conflict"
+    );
 }
 
 #[tokio::test]
@@ -118,13 +139,21 @@ async fn settings_say_what_they_are_and_can_be_and_all_mistakes_are_told() {
     let bad = json!({"settings": {"burst": 61, "pace": "unlimited", "include": ["regex:("], "gone": null, "concurrency": 3}});
     let refused = patch(bad).await;
     assert_eq!(refused.status, 400);
-    assert_eq!(refused.body["errors"].as_array().map(Vec::len), Some(4), "{}", refused.body);
+    assert_eq!(
+        refused.body["errors"].as_array().map(Vec::len),
+        Some(4),
+        "{}",
+        refused.body
+    );
     assert_eq!(tester.get(path).await.body, before, "nothing was stored");
     let good = json!({"settings": {"burst": 20, "exclude": ["*-preview", "beta"], "enabled-only": true, "pace": null}});
     let after = patch(good).await;
     assert_eq!(after.status, 200, "{}", after.body);
     assert!(of(&after.body, "burst")["warning"].is_string());
-    assert_eq!(of(&after.body, "exclude")["value"], json!(["*-preview", "beta"]));
+    assert_eq!(
+        of(&after.body, "exclude")["value"],
+        json!(["*-preview", "beta"])
+    );
     assert_eq!(of(&after.body, "enabled-only")["value"], true);
     assert_eq!(of(&after.body, "pace")["from"], "default");
 }

@@ -41,9 +41,8 @@ pub(super) struct Answer {
 /// Three channels in good health: 1 gains a name, 2 is in order, 3 loses one of ten.
 pub(super) fn healthy() -> Spec {
     let ten: Vec<String> = (0..10).map(|n| format!("gamma-{n}")).collect();
-    let channel = |id, name: &str, at: &str, models: &str| {
-        Channel::new(id, name).at(at).models(models)
-    };
+    let channel =
+        |id, name: &str, at: &str, models: &str| Channel::new(id, name).at(at).models(models);
     Spec::new()
         .provider(Provider::new("acme", ["gpt-5", "gpt-5-mini", "gpt-5-nano"]))
         .provider(Provider::new("beta", ["claude-opus", "claude-sonnet"]))
@@ -62,9 +61,7 @@ pub(super) fn mixed() -> Spec {
                 .at("cheap")
                 .models("old-0,old-1,old-2,old-3,old-4,old-5"),
         )
-        .provider(
-            Provider::new("grok", ["grok-4"]).manner(lockstep_sim::Manner::WantsOtherKey),
-        )
+        .provider(Provider::new("grok", ["grok-4"]).manner(lockstep_sim::Manner::WantsOtherKey))
         .channel(Channel::new(5, "Grok").at("grok").models("grok-3"))
 }
 
@@ -209,14 +206,21 @@ impl Tester {
         let method = method.as_str().to_lowercase();
         let operation = &document["paths"][template][method.as_str()];
         if operation.is_null() {
-            assert_eq!(answer.status, 405, "{method} {template} is not in the document");
+            assert_eq!(
+                answer.status, 405,
+                "{method} {template} is not in the document"
+            );
             return;
         }
         let responses = &operation["responses"];
         let promised = match responses.get(answer.status.as_str()) {
             Some(promised) => promised,
             None => {
-                assert!(answer.status.as_u16() >= 400, "{method} {template}: {}", answer.status);
+                assert!(
+                    answer.status.as_u16() >= 400,
+                    "{method} {template}: {}",
+                    answer.status
+                );
                 &responses["default"]
             }
         };
@@ -224,10 +228,12 @@ impl Tester {
             assert!(answer.body.is_null(), "{method} {template} answers a body");
             return;
         };
-        let media = answer.headers[header::CONTENT_TYPE].to_str().expect("a text");
-        let schema = content.get(media).unwrap_or_else(|| {
-            panic!("{method} {template} answers {media}, not {promised}")
-        });
+        let media = answer.headers[header::CONTENT_TYPE]
+            .to_str()
+            .expect("a text");
+        let schema = content
+            .get(media)
+            .unwrap_or_else(|| panic!("{method} {template} answers {media}, not {promised}"));
         holds(document, &schema["schema"], &answer.body);
     }
 }
