@@ -137,7 +137,7 @@ impl Hub {
                     continue;
                 }
             };
-            let over = *topic != Topic::All && events.iter().any(|event| ends(event));
+            let over = *topic != Topic::All && events.iter().any(ends);
             let progress = self.progress(topic, &mut told);
             if events.is_empty() && progress.is_empty() {
                 continue;
