@@ -14,7 +14,8 @@ use crate::words::en;
 pub(crate) struct Problem {
     /// `urn:lockstep:` and the code.
     #[serde(rename = "type")]
-    kind: String,
+    #[schema(value_type = String)]
+    kind: Box<str>,
     /// The HTTP status.
     status: u16,
     /// A stable code to branch on.
@@ -47,7 +48,7 @@ impl Problem {
     /// A problem of a status, with its code and what happened.
     pub(crate) fn new(status: StatusCode, code: &'static str, title: impl Into<String>) -> Self {
         Self {
-            kind: format!("urn:lockstep:{code}"),
+            kind: format!("urn:lockstep:{code}").into(),
             status: status.as_u16(),
             code,
             title: title.into(),
@@ -115,11 +116,6 @@ impl Problem {
     /// The HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-
-    /// What happened.
-    pub(crate) fn title(&self) -> &str {
-        &self.title
     }
 }
 

@@ -1,6 +1,7 @@
 //! The `lockstep` program as people and scripts run it: the real executable against the simulated gateway.
 #![forbid(unsafe_code)]
 
+mod api_v1;
 mod applying;
 mod canary;
 mod config;

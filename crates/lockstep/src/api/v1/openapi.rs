@@ -104,8 +104,8 @@ fn whole(routes: &OpenApi) -> Value {
         "session": {
             "type": "apiKey",
             "in": "cookie",
-            "name": "lockstep_session",
-            "description": "The cookie of somebody who signed in. A request that writes must come from Lockstep's own pages.",
+            "name": "__Host-lockstep",
+            "description": "The cookie of somebody who signed in; over plain http it is called `lockstep`. A request that writes must come from Lockstep's own pages.",
         },
     });
     if let Some(schemas) = document["components"]["schemas"].as_object_mut() {

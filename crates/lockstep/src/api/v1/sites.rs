@@ -352,10 +352,11 @@ async fn make_default(
     responses((status = 200, body = Test), (status = "default", body = Problem)))]
 async fn test(
     State(app): State<App>,
-    _: Reader,
+    Reader(caller): Reader,
     Path(site): Path<String>,
 ) -> Result<Json<Test>, Problem> {
     let site = orders::site(&app, &site).await?;
+    tracing::info!(site = %site.url, by = caller.actor(), "a gateway is looked at");
     let SiteAccess { site, token } = orders::access(&app, site).await?;
     Ok(Json(look(&app, site, token).await))
 }

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
+use axum::http::{HeaderName, StatusCode, header};
 use lockstep_store::tokens::{ApiToken, NewApiToken};
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
@@ -103,7 +103,7 @@ async fn add(
     State(app): State<App>,
     Person(caller): Person,
     asked: Result<Json<NewToken>, JsonRejection>,
-) -> Result<(StatusCode, Json<MadeToken>), Problem> {
+) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<MadeToken>), Problem> {
     let Json(asked) = asked.map_err(|error| Problem::bad_request(error.body_text()))?;
     let name = asked.name.trim();
     if name.is_empty() || name.chars().count() > LONGEST || name.chars().any(char::is_control) {
@@ -133,7 +133,9 @@ async fn add(
         about: Token::of(made, now),
         token: token.expose_secret().to_owned(),
     };
-    Ok((StatusCode::CREATED, Json(made)))
+    // Nobody keeps this answer, the memory of requests with a key included.
+    let unkept = [(header::CACHE_CONTROL, "no-store")];
+    Ok((StatusCode::CREATED, unkept, Json(made)))
 }
 
 /// Ends a token.
