@@ -19,7 +19,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 pub(crate) use app::App;
-pub(crate) use options::Options;
+pub(crate) use options::{Options, public_url};
 
 use crate::api;
 use door::limits::Limited;
@@ -35,6 +35,8 @@ const CONNECTIONS: usize = 512;
 
 /// Serves until the app is told to stop: streams end first, then runs come to rest, then requests under way.
 pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
+    // The mail library takes the process's own; whoever was first is right.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     listener.set_nonblocking(true)?;
     let router = router(&app);
     let handle = Handle::new();
