@@ -3,6 +3,8 @@
 mod app;
 pub(crate) mod caller;
 pub(crate) mod door;
+#[cfg(test)]
+mod every_route;
 mod options;
 pub(crate) mod problem;
 mod tls;
