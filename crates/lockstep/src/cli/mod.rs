@@ -13,6 +13,7 @@ mod held;
 mod held_apply;
 mod layers;
 mod notice;
+mod password;
 mod prices;
 mod run;
 mod runs;
@@ -20,6 +21,7 @@ mod schedule;
 mod serve;
 mod signal;
 mod site;
+mod token;
 
 use std::process::ExitCode;
 
@@ -97,6 +99,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Demo(args) => demo::demo(global, &args).await,
         Verb::Serve(args) => serve::serve(Context::open(global).await?, &args).await,
         Verb::Health(args) => health::health(&args).await,
+        Verb::Password(verb) => password::password(&Context::open(global).await?, &verb).await,
+        Verb::Token(verb) => token::token(&Context::open(global).await?, &verb).await,
         Verb::Site(verb) => site::site(&Context::open(global).await?, &verb).await,
         Verb::Channel(verb) => channel::channel(&Context::open(global).await?, &verb).await,
         Verb::Plan(args) => run::plan(&Context::open(global).await?, &args).await,

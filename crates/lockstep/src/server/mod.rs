@@ -3,6 +3,8 @@
 mod app;
 pub(crate) mod caller;
 pub(crate) mod door;
+#[cfg(test)]
+mod every_route;
 pub(crate) mod metrics;
 mod options;
 pub(crate) mod problem;
@@ -21,7 +23,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 pub(crate) use app::App;
-pub(crate) use options::Options;
+pub(crate) use options::{Options, public_url};
 
 use crate::api;
 use door::limits::Limited;
@@ -37,6 +39,8 @@ const CONNECTIONS: usize = 512;
 
 /// Serves until the app is told to stop: streams end first, then runs come to rest, then requests under way.
 pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
+    // The mail library takes the process's own; whoever was first is right.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     listener.set_nonblocking(true)?;
     let router = router(&app);
     tending::begin(&app);

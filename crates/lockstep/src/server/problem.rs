@@ -113,6 +113,11 @@ impl Problem {
         .hint("The log of the server says why.")
     }
 
+    /// What happened.
+    pub(crate) fn title(&self) -> &str {
+        &self.title
+    }
+
     /// The HTTP status.
     pub(crate) fn status(&self) -> StatusCode {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)

@@ -4,17 +4,16 @@ use axum::Json;
 use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderName, StatusCode, header};
-use lockstep_store::tokens::{ApiToken, NewApiToken};
+use lockstep_store::tokens::ApiToken;
 use secrecy::ExposeSecret as _;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::server::App;
 use crate::server::caller::{Person, Scope};
-use crate::server::door::{SOON, TOKEN, secret};
+use crate::server::door::tokens::{self, Asked};
 use crate::server::problem::Problem;
 
 /// The longest name, in characters.
@@ -116,19 +115,13 @@ async fn add(
         return Err(Problem::bad_request("that end is over already"));
     }
     let scopes = scopes(&asked.scopes)?;
-    let token = secret::made(TOKEN);
-    let new = NewApiToken {
+    let asked = Asked {
         name: name.to_owned(),
-        hash: secret::digest(&token),
-        scopes: scopes.iter().map(|scope| scope.code().to_owned()).collect(),
-        created_by: caller.actor(),
+        scopes,
         expires_at: asked.expires_at,
+        actor: caller.actor(),
     };
-    let made = app.store().add_api_token(new, now).await?;
-    let data = json!({ "name": made.name, "scopes": made.scopes, "expires_at": made.expires_at });
-    app.store()
-        .note_deed(None, &caller.actor(), "token_added", &data, now)
-        .await?;
+    let (made, token) = tokens::make(app.store(), asked, now).await?;
     let made = MadeToken {
         about: Token::of(made, now),
         token: token.expose_secret().to_owned(),
@@ -151,11 +144,7 @@ async fn remove(
     Person(caller): Person,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let removed = app.store().remove_api_token(&id).await?;
-    let data = json!({ "name": removed.name });
-    app.store()
-        .note_deed(None, &caller.actor(), "token_removed", &data, app.now())
-        .await?;
+    tokens::end(app.store(), &id, &caller.actor(), app.now()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -186,7 +175,7 @@ fn scopes(codes: &[String]) -> Result<Vec<Scope>, Problem> {
 impl Token {
     fn of(token: ApiToken, now: i64) -> Self {
         Self {
-            expires_soon: token.expires_at.is_some_and(|end| end - now < SOON),
+            expires_soon: tokens::ends_soon(&token, now),
             id: token.id,
             name: token.name,
             scopes: token.scopes,

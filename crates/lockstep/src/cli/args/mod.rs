@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+mod access;
 mod notice;
 mod prices;
 mod runs;
@@ -13,6 +14,7 @@ mod serve;
 mod site;
 mod tuning;
 
+pub(crate) use access::{PasswordVerb, TokenAddArgs, TokenVerb};
 pub(crate) use notice::{NoticeAddArgs, NoticeVerb};
 pub(crate) use prices::{
     DiffArgs, FieldArg, PriceArgs, PriceVerb, PriceVerbArgs, SourceVerb, UnitArgs, UnpricedArgs,
@@ -132,6 +134,12 @@ pub(crate) enum Verb {
     Serve(ServeArgs),
     /// Whether the server on this machine can work, for a container's health check
     Health(HealthArgs),
+    /// The password of the server's pages
+    #[command(subcommand)]
+    Password(PasswordVerb),
+    /// Tokens of programs that use the server's API
+    #[command(subcommand)]
+    Token(TokenVerb),
     /// The gateways that are stored
     #[command(subcommand)]
     Site(SiteVerb),

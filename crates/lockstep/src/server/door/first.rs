@@ -12,7 +12,7 @@ use super::password::{ADMIN, Passwords, fit};
 use super::{SIGN_IN, secret};
 
 /// How long a link can be used, in milliseconds: a day.
-const LINK: i64 = 86_400_000;
+pub(crate) const LINK: i64 = 86_400_000;
 
 /// Where secrets are mounted for all of a container to read, which is nobody but this program.
 const MOUNTED: &str = "/run/secrets/";

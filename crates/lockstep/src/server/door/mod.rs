@@ -8,6 +8,7 @@ pub(crate) mod limits;
 pub(crate) mod password;
 pub(crate) mod secret;
 pub(crate) mod session;
+pub(crate) mod tokens;
 
 use std::time::Duration;
 
@@ -42,9 +43,6 @@ const OPEN: [&str; 5] = [
 /// What is asked under any name, by whatever watches over the server.
 const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 
-/// What tokens of programs begin with.
-pub(crate) const TOKEN: &str = "lst_";
-
 /// The largest body of a request, in bytes.
 pub(crate) const BODY: usize = 1 << 20;
 /// How long a client may take to send a body.
@@ -58,11 +56,10 @@ const GUESSES: Allowance = Allowance {
     every: 60_000,
 };
 
-/// How long before its end a token is said to end soon, in milliseconds: 14 days.
-pub(crate) const SOON: i64 = 14 * DAY;
-const DAY: i64 = 86_400_000;
 /// How often a use is written down at most, in milliseconds.
 const SEEN: i64 = 60_000;
+/// A day in milliseconds.
+const DAY: i64 = 86_400_000;
 
 /// What the door remembers between requests.
 #[derive(Debug)]
@@ -183,7 +180,7 @@ async fn program(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Probl
         Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
         _ => text,
     };
-    if !token.starts_with(TOKEN) {
+    if !token.starts_with(tokens::WORD) {
         return Ok(None);
     }
     let now = app.now();
@@ -191,12 +188,12 @@ async fn program(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Probl
     let Some(token) = app.store().api_token(&digest).await? else {
         return Ok(None);
     };
-    if token.expires_at.is_some_and(|end| end <= now) {
+    if tokens::has_ended(&token, now) {
         return Ok(None);
     }
     if token.seen_at.is_none_or(|seen| now - seen >= SEEN) {
         let today = token.seen_at.map(|seen| seen / DAY) == Some(now / DAY);
-        if !today && token.expires_at.is_some_and(|end| end - now < SOON) {
+        if !today && tokens::ends_soon(&token, now) {
             tracing::warn!(token = token.name, "a token that is used ends soon");
         }
         // Whoever may look may look while nothing can be written.
