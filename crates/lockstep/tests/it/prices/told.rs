@@ -128,7 +128,7 @@ fn the_schema_of_a_price_run_is_one_and_refuses_what_is_none() {
     });
     let good = json!({
         "run": "01987654-3210-7abc-8def-0123456789ab", "parent": null, "site": "main", "subject": "prices",
-        "state": "done", "trigger": "sync", "started_at": "2026-08-01T06:30:00Z",
+        "state": "done", "trigger": "sync", "actor": "root", "approved_by": null, "plan": null, "started_at": "2026-08-01T06:30:00Z",
         "ended_at": "2026-08-01T06:30:01Z", "duration_ms": 1000,
         "statistics": {
             "total": 1, "success": 1, "failed": 0, "held": 0, "skipped": 0, "planned": 0, "changed": 1,

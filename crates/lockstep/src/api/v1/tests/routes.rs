@@ -101,12 +101,22 @@ async fn the_page_has_every_route_and_nothing_from_elsewhere() {
     }
 }
 
+/// Method, path, body and headers of a request; status and code of its answer.
+type Case<'a> = (
+    Method,
+    &'a str,
+    &'a str,
+    &'a [(&'a str, &'a str)],
+    u16,
+    &'a str,
+);
+
 #[tokio::test]
 async fn every_rejection_is_a_problem() {
     let tester = Tester::new().await;
     let json = &[("content-type", "application/json")];
     let sites = "/api/v1/sites";
-    let cases: Vec<(Method, &str, &str, &[(&str, &str)], u16, &str)> = vec![
+    let cases: Vec<Case<'_>> = vec![
         (Method::GET, "/api/v1/nothing", "", &[], 404, "not_found"),
         (
             Method::GET,
