@@ -385,7 +385,11 @@ async fn a_busy_gateway_is_tried_again_for_ten_minutes_and_then_the_tick_is_lost
     let worker = worker(&tester).await;
     let site = tester.stored_site().await;
     wait_for(&tester, Subject::Models).await;
-    let lock = tester.engine().alone(&site).expect("nobody is at work");
+    let lock = tester
+        .engine()
+        .alone(&site)
+        .await
+        .expect("nobody is at work");
     // Tried each half minute, and still due.
     for _ in 0..20 {
         assert_eq!(
@@ -442,7 +446,11 @@ async fn both_ticks_of_a_busy_gateway_are_given_back_and_lost_together() {
     let worker = worker(&tester).await;
     let site = tester.stored_site().await;
     wait_for(&tester, Subject::Models).await;
-    let lock = tester.engine().alone(&site).expect("nobody is at work");
+    let lock = tester
+        .engine()
+        .alone(&site)
+        .await
+        .expect("nobody is at work");
     let asked = tester.fetches();
     let both = [Subject::Prices, Subject::Models];
     for _ in 0..=20 {
@@ -468,7 +476,11 @@ async fn a_gateway_that_becomes_free_is_written_within_half_a_minute() {
     let worker = worker(&tester).await;
     let site = tester.stored_site().await;
     wait_for(&tester, Subject::Models).await;
-    let lock = tester.engine().alone(&site).expect("nobody is at work");
+    let lock = tester
+        .engine()
+        .alone(&site)
+        .await
+        .expect("nobody is at work");
     step(&tester, &worker).await;
     drop(lock);
     tester.clock.advance(30_000);
