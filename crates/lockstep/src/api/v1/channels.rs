@@ -14,10 +14,12 @@ use lockstep_store::changes::ChangeRow;
 use lockstep_store::listing::ChannelHead;
 use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::deeds;
 use super::paging::{Limit, page};
 use crate::api::extract::{Body, Path, Query};
 use crate::api::orders;
@@ -299,16 +301,18 @@ async fn one(
     responses((status = 200, body = ChannelInFull), (status = "default", body = Problem)))]
 async fn set(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Path((site, channel)): Path<(String, i64)>,
     Body(own): Body<Own>,
 ) -> Result<Json<ChannelInFull>, Problem> {
     let site = orders::site(&app, &site).await?;
+    let data = json!({ "channel": channel, "own": &own });
     let own = own.read()?;
     known(&app, &site, channel).await?;
     app.store()
         .set_channel_overrides(&site.id, channel, &own)
         .await?;
+    deeds::note(&app, &caller, Some(&site), "channel_set", &data).await;
     Ok(Json(in_full(&app, &site, channel).await?))
 }
 
@@ -378,7 +382,7 @@ async fn preview(
     responses((status = 200, body = ChannelInFull), (status = "default", body = Problem)))]
 async fn release(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Path((site, channel)): Path<(String, i64)>,
     Body(release): Body<Release>,
 ) -> Result<Json<ChannelInFull>, Problem> {
@@ -408,6 +412,8 @@ async fn release(
         }
         app.store().set_memory(&site.id, channel, &memory).await?;
     }
+    let data = json!({ "channel": channel, "names": &release.names });
+    deeds::note(&app, &caller, Some(&site), "names_released", &data).await;
     Ok(Json(in_full(&app, &site, channel).await?))
 }
 
@@ -428,11 +434,12 @@ async fn providers(
     responses((status = 200, body = Providers), (status = "default", body = Problem)))]
 async fn set_provider(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Path(site): Path<String>,
     Body(change): Body<ProviderOwn>,
 ) -> Result<Json<Providers>, Problem> {
     let site = orders::site(&app, &site).await?;
+    let data = json!({ "base_url": &change.base_url, "type": change.kind, "own": &change.own });
     let own = change.own.read()?;
     let base_url = address(&change.base_url);
     let seen: BTreeSet<Behind> = latest(&app, &site)
@@ -456,6 +463,7 @@ async fn set_provider(
             .set_provider_overrides(&site.id, provider, &own)
             .await?;
     }
+    deeds::note(&app, &caller, Some(&site), "provider_set", &data).await;
     Ok(Json(all_providers(&app, &site).await?))
 }
 

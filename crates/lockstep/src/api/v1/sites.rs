@@ -13,11 +13,12 @@ use lockstep_run::doctor::Level;
 use lockstep_store::sites::{NewSite, Site as Stored, SiteEdit};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::deeds;
 use super::settings::{SettingValue, read};
 use crate::api::extract::{Body, Path, Query};
 use crate::api::orders;
@@ -145,6 +146,30 @@ struct Finding {
     hint: String,
 }
 
+impl SiteChange {
+    /// What it changes, by name.
+    fn fields(&self) -> Vec<&'static str> {
+        let Self {
+            name,
+            url,
+            user_id,
+            token,
+            console_url,
+            allow_private,
+        } = self;
+        let given = [
+            ("name", name.is_some()),
+            ("url", url.is_some()),
+            ("user_id", user_id.is_some()),
+            ("token", token.is_some()),
+            ("console_url", console_url.is_some()),
+            ("allow_private", allow_private.is_some()),
+        ];
+        let given = given.into_iter().filter(|(_, given)| *given);
+        given.map(|(name, _)| name).collect()
+    }
+}
+
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, add))
@@ -180,7 +205,7 @@ async fn one(
     responses((status = 201, body = Site), (status = "default", body = Problem)))]
 async fn add(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Body(new): Body<SiteToAdd>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Site>), Problem> {
     let mut mistakes = Vec::new();
@@ -244,6 +269,8 @@ async fn add(
     if new.is_default || first {
         site = default_site(&app, &site.id).await?;
     }
+    let data = json!({ "name": site.name, "url": site.url.to_string() });
+    deeds::note(&app, &caller, Some(&site), "site_added", &data).await;
     let place = format!("/api/v1/sites/{}", site.id);
     Ok((
         StatusCode::CREATED,
@@ -257,7 +284,7 @@ async fn add(
     responses((status = 200, body = Site), (status = "default", body = Problem)))]
 async fn edit(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Path(site): Path<String>,
     Body(change): Body<SiteChange>,
 ) -> Result<Json<Site>, Problem> {
@@ -289,6 +316,7 @@ async fn edit(
     if !mistakes.is_empty() {
         return Err(wrong_site(mistakes));
     }
+    let changed = change.fields();
     let edit = SiteEdit {
         name: change.name,
         url,
@@ -308,6 +336,8 @@ async fn edit(
     if token.is_some() {
         app.store().set_token(&site.id, token).await?;
     }
+    let data = json!({ "changed": changed });
+    deeds::note(&app, &caller, Some(&site), "site_changed", &data).await;
     Ok(Json(app.store().site(&site.id).await?.into()))
 }
 
@@ -316,7 +346,7 @@ async fn edit(
     responses((status = 204, description = "It is forgotten."), (status = "default", body = Problem)))]
 async fn remove(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Path(site): Path<String>,
     Query(confirm): Query<Confirm>,
 ) -> Result<StatusCode, Problem> {
@@ -332,6 +362,8 @@ async fn remove(
     }
     let _alone = app.engine().alone(&site).await?;
     app.store().remove_site(&site.id).await?;
+    let data = json!({ "name": site.name, "url": site.url.to_string() });
+    deeds::note(&app, &caller, Some(&site), "site_removed", &data).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -340,11 +372,13 @@ async fn remove(
     responses((status = 200, body = Site), (status = "default", body = Problem)))]
 async fn make_default(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Path(site): Path<String>,
 ) -> Result<Json<Site>, Problem> {
     let site = orders::site(&app, &site).await?;
-    Ok(Json(default_site(&app, &site.id).await?.into()))
+    let site = default_site(&app, &site.id).await?;
+    deeds::note(&app, &caller, Some(&site), "site_default", &json!({})).await;
+    Ok(Json(site.into()))
 }
 
 /// Looks at a stored site's gateway, with reading requests only.

@@ -11,10 +11,13 @@ const SOURCES: &[&str] = &[
     include_str!("../../mod.rs"),
     include_str!("../mod.rs"),
     include_str!("../channels.rs"),
+    include_str!("../deeds.rs"),
     include_str!("../events.rs"),
     include_str!("../holds.rs"),
+    include_str!("../notices.rs"),
     include_str!("../openapi.rs"),
     include_str!("../runs.rs"),
+    include_str!("../schedules.rs"),
     include_str!("../settings.rs"),
     include_str!("../sites.rs"),
 ];
