@@ -90,7 +90,8 @@ pub(crate) fn public_url(text: &str) -> anyhow::Result<String> {
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         bail!("--public-url {text}: it begins with http:// or https://");
     }
-    if url.query().is_some() || url.fragment().is_some() || url.path().trim_matches('/') != "" {
+    if url.query().is_some() || url.fragment().is_some() || !url.path().trim_matches('/').is_empty()
+    {
         bail!("--public-url {text}: give the address without a path, `?` or `#`");
     }
     Ok(text.trim_end_matches('/').to_owned())
