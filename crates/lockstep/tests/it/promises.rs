@@ -68,6 +68,10 @@ const HARMLESS: &[&[&str]] = &[
     &["price", "answers"],
     &["price", "show", "gpt-5"],
     &["price", "unlock", "gpt-5"],
+    &["password", "reset"],
+    &["token", "add", "program", "--scope", "read"],
+    &["token", "list"],
+    &["token", "remove", "program"],
     &["backup", "copy.db"],
     &["site", "remove", "main"],
     &["site", "remove", "main", "--yes"],
@@ -139,8 +143,11 @@ async fn every_verb_is_in_the_table_of_those_that_write_or_of_those_that_do_not(
             .map(|verb| (*verb).to_owned())
             .collect()
     };
-    assert_eq!(verbs(&shell, &[]).await, known(0, ""));
-    for above in ["config", "channel", "price"] {
+    let mut all = known(0, "");
+    // It does not end by itself, so that it has tests of its own.
+    all.insert("serve".to_owned());
+    assert_eq!(verbs(&shell, &[]).await, all);
+    for above in ["config", "channel", "price", "password", "token"] {
         assert_eq!(verbs(&shell, &[above]).await, known(1, above));
     }
     let of_sources = HARMLESS
@@ -222,6 +229,9 @@ async fn every_verb_prints_one_json_object_whether_it_succeeds_or_not() {
         &["site", "edit", "main", "--reset", "speed"],
         &["config", "check", "--config", "nowhere"],
         &["backup", "/proc/nowhere"],
+        &["token", "remove", "nobody"],
+        &["password", "reset", "--public-url", "nowhere"],
+        &["serve", "--listen", "0.0.0.0:0"],
         &["plan", "prices"],
         &["plan", "prices", "--source", "nonsense"],
         &["plan", "prices", "--source", "channel:99"],
