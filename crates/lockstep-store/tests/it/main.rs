@@ -81,4 +81,10 @@ on_sqlite! {
     sources::a_copy_takes_the_place_of_the_one_before,
     sources::calls_to_a_host_are_taken_up_to_the_most,
     leases::fences_grow_over_all_gateways,
+    people::a_link_sets_a_password_once_and_ends_every_session,
+    people::a_link_out_of_time_does_nothing,
+    people::another_password_ends_the_sessions_but_one,
+    people::a_session_is_over_without_use_and_in_all,
+    people::a_token_of_a_program_is_found_by_its_digest_and_removed,
+    people::deeds_come_newest_first_by_site_and_kind_in_pages,
 }

@@ -4,6 +4,7 @@ pub(crate) mod extract;
 pub(crate) mod gateway;
 mod health;
 pub(crate) mod ratio_sync;
+mod signin;
 mod together;
 mod v1;
 
@@ -16,5 +17,6 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(health::routes())
         .merge(ratio_sync::routes())
+        .nest("/api/v1", signin::routes())
         .nest("/api/v1", v1::routes(app))
 }

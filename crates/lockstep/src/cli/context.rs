@@ -56,6 +56,11 @@ impl Context {
         })
     }
 
+    /// Who the history says did it.
+    pub(crate) fn actor(&self) -> String {
+        actor()
+    }
+
     pub(crate) fn store(&self) -> &Store {
         self.engine.store()
     }

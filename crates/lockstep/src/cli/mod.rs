@@ -10,12 +10,14 @@ mod doctor;
 mod exit;
 mod held;
 mod layers;
+mod password;
 mod prices;
 mod run;
 mod runs;
 mod serve;
 mod signal;
 mod site;
+mod token;
 
 use std::process::ExitCode;
 
@@ -89,6 +91,8 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Config(ConfigVerb::Check) => check_config(&global),
         Verb::Demo(args) => demo::demo(global, &args).await,
         Verb::Serve(args) => serve::serve(Context::open(global).await?, &args).await,
+        Verb::Password(verb) => password::password(&Context::open(global).await?, &verb).await,
+        Verb::Token(verb) => token::token(&Context::open(global).await?, &verb).await,
         Verb::Site(verb) => site::site(&Context::open(global).await?, &verb).await,
         Verb::Channel(verb) => channel::channel(&Context::open(global).await?, &verb).await,
         Verb::Plan(args) => run::plan(&Context::open(global).await?, &args).await,

@@ -6,7 +6,9 @@ use super::args::ServeArgs;
 use super::context::Context;
 use super::exit::Exit;
 use super::signal;
+use crate::server::door::first;
 use crate::server::{self, App, Options};
+use crate::view::Screen;
 
 pub(crate) async fn serve(context: Context, args: &ServeArgs) -> anyhow::Result<Exit> {
     let options = Options::of(args)?;
@@ -25,7 +27,15 @@ pub(crate) async fn serve(context: Context, args: &ServeArgs) -> anyhow::Result<
     }
     let screen = context.screen.clone();
     let app = App::new(context.engine, context.file, options);
-    screen.shows(&format!("Lockstep listens on {}", app.url(address)));
+    let url = app.url(address);
+    if !address.ip().is_loopback() && !app.options().secure() {
+        screen.shows(&screen.wrapped(
+            "warning: without https whoever is on the way reads the password, every token and the sign-in itself, \
+             and can act as you; use this in a network where nobody else is",
+        ));
+    }
+    let_in(&app, &screen, args, &url).await?;
+    screen.shows(&format!("Lockstep listens on {url}"));
     tokio::spawn({
         let app = app.clone();
         async move {
@@ -36,4 +46,28 @@ pub(crate) async fn serve(context: Context, args: &ServeArgs) -> anyhow::Result<
     });
     server::run(listener, app).await?;
     Ok(Exit::Done)
+}
+
+/// Sets the password of the file, and prints a link where nobody could sign in.
+async fn let_in(app: &App, screen: &Screen, args: &ServeArgs, url: &str) -> anyhow::Result<()> {
+    let (store, now) = (app.store(), app.now());
+    if let Some(file) = &args.admin_password_file {
+        if first::is_shown(file) {
+            screen.shows(&screen.wrapped(&format!(
+                "warning: others on this machine can read the password file {0}; `chmod 600 {0}` ends that",
+                file.display()
+            )));
+        }
+        if first::take_password(store, &app.door().passwords, file, now).await? {
+            screen.shows("The password is now the one of the file; all sessions ended.");
+        }
+    }
+    if first::is_first(store).await? {
+        let link = first::link(store, url, now).await?;
+        // Not wrapped: it is to be copied whole.
+        screen.shows(&format!(
+            "Nobody can sign in yet. This link sets the password, once, within a day:\n  {link}"
+        ));
+    }
+    Ok(())
 }

@@ -9,6 +9,7 @@ use lockstep_store::Store;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
+use super::door::Door;
 use crate::config::File;
 
 /// The server's parts. Clones share them.
@@ -20,6 +21,7 @@ struct Inner {
     jobs: Jobs,
     file: File,
     options: Options,
+    door: Door,
     stop: CancellationToken,
 }
 
@@ -31,6 +33,7 @@ impl App {
             engine,
             file,
             options,
+            door: Door::new(),
             stop: CancellationToken::new(),
         }))
     }
@@ -58,6 +61,11 @@ impl App {
     /// How the server is reached.
     pub(crate) fn options(&self) -> &Options {
         &self.0.options
+    }
+
+    /// What the door remembers.
+    pub(crate) fn door(&self) -> &Door {
+        &self.0.door
     }
 
     /// Now, in Unix milliseconds.

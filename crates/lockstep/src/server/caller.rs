@@ -20,6 +20,26 @@ pub(crate) enum Scope {
     Apply,
 }
 
+impl Scope {
+    /// Every scope.
+    pub(crate) const ALL: [Self; 4] = [Self::Read, Self::Plan, Self::Apply, Self::RatioSync];
+
+    /// The stable code.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::RatioSync => "ratio-sync",
+            Self::Read => "read",
+            Self::Plan => "plan",
+            Self::Apply => "apply",
+        }
+    }
+
+    /// The scope of a code.
+    pub(crate) fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|scope| scope.code() == code)
+    }
+}
+
 /// Somebody who was let in.
 #[derive(Clone, Debug)]
 pub(crate) struct Caller {
@@ -83,30 +103,29 @@ pub(crate) struct Reader(pub(crate) Caller);
 pub(crate) struct Planner(pub(crate) Caller);
 /// Somebody who may write.
 pub(crate) struct Writer(pub(crate) Caller);
+/// Whoever was let in, whatever he may.
+pub(crate) struct Anyone(pub(crate) Caller);
 /// A person who signed in: tokens, passwords and the like are for people only.
 pub(crate) struct Person(pub(crate) Caller);
 
+/// Nobody is signed in.
+pub(crate) fn signed_out() -> Problem {
+    Problem::new(
+        StatusCode::UNAUTHORIZED,
+        "signed_out",
+        "nobody is signed in",
+    )
+    .hint("Sign in, or send a token as `Authorization: Bearer`.")
+}
+
 /// The caller whom the door let in, if he may.
 fn caller(parts: &Parts, scope: Scope) -> Result<Caller, Problem> {
-    let caller = parts.extensions.get::<Caller>().ok_or_else(|| {
-        Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "signed_out",
-            "nobody is signed in",
-        )
-        .hint("Sign in, or send a token as `Authorization: Bearer`.")
-    })?;
+    let caller = parts.extensions.get::<Caller>().ok_or_else(signed_out)?;
     if !caller.may(scope) {
-        let name = match scope {
-            Scope::RatioSync => "ratio-sync",
-            Scope::Read => "read",
-            Scope::Plan => "plan",
-            Scope::Apply => "apply",
-        };
         return Err(Problem::new(
             StatusCode::FORBIDDEN,
             "scope",
-            format!("this token does not have the scope {name}"),
+            format!("this token does not have the scope {}", scope.code()),
         )
         .hint("Use another token, or make one with that scope."));
     }
@@ -126,6 +145,15 @@ macro_rules! extracted {
 }
 
 extracted!(Reader: Scope::Read, Planner: Scope::Plan, Writer: Scope::Apply);
+
+impl FromRequestParts<App> for Anyone {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
+        let caller = parts.extensions.get::<Caller>().cloned();
+        caller.map(Self).ok_or_else(signed_out)
+    }
+}
 
 impl FromRequestParts<App> for Person {
     type Rejection = Problem;

@@ -2,9 +2,12 @@
 
 mod app;
 pub(crate) mod caller;
-mod door;
+pub(crate) mod door;
+#[cfg(test)]
+mod every_route;
 mod options;
 pub(crate) mod problem;
+mod tls;
 
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -12,25 +15,30 @@ use std::time::Duration;
 use anyhow::Context as _;
 use axum::Router;
 use axum::middleware;
-use axum_server::tls_rustls::RustlsConfig;
 use axum_server::{Handle, Server};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 pub(crate) use app::App;
-pub(crate) use options::Options;
+pub(crate) use options::{Options, public_url};
 
 use crate::api;
+use door::limits::Limited;
 use problem::Problem;
+use tls::Certificate;
 
 /// How long a client may take to send the head of a request.
 const HEAD: Duration = Duration::from_secs(15);
 /// How long requests under way may take once the server stops. Streams end at once, runs before.
 const GRACE: Duration = Duration::from_secs(10);
+/// How many connections there may be at once; whoever watches a run has one.
+const CONNECTIONS: usize = 512;
 
 /// Serves until the app is told to stop: streams end first, then runs come to rest, then requests under way.
 pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
+    // The mail library takes the process's own; whoever was first is right.
+    let _installed = rustls::crypto::ring::default_provider().install_default();
     listener.set_nonblocking(true)?;
     let router = router(&app);
     let handle = Handle::new();
@@ -45,21 +53,20 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
     let service = router.into_make_service_with_connect_info::<SocketAddr>();
     let served = match app.options().tls.clone() {
         Some(files) => {
-            let config = RustlsConfig::from_pem_file(&files.cert, &files.key)
-                .await
-                .with_context(|| {
-                    format!(
-                        "the certificate {} and its key {} cannot be used",
-                        files.cert.display(),
-                        files.key.display()
-                    )
-                })?;
-            let mut server = axum_server::from_tcp_rustls(listener, config)?.handle(handle);
+            let certificate = Certificate::open(files)?;
+            let mut server = axum_server::from_tcp_rustls(listener, certificate.config())?
+                .map(|acceptor| Limited::new(acceptor, CONNECTIONS))
+                .first_request_timeout(HEAD)
+                .handle(handle);
+            tokio::spawn(certificate.keep(app.clone()));
             bounded(&mut server);
             server.serve(service).await
         }
         None => {
-            let mut server = axum_server::from_tcp(listener)?.handle(handle);
+            let mut server = axum_server::from_tcp(listener)?
+                .map(|acceptor| Limited::new(acceptor, CONNECTIONS))
+                .first_request_timeout(HEAD)
+                .handle(handle);
             bounded(&mut server);
             server.serve(service).await
         }
@@ -72,9 +79,15 @@ pub(crate) fn router(app: &App) -> Router {
     let (routes, _document) = api::routes(app).split_for_parts();
     routes
         .fallback(|| async { Problem::not_found("page") })
+        .method_not_allowed_fallback(|| async { Problem::wrong_method() })
         .layer(middleware::from_fn_with_state(app.clone(), door::guard))
+        .layer(middleware::from_fn(api::ratio_sync::framed))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::panicked))
+        .layer(middleware::from_fn_with_state(
+            app.clone(),
+            door::headers::put,
+        ))
         .with_state(app.clone())
 }
 

@@ -84,7 +84,8 @@ impl Options {
     }
 }
 
-fn public_url(text: &str) -> anyhow::Result<String> {
+/// An address that people type, without a trailing slash, or what is wrong with it.
+pub(crate) fn public_url(text: &str) -> anyhow::Result<String> {
     let url = Url::parse(text).with_context(|| format!("--public-url {text} is not an address"))?;
     if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
         bail!("--public-url {text}: it begins with http:// or https://");

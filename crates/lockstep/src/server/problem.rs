@@ -54,6 +54,15 @@ impl Problem {
         )
     }
 
+    /// The path is answered, but not by this method.
+    pub(crate) fn wrong_method() -> Self {
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "wrong_method",
+            "this is not done by that method",
+        )
+    }
+
     /// The request says something that cannot be taken.
     pub(crate) fn bad_request(title: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, "bad_request", title)

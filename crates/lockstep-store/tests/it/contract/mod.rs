@@ -5,6 +5,7 @@ pub(crate) mod events;
 pub(crate) mod holds;
 pub(crate) mod leases;
 pub(crate) mod overrides;
+pub(crate) mod people;
 pub(crate) mod price_holds;
 pub(crate) mod price_memory;
 pub(crate) mod price_steps;

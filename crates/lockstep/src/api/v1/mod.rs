@@ -2,6 +2,7 @@
 
 mod prices;
 mod sites;
+mod tokens;
 
 use utoipa_axum::router::OpenApiRouter;
 
@@ -12,4 +13,5 @@ pub(crate) fn routes(_app: &App) -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .merge(sites::routes())
         .merge(prices::routes())
+        .merge(tokens::routes())
 }

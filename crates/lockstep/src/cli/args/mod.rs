@@ -5,12 +5,14 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 use clap_complete::Shell;
 
+mod access;
 mod prices;
 mod runs;
 mod serve;
 mod site;
 mod tuning;
 
+pub(crate) use access::{PasswordVerb, TokenAddArgs, TokenVerb};
 pub(crate) use prices::{
     DiffArgs, FieldArg, PriceArgs, PriceVerb, PriceVerbArgs, SourceVerb, UnitArgs, UnpricedArgs,
 };
@@ -106,6 +108,12 @@ pub(crate) enum Verb {
     Demo(DemoArgs),
     /// The server: API, schedule and notices
     Serve(ServeArgs),
+    /// The password of the server's pages
+    #[command(subcommand)]
+    Password(PasswordVerb),
+    /// Tokens of programs that use the server's API
+    #[command(subcommand)]
+    Token(TokenVerb),
     /// The gateways that are stored
     #[command(subcommand)]
     Site(SiteVerb),

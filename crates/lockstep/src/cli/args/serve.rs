@@ -51,4 +51,7 @@ pub(crate) struct ServeArgs {
         value_parser = clap::builder::FalseyValueParser::new()
     )]
     pub(crate) insecure_http: bool,
+    /// A file with the admin's password, taken at the start where it differs
+    #[arg(long, env = "LOCKSTEP_ADMIN_PASSWORD_FILE", value_name = "FILE")]
+    pub(crate) admin_password_file: Option<PathBuf>,
 }

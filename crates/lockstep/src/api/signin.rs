@@ -1,0 +1,292 @@
+//! Signing in and out, and the password.
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::JsonRejection;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use secrecy::SecretString;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::server::App;
+use crate::server::caller::{Anyone, Person, Scope, Who};
+use crate::server::door::address::Client;
+use crate::server::door::password::{ADMIN, fit};
+use crate::server::door::{secret, session};
+use crate::server::problem::Problem;
+
+/// A name and a password. Neither is ever shown again, so that this has no `Debug`.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SignIn {
+    /// Whose; `admin` when it is left out.
+    name: Option<String>,
+    /// The password.
+    password: String,
+}
+
+/// A one-time link's token and the password to set.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct LinkUse {
+    /// What stands after the `#` of the link.
+    link: String,
+    /// The new password: at least 12 characters.
+    password: String,
+}
+
+/// The present password and the next one.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct PasswordChange {
+    /// The present password.
+    current: String,
+    /// The next one: at least 12 characters.
+    new: String,
+}
+
+/// Who asks.
+#[derive(Debug, Serialize, ToSchema)]
+struct Session {
+    /// `person` or `token`.
+    kind: &'static str,
+    /// The person's name, or the token's.
+    name: String,
+    /// What is allowed: `read`, `plan`, `apply`, `ratio-sync`; a wider one includes the narrower ones.
+    scopes: Vec<&'static str>,
+}
+
+/// Routes below `/api/v1`.
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(sign_in))
+        .routes(routes!(use_link))
+        .routes(routes!(sign_out))
+        .routes(routes!(session_now))
+        .routes(routes!(change_password))
+}
+
+/// Signs a person in: the answer sets a cookie.
+#[utoipa::path(
+    post,
+    path = "/sign-in",
+    tag = "sign-in",
+    request_body = SignIn,
+    responses(
+        (status = 200, body = Session),
+        (status = 401, description = "wrong name or password", body = Problem),
+        (status = 429, description = "too many tries; `Retry-After` says how many seconds to wait", body = Problem),
+        (status = "default", body = Problem)
+    )
+)]
+async fn sign_in(
+    State(app): State<App>,
+    client: Client,
+    asked: Result<Json<SignIn>, JsonRejection>,
+) -> Result<Response, Response> {
+    let asked = read(asked)?;
+    let name = asked.name.unwrap_or_else(|| ADMIN.to_owned());
+    guess(&app, client, &name, asked.password).await?;
+    note(&app, &name, "sign_in", client).await?;
+    Ok(welcome(&app, name).await?)
+}
+
+/// Sets the password by a one-time link, and signs in. All other sessions end.
+#[utoipa::path(
+    post,
+    path = "/sign-in/link",
+    tag = "sign-in",
+    request_body = LinkUse,
+    responses(
+        (status = 200, body = Session),
+        (status = 400, description = "the password is too short or too long", body = Problem),
+        (status = 401, description = "the link was used, or its day is over", body = Problem),
+        (status = 429, description = "too many tries; `Retry-After` says how many seconds to wait", body = Problem),
+        (status = "default", body = Problem)
+    )
+)]
+async fn use_link(
+    State(app): State<App>,
+    client: Client,
+    asked: Result<Json<LinkUse>, JsonRejection>,
+) -> Result<Response, Response> {
+    let LinkUse { link, password } = read(asked)?;
+    let (store, now) = (app.store(), app.now());
+    let tries = &app.door().links;
+    tries
+        .take(client.0, now)
+        .map_err(IntoResponse::into_response)?;
+    let password = new_password(password)?;
+    let digest = secret::digest(&SecretString::from(link));
+    let over = || {
+        Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "link_over",
+            "this link cannot be used: it was used already, or its day is over",
+        )
+        .hint("`lockstep password reset` on the server makes another one.")
+    };
+    // Only whoever has the link has anything hashed.
+    if !store
+        .link_holds(&digest, now)
+        .await
+        .map_err(Problem::from)?
+    {
+        return Err(over().into());
+    }
+    let kept = kept(&app, password).await?;
+    let used = store.use_link(&digest, ADMIN, &kept, now).await;
+    if !used.map_err(Problem::from)? {
+        return Err(over().into());
+    }
+    tries.right(client.0);
+    note(&app, ADMIN, "password", client).await?;
+    Ok(welcome(&app, ADMIN.to_owned()).await?)
+}
+
+/// Ends the session.
+#[utoipa::path(
+    post,
+    path = "/sign-out",
+    tag = "sign-in",
+    responses((status = 204), (status = "default", body = Problem))
+)]
+async fn sign_out(State(app): State<App>, Person(caller): Person) -> Result<Response, Problem> {
+    if let Who::Person { session, .. } = &caller.who {
+        app.store().remove_session(session).await?;
+    }
+    let cookie = [(header::SET_COOKIE, session::end(&app)?)];
+    Ok((StatusCode::NO_CONTENT, cookie).into_response())
+}
+
+/// Who asks.
+#[utoipa::path(
+    get,
+    path = "/session",
+    tag = "sign-in",
+    responses((status = 200, body = Session), (status = "default", body = Problem))
+)]
+async fn session_now(Anyone(caller): Anyone) -> Json<Session> {
+    let (kind, name) = match caller.who {
+        Who::Person { name, .. } => ("person", name),
+        Who::Token { name, .. } => ("token", name),
+    };
+    Json(Session {
+        kind,
+        name,
+        scopes: caller.scopes.iter().map(|scope| scope.code()).collect(),
+    })
+}
+
+/// Changes the password. All other sessions end.
+#[utoipa::path(
+    post,
+    path = "/password",
+    tag = "sign-in",
+    request_body = PasswordChange,
+    responses(
+        (status = 204),
+        (status = 400, description = "the password is too short or too long", body = Problem),
+        (status = 401, description = "the present password is another one", body = Problem),
+        (status = 429, description = "too many tries; `Retry-After` says how many seconds to wait", body = Problem),
+        (status = "default", body = Problem)
+    )
+)]
+async fn change_password(
+    State(app): State<App>,
+    Person(caller): Person,
+    client: Client,
+    asked: Result<Json<PasswordChange>, JsonRejection>,
+) -> Result<StatusCode, Response> {
+    let PasswordChange { current, new } = read(asked)?;
+    let Who::Person { name, session } = caller.who else {
+        return Err(Problem::internal().into());
+    };
+    let new = new_password(new)?;
+    guess(&app, client, &name, current).await?;
+    let kept = kept(&app, new).await?;
+    app.store()
+        .set_password(&name, &kept, Some(&session), app.now())
+        .await
+        .map_err(Problem::from)?;
+    note(&app, &name, "password", client).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+impl From<Problem> for Response {
+    fn from(problem: Problem) -> Self {
+        problem.into_response()
+    }
+}
+
+/// What was sent. Why it cannot be read is not said word for word, for that would say the password.
+fn read<T>(asked: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
+    match asked {
+        Ok(Json(asked)) => Ok(asked),
+        Err(_) => Err(Problem::bad_request("the body is not as it should be")
+            .hint("Send a JSON object as application/json, with the fields that the API's description has.")),
+    }
+}
+
+/// Counts a guess at a password, and refuses a wrong one.
+async fn guess(app: &App, client: Client, name: &str, password: String) -> Result<(), Response> {
+    let guesses = &app.door().guesses;
+    guesses
+        .take(client.0, app.now())
+        .map_err(IntoResponse::into_response)?;
+    let stored = app.store().password(name).await.map_err(Problem::from)?;
+    let password = SecretString::from(password);
+    let right = app.door().passwords.right(password, stored).await;
+    if !right.map_err(failed)? {
+        // The name is not told: some type their password there.
+        tracing::warn!(address = %client.0, "a sign-in was refused");
+        return Err(Problem::new(
+            StatusCode::UNAUTHORIZED,
+            "wrong_password",
+            "the name or the password is wrong",
+        )
+        .hint("Lost? `lockstep password reset` on the server makes a link that sets a new one.")
+        .into());
+    }
+    guesses.right(client.0);
+    Ok(())
+}
+
+fn new_password(password: String) -> Result<SecretString, Problem> {
+    let password = SecretString::from(password);
+    fit(&password)
+        .map_err(|unfit| Problem::new(StatusCode::BAD_REQUEST, "unfit_password", unfit.words()))?;
+    Ok(password)
+}
+
+async fn kept(app: &App, password: SecretString) -> Result<String, Problem> {
+    app.door().passwords.kept(password).await.map_err(failed)
+}
+
+fn failed(error: anyhow::Error) -> Problem {
+    tracing::error!("a password could not be hashed: {error:#}");
+    Problem::internal()
+}
+
+async fn note(app: &App, who: &str, kind: &str, client: Client) -> Result<(), Problem> {
+    let data = json!({ "address": client.0 });
+    app.store()
+        .note_deed(None, who, kind, &data, app.now())
+        .await?;
+    Ok(())
+}
+
+/// A session of its own for whoever came in.
+async fn welcome(app: &App, name: String) -> Result<Response, Problem> {
+    let cookie = [(header::SET_COOKIE, session::begin(app, &name).await?)];
+    let session = Session {
+        kind: "person",
+        name,
+        scopes: vec![Scope::RatioSync.code(), Scope::Apply.code()],
+    };
+    Ok((cookie, Json(session)).into_response())
+}

@@ -1,0 +1,186 @@
+//! Tokens of programs.
+
+use axum::Json;
+use axum::extract::rejection::JsonRejection;
+use axum::extract::{Path, State};
+use axum::http::StatusCode;
+use lockstep_store::tokens::ApiToken;
+use secrecy::ExposeSecret as _;
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::server::App;
+use crate::server::caller::{Person, Scope};
+use crate::server::door::tokens::{self, Asked};
+use crate::server::problem::Problem;
+
+/// The longest name, in characters.
+const LONGEST: usize = 100;
+
+/// A token of a program. The token itself is shown once, where it is made.
+#[derive(Debug, Serialize, ToSchema)]
+struct Token {
+    /// Its id.
+    id: String,
+    /// What people call it.
+    name: String,
+    /// What it may: `read`, `plan`, `apply`, `ratio-sync`; a wider one includes the narrower ones, but for the last.
+    scopes: Vec<String>,
+    /// Who made it.
+    created_by: String,
+    /// When, in Unix milliseconds.
+    created_at: i64,
+    /// When it ends, in Unix milliseconds; without it never.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expires_at: Option<i64>,
+    /// Whether it ends within 14 days, or has ended.
+    expires_soon: bool,
+    /// When it was last used, in Unix milliseconds, to the minute.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_used_at: Option<i64>,
+}
+
+/// Tokens.
+#[derive(Debug, Serialize, ToSchema)]
+struct Tokens {
+    tokens: Vec<Token>,
+}
+
+/// A token to make.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct NewToken {
+    /// What people call it.
+    name: String,
+    /// What it may: `read`, `plan`, `apply`, `ratio-sync`.
+    scopes: Vec<String>,
+    /// When it ends, in Unix milliseconds; without it never.
+    expires_at: Option<i64>,
+}
+
+/// A token that was made. This is the only time that it is shown.
+#[derive(Serialize, ToSchema)]
+struct MadeToken {
+    #[serde(flatten)]
+    about: Token,
+    /// The token: send it as `Authorization: Bearer`.
+    token: String,
+}
+
+pub(crate) fn routes() -> OpenApiRouter<App> {
+    OpenApiRouter::new()
+        .routes(routes!(list, add))
+        .routes(routes!(remove))
+}
+
+/// All tokens.
+#[utoipa::path(
+    get,
+    path = "/tokens",
+    tag = "tokens",
+    responses((status = 200, body = Tokens), (status = "default", body = Problem))
+)]
+async fn list(State(app): State<App>, _: Person) -> Result<Json<Tokens>, Problem> {
+    let tokens = app.store().api_tokens().await?;
+    let shown = |token| Token::of(token, app.now());
+    Ok(Json(Tokens {
+        tokens: tokens.into_iter().map(shown).collect(),
+    }))
+}
+
+/// Makes a token, and shows it this once.
+#[utoipa::path(
+    post,
+    path = "/tokens",
+    tag = "tokens",
+    request_body = NewToken,
+    responses((status = 201, body = MadeToken), (status = "default", body = Problem))
+)]
+async fn add(
+    State(app): State<App>,
+    Person(caller): Person,
+    asked: Result<Json<NewToken>, JsonRejection>,
+) -> Result<(StatusCode, Json<MadeToken>), Problem> {
+    let Json(asked) = asked.map_err(|error| Problem::bad_request(error.body_text()))?;
+    let name = asked.name.trim();
+    if name.is_empty() || name.chars().count() > LONGEST || name.chars().any(char::is_control) {
+        return Err(Problem::bad_request(format!(
+            "a name has 1 to {LONGEST} characters"
+        )));
+    }
+    let now = app.now();
+    if asked.expires_at.is_some_and(|end| end <= now) {
+        return Err(Problem::bad_request("that end is over already"));
+    }
+    let scopes = scopes(&asked.scopes)?;
+    let asked = Asked {
+        name: name.to_owned(),
+        scopes,
+        expires_at: asked.expires_at,
+        actor: caller.actor(),
+    };
+    let (made, token) = tokens::make(app.store(), asked, now).await?;
+    let made = MadeToken {
+        about: Token::of(made, now),
+        token: token.expose_secret().to_owned(),
+    };
+    Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// Ends a token.
+#[utoipa::path(
+    delete,
+    path = "/tokens/{id}",
+    tag = "tokens",
+    params(("id" = String, Path, description = "The token's id")),
+    responses((status = 204), (status = "default", body = Problem))
+)]
+async fn remove(
+    State(app): State<App>,
+    Person(caller): Person,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    tokens::end(app.store(), &id, &caller.actor(), app.now()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// The scopes of codes, each once.
+fn scopes(codes: &[String]) -> Result<Vec<Scope>, Problem> {
+    let all = || Scope::ALL.map(Scope::code).join(", ");
+    let mut scopes = Vec::new();
+    for code in codes {
+        let Some(scope) = Scope::from_code(code) else {
+            return Err(Problem::bad_request(format!(
+                "there is no scope {code:?}; there are {}",
+                all()
+            )));
+        };
+        if !scopes.contains(&scope) {
+            scopes.push(scope);
+        }
+    }
+    if scopes.is_empty() {
+        return Err(Problem::bad_request(format!(
+            "a token needs a scope: {}",
+            all()
+        )));
+    }
+    Ok(scopes)
+}
+
+impl Token {
+    fn of(token: ApiToken, now: i64) -> Self {
+        Self {
+            expires_soon: tokens::ends_soon(&token, now),
+            id: token.id,
+            name: token.name,
+            scopes: token.scopes,
+            created_by: token.created_by,
+            created_at: token.created_at,
+            expires_at: token.expires_at,
+            last_used_at: token.seen_at,
+        }
+    }
+}

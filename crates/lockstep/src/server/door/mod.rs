@@ -1,0 +1,321 @@
+//! The door: who asks is found out before anything is answered, and whoever is nobody gets nothing but the way in.
+
+pub(crate) mod address;
+mod csrf;
+pub(crate) mod first;
+pub(crate) mod headers;
+pub(crate) mod limits;
+pub(crate) mod password;
+pub(crate) mod secret;
+pub(crate) mod session;
+pub(crate) mod tokens;
+
+use std::time::Duration;
+
+use axum::body::{Body, HttpBody as _};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Redirect, Response};
+use secrecy::SecretString;
+use tokio::sync::Semaphore;
+
+use super::App;
+use super::caller::{Caller, Scope, Who};
+use super::problem::Problem;
+use crate::api::ratio_sync;
+use limits::{Allowance, Tries};
+use password::Passwords;
+
+/// Where static files are.
+pub(crate) const STATIC: &str = "/static/";
+/// The page to sign in at.
+pub(crate) const SIGN_IN: &str = "/sign-in";
+
+/// What is answered to anybody, beside static files: the state of the server, and the way in.
+const OPEN: [&str; 5] = [
+    HEALTH[0],
+    HEALTH[1],
+    SIGN_IN,
+    "/api/v1/sign-in",
+    "/api/v1/sign-in/link",
+];
+/// What is asked under any name, by whatever watches over the server.
+const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
+
+/// The largest body of a request, in bytes.
+pub(crate) const BODY: usize = 1 << 20;
+/// How long a client may take to send a body.
+const BODY_TIME: Duration = Duration::from_secs(30);
+/// How many requests are worked on at once.
+const AT_ONCE: usize = 256;
+
+/// Ten guesses, then one a minute.
+const GUESSES: Allowance = Allowance {
+    burst: 10,
+    every: 60_000,
+};
+
+/// How often a use is written down at most, in milliseconds.
+const SEEN: i64 = 60_000;
+/// A day in milliseconds.
+const DAY: i64 = 86_400_000;
+
+/// What the door remembers between requests.
+#[derive(Debug)]
+pub(crate) struct Door {
+    /// Makes and compares passwords.
+    pub(crate) passwords: Passwords,
+    /// Guesses at passwords.
+    pub(crate) guesses: Tries,
+    /// Guesses at links.
+    pub(crate) links: Tries,
+    requests: Semaphore,
+}
+
+impl Door {
+    pub(crate) fn new() -> Self {
+        Self {
+            passwords: Passwords::new(),
+            guesses: Tries::new(GUESSES, Some(GUESSES)),
+            links: Tries::new(GUESSES, None),
+            requests: Semaphore::new(AT_ONCE),
+        }
+    }
+}
+
+/// Who may have what a path leads to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    /// Anybody.
+    Open,
+    /// Whoever the route itself lets in: the gateway's own root token is known there only.
+    Own,
+    /// Whoever is known.
+    Closed,
+}
+
+/// What is not named here is closed.
+fn access(path: &str) -> Access {
+    if OPEN.contains(&path) || path.starts_with(STATIC) {
+        return Access::Open;
+    }
+    if ratio_sync::is_ours(path) {
+        return Access::Own;
+    }
+    Access::Closed
+}
+
+/// Finds out who asks and lets the request through, or not. What a route needs, it asks for by its arguments.
+pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
+    let Ok(_turn) = app.door().requests.try_acquire() else {
+        let busy = Problem::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_many_requests",
+            "too many requests are under way",
+        );
+        let seconds = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
+        return (seconds, busy.hint("Try again in a second.")).into_response();
+    };
+    match admitted(&app, request).await {
+        Ok(request) => next.run(request).await,
+        Err(refused) => *refused,
+    }
+}
+
+/// The request with who asks, or why not.
+async fn admitted(app: &App, request: Request) -> Result<Request, Box<Response>> {
+    let (mut parts, body) = request.into_parts();
+    let path = parts.uri.path();
+    let access = access(path);
+    let own_credential = parts.headers.contains_key(header::AUTHORIZATION);
+    let host = address::host(&parts.uri, &parts.headers);
+    // A page that has a name of its own lead here has no token to show.
+    if !own_credential && !HEALTH.contains(&path) {
+        let ours = host
+            .as_ref()
+            .is_some_and(|host| address::is_ours(host, app.options()));
+        if !ours {
+            return Err(refused(not_ours(app)));
+        }
+    }
+    let session = match own_credential {
+        true => None,
+        false => session::token(&parts.headers, app.options().secure()),
+    };
+    let origin = address::our_origin(host.as_ref(), app.options());
+    let cookie = session.is_some() && access != Access::Open;
+    if !own_credential && csrf::is_foreign(&parts.method, &parts.headers, cookie, origin.as_deref())
+    {
+        return Err(refused(foreign()));
+    }
+    let caller = match session {
+        Some(token) => session::person(app, &token).await,
+        None => program(app, &parts.headers).await,
+    };
+    match caller.map_err(refused)? {
+        Some(caller) => {
+            parts.extensions.insert(caller);
+        }
+        None if access == Access::Closed => {
+            return Err(Box::new(signed_out(&parts.method, &parts.headers)));
+        }
+        None => {}
+    }
+    let client = address::client(&parts, &app.options().trusted);
+    parts.extensions.insert(client);
+    let body = whole(body, &parts.headers).await.map_err(refused)?;
+    Ok(Request::from_parts(parts, body))
+}
+
+/// The program whose token this is.
+async fn program(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
+    let Some(text) = headers.get(header::AUTHORIZATION) else {
+        return Ok(None);
+    };
+    let text = text.to_str().unwrap_or_default().trim();
+    let token = match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
+        _ => text,
+    };
+    if !token.starts_with(tokens::WORD) {
+        return Ok(None);
+    }
+    let now = app.now();
+    let digest = secret::digest(&SecretString::from(token));
+    let Some(token) = app.store().api_token(&digest).await? else {
+        return Ok(None);
+    };
+    if tokens::has_ended(&token, now) {
+        return Ok(None);
+    }
+    if token.seen_at.is_none_or(|seen| now - seen >= SEEN) {
+        let today = token.seen_at.map(|seen| seen / DAY) == Some(now / DAY);
+        if !today && tokens::ends_soon(&token, now) {
+            tracing::warn!(token = token.name, "a token that is used ends soon");
+        }
+        // Whoever may look may look while nothing can be written.
+        if let Err(error) = app.store().touch_api_token(&token.id, now).await {
+            tracing::warn!(%error, "the use of a token was not written down");
+        }
+    }
+    let scopes = token.scopes.iter();
+    Ok(Some(Caller {
+        scopes: scopes.filter_map(|code| Scope::from_code(code)).collect(),
+        who: Who::Token {
+            id: token.id,
+            name: token.name,
+        },
+    }))
+}
+
+/// The whole body, so that nobody keeps a handler waiting.
+async fn whole(body: Body, headers: &HeaderMap) -> Result<Body, Problem> {
+    if body.is_end_stream() {
+        return Ok(body);
+    }
+    let too_large = || {
+        Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            format!("the body is longer than {BODY} bytes"),
+        )
+    };
+    let said = headers.get(header::CONTENT_LENGTH);
+    let said = said.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    if said.is_some_and(|length| length > BODY as u64) {
+        return Err(too_large());
+    }
+    match tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, BODY)).await {
+        Ok(Ok(bytes)) => Ok(Body::from(bytes)),
+        // A client that went away does not read this.
+        Ok(Err(_)) => Err(too_large()),
+        Err(_) => Err(Problem::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "too_slow",
+            "the body took too long",
+        )),
+    }
+}
+
+fn refused(problem: impl IntoResponse) -> Box<Response> {
+    Box::new(problem.into_response())
+}
+
+fn not_ours(app: &App) -> Problem {
+    let hint = match &app.options().public_url {
+        Some(url) => format!("Use {url}; a proxy must pass the Host header on."),
+        None => "Use the address in numbers, or start the server with --public-url and this one."
+            .to_owned(),
+    };
+    let title = "this server is not known under that name";
+    Problem::new(StatusCode::MISDIRECTED_REQUEST, "wrong_host", title).hint(hint)
+}
+
+fn foreign() -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "cross_site",
+        "a page of another site asked for this",
+    )
+    .hint("Do it on Lockstep's own pages; a program sends a token as `Authorization: Bearer`.")
+}
+
+/// People are led to the way in, programs are told.
+fn signed_out(method: &Method, headers: &HeaderMap) -> Response {
+    let accept = headers
+        .get(header::ACCEPT)
+        .and_then(|text| text.to_str().ok());
+    if method == Method::GET && accept.is_some_and(|text| text.contains("text/html")) {
+        return Redirect::to(SIGN_IN).into_response();
+    }
+    let problem = super::caller::signed_out();
+    let asks = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
+    (asks, problem).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_named_is_closed() {
+        for path in [
+            "/healthz",
+            "/readyz",
+            "/sign-in",
+            "/api/v1/sign-in",
+            "/static/a.css",
+        ] {
+            assert_eq!(access(path), Access::Open, "{path}");
+        }
+        for path in [
+            "/api/ratio_sync/channels",
+            "/api/ratio_sync/fetch",
+            "/sites/main/api/ratio_sync/fetch",
+        ] {
+            assert_eq!(access(path), Access::Own, "{path}");
+        }
+        for path in [
+            "/",
+            "",
+            "/metrics",
+            "/static",
+            "/healthz/",
+            "/sign-in/",
+            "/sign-in/x",
+            "/api/v1/sign-in/",
+            "/api/v1/sign-out",
+            "/api/v1/session",
+            "/api/v1/tokens",
+            "/api/v1/sites",
+            "/sites/main",
+            "/sites/main/api",
+            "/api/v1/sites/main/api/ratio_sync/fetch",
+            "/x/../healthz",
+            "/%68ealthz",
+        ] {
+            assert_eq!(access(path), Access::Closed, "{path}");
+        }
+    }
+}

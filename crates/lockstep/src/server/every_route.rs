@@ -1,0 +1,383 @@
+//! Every route of the router's own list: who gets through the door, and what every answer says to browsers.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Method, Request, StatusCode};
+use lockstep_run::Engine;
+use lockstep_run::clock::SystemClock;
+use lockstep_store::Store;
+use secrecy::SecretString;
+use serde_json::Value;
+use tower::ServiceExt as _;
+
+use super::door::secret;
+use super::door::session::LASTING;
+use super::{App, Options, router};
+use crate::config::File;
+
+const SESSION: &str = "the token of a session";
+const TOKEN: &str = "lst_the token of a program";
+const HOST: &str = "127.0.0.1:7878";
+
+const METHODS: [Method; 7] = [
+    Method::GET,
+    Method::HEAD,
+    Method::OPTIONS,
+    Method::POST,
+    Method::PUT,
+    Method::PATCH,
+    Method::DELETE,
+];
+const SITES: [Option<&str>; 6] = [
+    None,
+    Some("same-origin"),
+    Some("same-site"),
+    Some("cross-site"),
+    Some("none"),
+    Some("something else"),
+];
+const ORIGINS: [Option<&str>; 5] = [
+    None,
+    Some("http://127.0.0.1:7878"),
+    Some("https://127.0.0.1:7878"),
+    Some("http://evil.example"),
+    Some("null"),
+];
+
+/// Who a request says it is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    Nothing,
+    Cookie,
+    Token,
+    /// A cookie that is right and a token that is not.
+    CookieAndWrongToken,
+}
+
+struct World {
+    app: App,
+    router: Router,
+    paths: Vec<String>,
+}
+
+impl World {
+    async fn new(options: Options) -> Self {
+        let store = Store::open_temporary().await.expect("a store");
+        store
+            .set_password("admin", "$none", None, 0)
+            .await
+            .expect("a person");
+        let engine = Engine::start(store, Arc::new(SystemClock), "tests".to_owned());
+        let engine = engine.expect("an engine");
+        let file = File::read(None).expect("no file");
+        let app = App::new(engine, file, options);
+        let new = lockstep_store::tokens::NewApiToken {
+            name: "program".to_owned(),
+            hash: secret::digest(&SecretString::from(TOKEN)),
+            scopes: vec!["apply".to_owned()],
+            created_by: "tests".to_owned(),
+            expires_at: None,
+        };
+        app.store().add_api_token(new, 0).await.expect("a token");
+        let (_, document) = crate::api::routes(&app).split_for_parts();
+        let document = serde_json::to_value(&document).expect("JSON");
+        let paths = document["paths"].as_object().expect("paths");
+        let paths: Vec<String> = paths.keys().map(|path| filled(path)).collect();
+        assert!(paths.len() >= 8, "{paths:?}");
+        Self {
+            router: router(&app),
+            app,
+            paths,
+        }
+    }
+
+    /// The session, also where a request before ended it.
+    async fn session(&self) {
+        let digest = secret::digest(&SecretString::from(SESSION));
+        let store = self.app.store();
+        if store.session(&digest).await.expect("asked").is_none() {
+            let now = self.app.now();
+            let added = store.add_session(&digest, "admin", LASTING, now).await;
+            added.expect("a session");
+        }
+    }
+
+    async fn ask(&self, method: &Method, path: &str, headers: &[(&str, &str)]) -> Got {
+        let mut request = Request::builder().method(method).uri(path);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let body = if method.is_safe() { "" } else { "{}" };
+        let request = request.body(Body::from(body)).expect("a request");
+        let answered = self.router.clone().oneshot(request);
+        let waited = tokio::time::timeout(std::time::Duration::from_secs(30), answered);
+        let answer = waited.await.expect("it answers").expect("an answer");
+        let (parts, body) = answer.into_parts();
+        let mut code = None;
+        if parts.status.is_client_error() || parts.status.is_server_error() {
+            let bytes = axum::body::to_bytes(body, 1 << 20).await.expect("a body");
+            let problem: Option<Value> = serde_json::from_slice(&bytes).ok();
+            code = problem.and_then(|problem| Some(problem["code"].as_str()?.to_owned()));
+        }
+        Got {
+            status: parts.status,
+            headers: parts.headers,
+            code,
+        }
+    }
+}
+
+struct Got {
+    status: StatusCode,
+    headers: HeaderMap,
+    code: Option<String>,
+}
+
+/// A path with something in its places.
+fn filled(path: &str) -> String {
+    let parts = path.split('/');
+    let filled = parts.map(|part| if part.starts_with('{') { "1" } else { part });
+    filled.collect::<Vec<_>>().join("/")
+}
+
+/// What anybody gets.
+fn is_open(path: &str) -> bool {
+    [
+        "/healthz",
+        "/readyz",
+        "/sign-in",
+        "/api/v1/sign-in",
+        "/api/v1/sign-in/link",
+    ]
+    .contains(&path)
+        || path.starts_with("/static/")
+}
+
+/// What its own route lets in.
+fn is_own(path: &str) -> bool {
+    path.contains("/api/ratio_sync/")
+}
+
+/// Whether a page that is not ours asks in a person's name: told another way than the door does.
+fn is_foreign(method: &Method, shown: Shown, open: bool, site: &str, origin: &str) -> bool {
+    let person = shown == Shown::Cookie;
+    if matches!(shown, Shown::Token | Shown::CookieAndWrongToken) {
+        return false;
+    }
+    if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
+        return person && !open && !["", "same-origin", "none"].contains(&site);
+    }
+    match site {
+        "same-origin" => false,
+        "" => match origin {
+            "http://127.0.0.1:7878" => false,
+            "" => person && !open,
+            _ => true,
+        },
+        _ => true,
+    }
+}
+
+#[tokio::test]
+async fn every_route_by_every_method_from_every_page_is_answered_to_whom_it_is_for() {
+    let world = World::new(Options::default()).await;
+    let (mut through, mut kept_out) = (0, 0);
+    for path in &world.paths {
+        for method in &METHODS {
+            for site in SITES {
+                for origin in ORIGINS {
+                    for shown in [
+                        Shown::Nothing,
+                        Shown::Cookie,
+                        Shown::Token,
+                        Shown::CookieAndWrongToken,
+                    ] {
+                        let cookie = format!("lockstep={SESSION}");
+                        let bearer = format!("Bearer {TOKEN}");
+                        let mut headers = vec![("host", HOST)];
+                        if !method.is_safe() {
+                            headers.push(("content-type", "application/json"));
+                        }
+                        headers.extend(site.map(|site| ("sec-fetch-site", site)));
+                        headers.extend(origin.map(|origin| ("origin", origin)));
+                        if matches!(shown, Shown::Cookie | Shown::CookieAndWrongToken) {
+                            world.session().await;
+                            headers.push(("cookie", &cookie));
+                        }
+                        match shown {
+                            Shown::Token => headers.push(("authorization", &bearer)),
+                            Shown::CookieAndWrongToken => {
+                                headers.push(("authorization", "Bearer lst_wrong"));
+                            }
+                            Shown::Nothing | Shown::Cookie => {}
+                        }
+                        let got = world.ask(method, path, &headers).await;
+                        let case = format!("{method} {path} {site:?} {origin:?} {shown:?}");
+                        let (site, origin) = (site.unwrap_or(""), origin.unwrap_or(""));
+                        let foreign = is_foreign(method, shown, is_open(path), site, origin);
+                        let known = matches!(shown, Shown::Cookie | Shown::Token);
+                        dressed(&got.headers, &case, false);
+                        // The answer to HEAD has no body to tell the code.
+                        let refused = got.code.as_deref().unwrap_or(match got.status {
+                            StatusCode::UNAUTHORIZED => "signed_out",
+                            StatusCode::FORBIDDEN => "cross_site",
+                            _ => "",
+                        });
+                        if foreign {
+                            kept_out += 1;
+                            assert_eq!(got.status, StatusCode::FORBIDDEN, "{case}");
+                            assert_eq!(refused, "cross_site", "{case}");
+                        } else if known || is_open(path) {
+                            through += 1;
+                            assert_ne!(got.code.as_deref(), Some("cross_site"), "{case}");
+                            assert_ne!(got.code.as_deref(), Some("signed_out"), "{case}");
+                            // What a person may and a token may not is a 403 that HEAD tells no code of.
+                            if method == Method::HEAD {
+                                assert_ne!(got.status, StatusCode::UNAUTHORIZED, "{case}");
+                            }
+                        } else if is_own(path) {
+                            kept_out += 1;
+                            assert!(got.status.is_client_error(), "{case}: {}", got.status);
+                        } else {
+                            kept_out += 1;
+                            assert_eq!(got.status, StatusCode::UNAUTHORIZED, "{case}");
+                            assert_eq!(refused, "signed_out", "{case}");
+                        }
+                    }
+                }
+            }
+        }
+    }
+    assert!(through > 1000 && kept_out > 1000, "{through} {kept_out}");
+}
+
+/// What every answer says to browsers.
+#[track_caller]
+fn dressed(headers: &HeaderMap, case: &str, secure: bool) {
+    let has = |name: &str| {
+        let value = headers.get(name).map(|value| value.to_str());
+        value.map_or("", |value| value.expect("text"))
+    };
+    let policy = has("content-security-policy");
+    assert!(
+        policy.starts_with("default-src 'none';"),
+        "{case}: {policy}"
+    );
+    for part in [
+        "frame-ancestors 'none'",
+        "base-uri 'none'",
+        "form-action 'self'",
+    ] {
+        assert!(
+            policy.split("; ").any(|has| has == part),
+            "{case}: {policy}"
+        );
+    }
+    assert!(!policy.contains("unsafe"), "{case}: {policy}");
+    for (name, value) in [
+        ("x-content-type-options", "nosniff"),
+        ("referrer-policy", "no-referrer"),
+        ("cross-origin-opener-policy", "same-origin"),
+        ("cross-origin-resource-policy", "same-origin"),
+        ("cache-control", "no-store"),
+    ] {
+        assert_eq!(has(name), value, "{case}: {name}");
+    }
+    let https = if secure { "max-age=31536000" } else { "" };
+    assert_eq!(has("strict-transport-security"), https, "{case}");
+    assert_eq!(has("access-control-allow-origin"), "", "{case}");
+}
+
+#[tokio::test]
+async fn over_https_every_answer_keeps_browsers_to_it() {
+    let options = Options {
+        public_url: Some("https://lockstep.example".to_owned()),
+        ..Options::default()
+    };
+    let world = World::new(options).await;
+    for path in world.paths.iter().map(String::as_str).chain(["/nothing"]) {
+        for host in ["lockstep.example", "evil.example"] {
+            let got = world.ask(&Method::GET, path, &[("host", host)]).await;
+            dressed(&got.headers, path, true);
+            let health = path == "/healthz" || path == "/readyz";
+            let wrong = host == "evil.example" && !health;
+            let misdirected = got.status == StatusCode::MISDIRECTED_REQUEST;
+            assert_eq!(misdirected, wrong, "{path} {host}: {}", got.status);
+        }
+    }
+    // The cookie has another name there, which a page over http cannot set.
+    world.session().await;
+    for (name, status) in [
+        ("lockstep", StatusCode::UNAUTHORIZED),
+        ("__Host-lockstep", StatusCode::OK),
+    ] {
+        let cookie = format!("{name}={SESSION}");
+        let headers = [("host", "lockstep.example"), ("cookie", cookie.as_str())];
+        let got = world.ask(&Method::GET, "/api/v1/session", &headers).await;
+        assert_eq!(got.status, status, "{name}");
+    }
+}
+
+#[tokio::test]
+async fn what_does_not_exist_is_kept_from_whoever_is_nobody_and_people_are_led_in() {
+    let world = World::new(Options::default()).await;
+    let nobody = [("host", HOST)];
+    let got = world.ask(&Method::GET, "/nothing", &nobody).await;
+    assert_eq!(got.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(got.headers["www-authenticate"], "Bearer");
+    let browser = [("host", HOST), ("accept", "text/html,*/*;q=0.8")];
+    let got = world.ask(&Method::GET, "/nothing", &browser).await;
+    assert_eq!(got.status, StatusCode::SEE_OTHER);
+    assert_eq!(got.headers["location"], "/sign-in");
+    dressed(&got.headers, "redirect", false);
+    let got = world.ask(&Method::POST, "/nothing", &browser).await;
+    assert_eq!(got.status, StatusCode::UNAUTHORIZED);
+    world.session().await;
+    let cookie = format!("lockstep={SESSION}");
+    let person = [("host", HOST), ("cookie", cookie.as_str())];
+    let got = world.ask(&Method::GET, "/nothing", &person).await;
+    assert_eq!(got.status, StatusCode::NOT_FOUND);
+    // Somebody followed a link from elsewhere to a page.
+    let link = [
+        ("host", HOST),
+        ("cookie", cookie.as_str()),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-mode", "navigate"),
+    ];
+    let got = world.ask(&Method::GET, "/api/v1/session", &link).await;
+    assert_eq!(got.status, StatusCode::OK);
+    for hosts in [&[][..], &[("host", HOST), ("host", "evil.example")]] {
+        let got = world.ask(&Method::GET, "/sign-in", hosts).await;
+        assert_eq!(got.status, StatusCode::MISDIRECTED_REQUEST, "{hosts:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_over_the_most_is_refused_before_it_is_read_and_while_it_is() {
+    let world = World::new(Options::default()).await;
+    for (told, size, status) in [
+        (true, super::door::BODY, StatusCode::BAD_REQUEST),
+        (true, super::door::BODY + 1, StatusCode::PAYLOAD_TOO_LARGE),
+        (false, super::door::BODY, StatusCode::BAD_REQUEST),
+        (false, super::door::BODY + 1, StatusCode::PAYLOAD_TOO_LARGE),
+    ] {
+        let text = " ".repeat(size);
+        let body = match told {
+            true => Body::from(text),
+            false => Body::from_stream(futures_util::stream::iter(
+                text.into_bytes()
+                    .chunks(1000)
+                    .map(|chunk| Ok::<_, std::io::Error>(chunk.to_vec()))
+                    .collect::<Vec<_>>(),
+            )),
+        };
+        let request = Request::post("/api/v1/sign-in")
+            .header("host", HOST)
+            .header("content-type", "application/json");
+        let request = request.body(body).expect("a request");
+        let answer = world.router.clone().oneshot(request).await;
+        assert_eq!(answer.expect("an answer").status(), status, "{told} {size}");
+    }
+}
