@@ -67,7 +67,6 @@ pub(super) struct Filter {
     source: Option<String>,
     field: Option<Field>,
     reason: Option<ReasonCode>,
-    #[param(inline)]
     change: Option<Change>,
     search: String,
     sort: Sort,
