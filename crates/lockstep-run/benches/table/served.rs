@@ -109,7 +109,7 @@ impl Server {
         if !database.exists() {
             let url = gateway.url();
             let mut add = command()
-                .args(["site", "add", "bench", "--url", &url])
+                .args(["--quiet", "site", "add", "bench", "--url", &url])
                 .args(["--user-id", "1", "--token-stdin"])
                 .stdin(Stdio::piped())
                 .spawn()?;

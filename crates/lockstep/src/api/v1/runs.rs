@@ -344,6 +344,8 @@ async fn one(
     let mut told = form::head(&site, &run, &counts(&rows), app.now());
     told["items"] = rows.iter().map(prices::item).collect();
     let sources = store.run_sources(&run.id).await?;
+    // What the price page showed later is told by whoever asked it.
+    told["verified"] = Value::Null;
     told["sources"] = sources
         .iter()
         .map(crate::view::source::state_as_json)
