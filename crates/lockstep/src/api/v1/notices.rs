@@ -73,7 +73,7 @@ struct TargetChange {
 
 /// How a test went.
 #[derive(Debug, Serialize, ToSchema)]
-struct Tested {
+struct TestedTarget {
     /// Whether it arrived.
     arrived: bool,
     /// How often it was tried.
@@ -204,15 +204,15 @@ async fn remove(
 /// Sends a test to a place, whether or not it hears notices.
 #[utoipa::path(post, path = "/notices/targets/{target}/test", tag = "notices",
     params(("target" = String, Path, description = "The place's name.")),
-    responses((status = 200, body = Tested), (status = "default", body = Problem)))]
+    responses((status = 200, body = TestedTarget), (status = "default", body = Problem)))]
 async fn test(
     State(app): State<App>,
     _: Writer,
     Path(name): Path<String>,
-) -> Result<Json<Tested>, Problem> {
+) -> Result<Json<TestedTarget>, Problem> {
     let target = known(&app, &name).await?;
     let delivery = Notifier::new(app.engine()).test(&target).await?;
-    Ok(Json(Tested {
+    Ok(Json(TestedTarget {
         arrived: delivery.error.is_none(),
         attempts: delivery.attempts,
         error: delivery.error,

@@ -16,6 +16,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::deeds;
+use super::runs::Subject;
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
 use crate::server::App;
@@ -28,16 +29,6 @@ use crate::words::en;
 #[derive(Debug, Serialize, ToSchema)]
 struct Schedules {
     schedules: Vec<Form>,
-}
-
-/// What runs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-enum Subject {
-    /// The channels' model lists.
-    Models,
-    /// The prices.
-    Prices,
 }
 
 /// How far scheduled runs go.
@@ -53,7 +44,7 @@ enum HowFar {
 /// A schedule as it is to be. Either `every_hours`, or `cron` with `zone`; without any, every 6 hours.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct Wanted {
+struct ScheduleToSet {
     /// Every so many hours, 1 to 24.
     #[schema(minimum = 1, maximum = 24)]
     every_hours: Option<u8>,
@@ -106,14 +97,14 @@ async fn one(
 }
 
 /// Switches a schedule on, or changes it. A plan of that site and subject must have been looked at before.
-#[utoipa::path(put, path = "/sites/{site}/schedules/{subject}", tag = "schedules", request_body = Wanted,
+#[utoipa::path(put, path = "/sites/{site}/schedules/{subject}", tag = "schedules", request_body = ScheduleToSet,
     params(("site" = String, Path), ("subject" = Subject, Path, description = "`models` or `prices`.")),
     responses((status = 200, body = Form), (status = "default", body = Problem)))]
 async fn set(
     State(app): State<App>,
     Writer(caller): Writer,
     Path((site, subject)): Path<(String, Subject)>,
-    Body(wanted): Body<Wanted>,
+    Body(wanted): Body<ScheduleToSet>,
 ) -> Result<Json<Form>, Problem> {
     let site = orders::site(&app, &site).await?;
     let wish = wanted.read()?;
@@ -145,16 +136,7 @@ async fn off(
     Ok(StatusCode::NO_CONTENT)
 }
 
-impl Subject {
-    fn core(self) -> About {
-        match self {
-            Self::Models => About::Models,
-            Self::Prices => About::Prices,
-        }
-    }
-}
-
-impl Wanted {
+impl ScheduleToSet {
     fn read(self) -> Result<Wish, Problem> {
         let rhythm = match (self.every_hours, self.cron, self.zone) {
             (None, Some(line), Some(zone)) => Rhythm::Cron { line, zone },
