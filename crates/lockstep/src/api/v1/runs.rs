@@ -345,7 +345,7 @@ async fn one(
     told["items"] = rows.iter().map(prices::item).collect();
     let sources = store.run_sources(&run.id).await?;
     // What the price page showed later is told by whoever asked it.
-    told["verified"] = Value::Null;
+    told["verified"] = serde_json::Value::Null;
     told["sources"] = sources
         .iter()
         .map(crate::view::source::state_as_json)
