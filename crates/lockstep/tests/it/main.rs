@@ -24,6 +24,7 @@ mod schema;
 mod server;
 mod signals;
 mod sites;
+mod stopping;
 mod syncing;
 mod terminal;
 mod tester;
