@@ -11,7 +11,7 @@ use lockstep_run::ahead::Ahead;
 use lockstep_run::clock::{Clock, SystemClock};
 use lockstep_run::{Engine, Request, Session, SiteAccess, Source, Watch};
 use lockstep_sim::spec::many;
-use lockstep_sim::{Gateway, Page, Provider};
+use lockstep_sim::{Channel, Gateway, Page, Provider};
 use lockstep_store::sites::NewSite;
 use lockstep_store::{KeySource, Store};
 use reqwest::{Client, Method};
@@ -49,9 +49,9 @@ pub(crate) fn measure(program: &Path, folder: &Path, report: &mut Report) -> Out
     }
     let database = folder.join("api.db");
     let elsewhere = Runtime::new()?;
-    let gateway = elsewhere.block_on(start())?;
+    let (gateway, later) = elsewhere.block_on(start())?;
     let runtime = Runtime::new()?;
-    let run = runtime.block_on(fill(&gateway, &database))?;
+    let run = runtime.block_on(fill(&gateway, later, &database))?;
     let token = token(program, &database)?;
     let mut api = Api {
         client: client_with(&token)?,
@@ -115,8 +115,8 @@ pub(crate) fn measure(program: &Path, folder: &Path, report: &mut Report) -> Out
     Ok(())
 }
 
-/// A gateway of many channels with long prices, and sources beside it.
-async fn start() -> Outcome<Gateway> {
+/// A gateway with long prices, and sources beside it. It has one channel; the others are for later.
+async fn start() -> Outcome<(Gateway, Vec<Channel>)> {
     let world = World::new(SOURCES, MODELS);
     let mut spec = many(CHANNELS, NAMES, 1).inline(Duration::ZERO);
     for (field, map) in &world.maps {
@@ -126,12 +126,13 @@ async fn start() -> Outcome<Gateway> {
         let provider = Provider::new(&format!("s{source}"), ["m"]).apart();
         spec = spec.provider(provider.page(PRICING, Page::json(body)));
     }
-    Ok(Gateway::start(spec).await?)
+    let later = spec.channels.split_off(1);
+    Ok((Gateway::start(spec).await?, later))
 }
 
-/// A database with a site, its sources, and runs over the gateway at no pace: a long one, whose id comes back, and many
-/// short ones.
-async fn fill(gateway: &Gateway, database: &Path) -> Outcome<String> {
+/// A database with a site, its sources, and runs over the gateway at no pace: many short ones, and one over all channels,
+/// whose id comes back.
+async fn fill(gateway: &Gateway, later: Vec<Channel>, database: &Path) -> Outcome<String> {
     let (engine, access) = site(gateway, database).await?;
     for (url, name) in urls(gateway, SOURCES).iter().zip(1..) {
         let spec = format!("{url},name=s{name},endpoint={PRICING}");
@@ -141,10 +142,13 @@ async fn fill(gateway: &Gateway, database: &Path) -> Outcome<String> {
             .await?;
     }
     let session = engine.session(access, &unpaced());
-    let long = plan(&session, Source::All).await?;
     for _ in 0..SMALL_RUNS {
-        plan(&session, Source::Selected(vec![1])).await?;
+        plan(&session, Source::All).await?;
     }
+    for channel in later {
+        gateway.add_channel(channel);
+    }
+    let long = plan(&session, Source::All).await?;
     engine.store().close().await;
     Ok(long)
 }
@@ -259,7 +263,10 @@ impl Api {
             .send(Method::POST, "/runs", Some(wanted.to_string()))
             .await?;
         let begun: Value = serde_json::from_slice(&begun)?;
-        let id = begun["id"].as_str().ok_or("a run without id")?.to_owned();
+        let id = begun["run"]
+            .as_str()
+            .ok_or("a run without its id")?
+            .to_owned();
         loop {
             tokio::time::sleep(Duration::from_millis(100)).await;
             let runs: Value = serde_json::from_slice(&self.get("/runs?limit=1").await?)?;

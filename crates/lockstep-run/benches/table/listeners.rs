@@ -7,8 +7,8 @@ use futures_util::future::try_join_all;
 use lockstep_core::change::Subject;
 use lockstep_run::clock::{Clock, SystemClock};
 use lockstep_run::{Engine, Session, Source};
-use lockstep_sim::Gateway;
 use lockstep_sim::spec::many;
+use lockstep_sim::{Gateway, Spec};
 use reqwest::{Client, Response};
 use tokio::runtime::Runtime;
 
@@ -56,8 +56,7 @@ pub(crate) fn measure(program: &Path, folder: &Path, report: &mut Report) -> Out
     }
     let database = folder.join("listeners.db");
     let elsewhere = Runtime::new()?;
-    let spec = many(CHANNELS, 20, 1).inline(PROVIDER);
-    let gateway = elsewhere.block_on(Gateway::start(spec))?;
+    let gateway = elsewhere.block_on(Gateway::start(in_step()))?;
     let runtime = Runtime::new()?;
     let bench = runtime.block_on(Bench::open(&gateway, &database))?;
     let token = token(program, &database)?;
@@ -85,6 +84,17 @@ pub(crate) fn measure(program: &Path, folder: &Path, report: &mut Report) -> Out
     runtime.block_on(bench.engine.store().close());
     gateway.stop();
     Ok(())
+}
+
+/// A gateway whose channels all have what their providers offer. What would lose a name waits for the end of a run, and
+/// its event would be late before anybody could hear it.
+fn in_step() -> Spec {
+    let mut spec = many(CHANNELS, 20, 1).inline(PROVIDER);
+    for (index, channel) in spec.channels.iter_mut().enumerate() {
+        let provider = &spec.providers[index % spec.providers.len()];
+        channel.models = provider.models.join(",");
+    }
+    spec
 }
 
 /// A gateway to run over, in this process: what the server takes is for its listeners alone.
