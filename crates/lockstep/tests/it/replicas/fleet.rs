@@ -132,7 +132,7 @@ impl Fleet {
             // Others look now and then whether the plan is still worked on, and have the gateway while they do.
             loop {
                 let answer = server.post(&path, &yes).await;
-                if answer.status != 409 {
+                if answer.status != 409 || answer.code() != "busy" {
                     answer.is(202);
                     break;
                 }
