@@ -71,7 +71,7 @@ async fn a_stop_finishes_the_write_under_way_and_the_next_start_goes_on_with_the
     let heard = listening.into_body().collect().await;
     let heard = heard.expect("the stream ends as a stream does").to_bytes();
     let heard = String::from_utf8_lossy(&heard);
-    assert!(heard.contains("event: item"), "{heard}");
+    assert!(heard.contains("id: 1\n"), "{heard}");
     assert!(
         !heard.contains("event: end"),
         "the run is not over: {heard}"
