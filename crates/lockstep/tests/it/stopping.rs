@@ -49,9 +49,10 @@ async fn until_ended(server: &Server, run: &str) -> Value {
 async fn a_stop_finishes_the_write_under_way_and_the_next_start_goes_on_with_the_run() {
     let (gateway, shell) = all_want_a_write().await;
     let server = Server::start(&shell).await.signed_in().await;
+    // Long enough for a copy to be made while the first of them wait at the gateway.
     gateway.fault(Rule::always(
         Matcher::put("/api/channel/"),
-        Fault::Delay(Duration::from_millis(300)),
+        Fault::Delay(Duration::from_secs(3)),
     ));
     let all = json!({"subject": "models", "what": "all", "plan_only": false});
     let begun = server.post(RUNS, &all).await.is(202).json();
