@@ -105,6 +105,11 @@ async fn send(client: &Client, request: &Bare) -> Outcome<()> {
 
 /// A client with the options of the one that Lockstep uses.
 pub(crate) fn client(gateway: &Gateway) -> Outcome<Client> {
+    client_with(gateway.root_token())
+}
+
+/// The same, with another token.
+pub(crate) fn client_with(token: &str) -> Outcome<Client> {
     let roots = RootCertStore {
         roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
     };
@@ -113,7 +118,7 @@ pub(crate) fn client(gateway: &Gateway) -> Outcome<Client> {
         .with_root_certificates(roots)
         .with_no_client_auth();
     tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let bearer = format!("Bearer {}", gateway.root_token());
+    let bearer = format!("Bearer {token}");
     let headers = HeaderMap::from_iter([
         (AUTHORIZATION, HeaderValue::try_from(bearer)?),
         (

@@ -6,12 +6,16 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use crate::Outcome;
+use crate::diff::status_of;
 use crate::measure::{median, milliseconds, timed};
 use crate::report::{Report, Row};
+use crate::served::Server;
 
 const STARTS: usize = 20;
 /// How long the demo settles before it is looked at.
 const SETTLED: Duration = Duration::from_secs(1);
+/// How long the server waits before it is looked at.
+const WAITED: Duration = Duration::from_secs(10);
 
 pub(crate) fn measure(program: &Path, database: &Path, report: &mut Report) -> Outcome<()> {
     let built = program.exists();
@@ -29,7 +33,15 @@ pub(crate) fn measure(program: &Path, database: &Path, report: &mut Report) -> O
     ));
     let memory = built.then(|| idle(program)).transpose()?;
     report.add(Row::alone("idle memory of `lockstep demo`", memory, "MiB"));
-    report.note("Idle memory: resident, a second after start, with 24 simulated channels.");
+    let waiting = built.then(|| waiting(program, database)).transpose()?;
+    report.add(Row {
+        goal: Some(15.0),
+        ..Row::alone("idle memory of `lockstep serve`", waiting, "MiB")
+    });
+    report.note(
+        "Idle memory: resident; of the demo a second after start, with 24 simulated channels; of the server\n\
+         after 10 s, its goal in MiB.",
+    );
     Ok(())
 }
 
@@ -55,6 +67,13 @@ fn start(program: &Path, arguments: &[&str]) -> Outcome<f64> {
     Ok(median(times))
 }
 
+/// The resident memory of a server that nobody asked anything, in MiB.
+pub(crate) fn waiting(program: &Path, database: &Path) -> Outcome<f64> {
+    let server = Server::start(program, database)?;
+    std::thread::sleep(WAITED);
+    Ok(status_of(&server.process(), "VmRSS:")? as f64 / 1024.0)
+}
+
 /// The resident memory of the waiting demo, in MiB.
 fn idle(program: &Path) -> Outcome<f64> {
     let mut demo = command(program)
@@ -75,13 +94,5 @@ fn look(demo: &mut std::process::Child) -> Outcome<f64> {
     let mut output = BufReader::new(output);
     output.read_line(&mut String::new())?;
     std::thread::sleep(SETTLED);
-    let status = std::fs::read_to_string(format!("/proc/{}/status", demo.id()))?;
-    let kibibytes = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmRSS:"))
-        .and_then(|rest| rest.split_whitespace().next())
-        .and_then(|number| number.parse::<f64>().ok());
-    kibibytes
-        .map(|kibibytes| kibibytes / 1024.0)
-        .ok_or_else(|| "the system does not tell the demo's memory".into())
+    Ok(status_of(&demo.id().to_string(), "VmRSS:")? as f64 / 1024.0)
 }

@@ -4,9 +4,11 @@
 //! are for people to read. With words after `--` only those parts are measured, and no file is written:
 //! `cargo bench -p lockstep-run --bench table -- run`.
 
+mod api;
 mod bare;
 mod binary;
 mod diff;
+mod listeners;
 #[path = "../../../lockstep-core/benches/lists/mod.rs"]
 mod lists;
 mod measure;
@@ -36,6 +38,7 @@ fn main() -> Outcome<()> {
     let parts: Vec<&String> = words.iter().filter(|word| !word.starts_with('-')).collect();
     let wanted = |part: &str| parts.is_empty() || parts.iter().any(|word| *word == part);
     let target = target()?;
+    let program = target.join("release/lockstep");
     let mut report = Report::default();
     if wanted("planner") {
         planner::measure(&mut report);
@@ -53,13 +56,19 @@ fn main() -> Outcome<()> {
         diff::measure(folder.path(), &mut report)?;
     }
     if wanted("served") {
-        served::measure(&target.join("release/lockstep"), folder.path(), &mut report)?;
+        served::measure(&program, folder.path(), &mut report)?;
+    }
+    if wanted("api") {
+        api::measure(&program, folder.path(), &mut report)?;
+    }
+    if wanted("listeners") {
+        listeners::measure(&program, folder.path(), &mut report)?;
     }
     if wanted("pace") {
         pace::measure(&mut report)?;
     }
     if wanted("binary") {
-        binary::measure(&target.join("release/lockstep"), &database, &mut report)?;
+        binary::measure(&program, &database, &mut report)?;
     }
     println!("\n{}", report.table());
     if parts.is_empty() {

@@ -42,7 +42,8 @@ pub(crate) fn measure(program: &Path, folder: &Path, report: &mut Report) -> Out
         let gateway = elsewhere.block_on(diff::start(&world))?;
         let urls = diff::urls(&gateway, sources);
         let database = folder.join(format!("served-{sources}-{models}.db"));
-        let server = Server::start(program, &database, &gateway)?;
+        add_site(program, &database, &gateway)?;
+        let server = Server::start(program, &database)?;
         let runtime = Runtime::new()?;
         let (bare, gateway_url) = (client(&gateway)?, gateway.url());
         let body = body(&urls);
@@ -63,7 +64,7 @@ pub(crate) fn measure(program: &Path, folder: &Path, report: &mut Report) -> Out
         report.add(Row::beside(time, &pairs, "ms", Some(1.3)));
         drop(server);
         // The peak is one server's first, as a process keeps what it once had.
-        let server = Server::start(program, &database, &gateway)?;
+        let server = Server::start(program, &database)?;
         let idle = status_of(&server.process(), "VmRSS:")?;
         runtime.block_on(server.fetch(&bare, &body))?;
         let peak = status_of(&server.process(), "VmHWM:")?.saturating_sub(idle);
@@ -89,40 +90,58 @@ fn body(urls: &[String]) -> String {
     json!({"upstreams": upstreams, "timeout": 60}).to_string()
 }
 
+/// The program with this database, knowing nothing else of this machine's settings.
+fn command(program: &Path, database: &Path) -> Command {
+    let mut command = Command::new(program);
+    command
+        .env_clear()
+        .env("LOCKSTEP_ALLOW_PRIVATE", "127.0.0.0/8")
+        .env("LOCKSTEP_DATABASE", database)
+        .stdin(Stdio::null());
+    command
+}
+
+fn add_site(program: &Path, database: &Path, gateway: &Gateway) -> Outcome<()> {
+    let url = gateway.url();
+    let mut add = command(program, database)
+        .args(["--quiet", "site", "add", "bench", "--url", &url])
+        .args(["--user-id", "1", "--token-stdin"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn()?;
+    let mut stdin = add.stdin.take().ok_or("no pipe to the program")?;
+    stdin.write_all(gateway.root_token().as_bytes())?;
+    drop(stdin);
+    if !add.wait()?.success() {
+        return Err("the site was not added".into());
+    }
+    Ok(())
+}
+
+/// A token that may do everything, made by the program itself.
+pub(crate) fn token(program: &Path, database: &Path) -> Outcome<String> {
+    let output = command(program, database)
+        .args(["--quiet", "token", "add", "bench", "--scope", "apply"])
+        .output()?;
+    if !output.status.success() {
+        return Err("no token was made".into());
+    }
+    Ok(String::from_utf8(output.stdout)?.trim().to_owned())
+}
+
 /// The program as a server, until dropped.
-struct Server {
+pub(crate) struct Server {
     child: Child,
-    url: String,
+    /// Its address.
+    pub(crate) url: String,
 }
 
 impl Server {
-    fn start(program: &Path, database: &Path, gateway: &Gateway) -> Outcome<Self> {
-        let command = || {
-            let mut command = Command::new(program);
-            command
-                .env_clear()
-                .env("LOCKSTEP_ALLOW_PRIVATE", "127.0.0.0/8")
-                .env("LOCKSTEP_DATABASE", database)
-                .stdout(Stdio::null());
-            command
-        };
-        if !database.exists() {
-            let url = gateway.url();
-            let mut add = command()
-                .args(["site", "add", "bench", "--url", &url])
-                .args(["--user-id", "1", "--token-stdin"])
-                .stdin(Stdio::piped())
-                .spawn()?;
-            let mut stdin = add.stdin.take().ok_or("no pipe to the program")?;
-            stdin.write_all(gateway.root_token().as_bytes())?;
-            drop(stdin);
-            if !add.wait()?.success() {
-                return Err("the site was not added".into());
-            }
-        }
-        let mut child = command()
+    /// Starts it, and waits until it listens.
+    pub(crate) fn start(program: &Path, database: &Path) -> Outcome<Self> {
+        let mut child = command(program, database)
             .args(["serve", "--listen", "127.0.0.1:0"])
-            .stdin(Stdio::null())
+            .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()?;
         let output = child.stderr.take().ok_or("no pipe to the server")?;
@@ -130,16 +149,23 @@ impl Server {
             child,
             url: String::new(),
         };
-        for line in BufReader::new(output).lines() {
+        let mut lines = BufReader::new(output).lines();
+        for line in lines.by_ref() {
             if let Some(url) = line?.strip_prefix("Lockstep listens on ") {
                 server.url = url.to_owned();
                 break;
             }
         }
+        if server.url.is_empty() {
+            return Err("the server does not listen".into());
+        }
+        // What it says later has to go somewhere, or its pipe is closed or full.
+        std::thread::spawn(move || lines.map_while(Result::ok).for_each(drop));
         Ok(server)
     }
 
-    fn process(&self) -> String {
+    /// Its process id, as the system's files name it.
+    pub(crate) fn process(&self) -> String {
         self.child.id().to_string()
     }
 

@@ -23,7 +23,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 pub(crate) use app::App;
-pub(crate) use options::{Options, public_url};
+pub(crate) use options::{Options, network, public_url};
 
 use crate::api;
 use door::limits::Limited;
@@ -105,6 +105,7 @@ pub(crate) fn router(app: &App) -> Router {
         .method_not_allowed_fallback(|| async { Problem::wrong_method() })
         .layer(middleware::from_fn_with_state(app.clone(), door::guard))
         .layer(middleware::from_fn_with_state(app.clone(), metrics::count))
+        .layer(middleware::from_fn(api::ratio_sync::framed))
         .layer(CompressionLayer::new())
         .layer(CatchPanicLayer::custom(problem::panicked))
         .layer(middleware::from_fn_with_state(

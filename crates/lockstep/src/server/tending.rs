@@ -15,7 +15,6 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::App;
 use crate::notify::{self, Notifier};
-use crate::ordering::Ordering;
 
 /// How often it looks for runs that nobody works on, where leases are not shorter. A lease runs out within 45 s of its
 /// holder's end, so a run is taken over within a minute.
@@ -28,8 +27,11 @@ type Tried = Arc<Mutex<HashMap<String, i64>>>;
 
 /// Begins all of it. It ends with the server.
 pub(crate) fn begin(app: &App) {
-    let orders = Ordering::new(app.store().clone(), app.file().clone());
-    let worker = Worker::new(app.jobs().clone(), orders, Arc::new(SystemClock));
+    let worker = Worker::new(
+        app.jobs().clone(),
+        app.ordering().clone(),
+        Arc::new(SystemClock),
+    );
     let stop = app.stop_token();
     tokio::spawn(async move { worker.run(stop).await });
     tokio::spawn(take_over(app.clone()));
@@ -71,7 +73,7 @@ async fn look(app: &App, tried: &Tried) -> Result<(), StoreError> {
 }
 
 async fn go_on(app: App, run: Run, tried: Tried) {
-    let orders = Ordering::new(app.store().clone(), app.file().clone());
+    let orders = app.ordering();
     let site = match app.store().site(&run.site_id).await {
         Ok(site) => site,
         Err(error) => return tracing::warn!(run = %run.id, %error, "its site is not there"),

@@ -28,6 +28,7 @@ mod server;
 mod server_canary;
 mod signals;
 mod sites;
+mod stopping;
 mod syncing;
 mod terminal;
 mod tester;

@@ -443,7 +443,7 @@ async fn whatever_is_refused_is_framed_as_the_gateway_frames_it() {
     server
         .send("POST", FETCH, &headers, large.as_bytes())
         .await
-        .refused(400);
+        .refused(413);
     for (method, path) in [
         ("GET", "/api/ratio_sync"),
         ("GET", "/api/ratio_sync/"),
@@ -504,6 +504,31 @@ async fn a_source_that_is_silent_is_waited_for_as_long_as_was_asked() {
         .collect();
     assert!(errors[0].contains("within 1s"), "{told:#}");
     assert_eq!(errors.len(), 2);
+    server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_ours_with_the_scope_is_let_in_and_no_other() {
+    let (gateway, shell, server) = served(&[]).await;
+    let mut tokens = Vec::new();
+    for scope in ["ratio-sync", "apply"] {
+        let args = ["token", "add", scope, "--scope", scope];
+        let (made, code) = shell.json(&args).await;
+        assert_eq!(code, 0, "{made}");
+        tokens.push(
+            made["token"]["token"]
+                .as_str()
+                .expect("shown once")
+                .to_owned(),
+        );
+    }
+    let bearer = |token: &str| format!("Bearer {token}");
+    server.with(&bearer(&tokens[0]), "1").await.is(200);
+    server.with(&tokens[0], "Bearer 7").await.is(200);
+    server.with(&bearer(&tokens[1]), "1").await.refused(403);
+    // A token of ours that is not known is not shown to the gateway.
+    server.with("Bearer lst_nobody", "1").await.refused(401);
+    assert_eq!(asked(&gateway), 0);
     server.stop().await;
 }
 

@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use super::channels::NO_LIST;
 use super::{Desk, Refusal, answered, who};
-use crate::api::gateway::Reached;
+use crate::api::orders::Reached;
 use crate::api::together::Together;
 use crate::differences::{NO_UPSTREAM, answer, wanted};
 use crate::seed::FetchBody;
@@ -104,9 +104,9 @@ async fn fetch(
     let (parts, body) = request.into_parts();
     let (site, caller) = who::let_in(&app, desk, site, &parts).await?;
     let unreadable = |why: String| Refusal::new(StatusCode::BAD_REQUEST, why);
-    let bytes = to_bytes(body, LARGEST).await.map_err(|_| {
-        unreadable("The request did not come whole, or is larger than 1 MiB".into())
-    })?;
+    let bytes = to_bytes(body, LARGEST)
+        .await
+        .map_err(|_| unreadable("The request did not come whole".into()))?;
     let text = String::from_utf8(bytes.into())
         .map_err(|_| unreadable("The request is not UTF-8 text".into()))?;
     let body = FetchBody::parse(&text).map_err(|error| unreadable(format!("{error:#}")))?;

@@ -7,16 +7,19 @@ mod channels;
 mod fetch;
 mod who;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use axum::Extension;
+use axum::body::to_bytes;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::{self, Next};
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
 use bytes::Bytes;
 use lockstep_run::identity::Role;
+use serde::Deserialize;
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -27,6 +30,8 @@ use crate::server::App;
 
 /// The last part of every path here.
 const BASE: &str = "/api/ratio_sync";
+/// The longest problem that is read, in bytes.
+const LARGEST_PROBLEM: usize = 1 << 16;
 const JSON: HeaderValue = HeaderValue::from_static("application/json; charset=utf-8");
 
 /// What all requests here share.
@@ -55,7 +60,6 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     }
     router
         .layer(Extension(desk))
-        .layer(middleware::from_fn(framed))
         .layer(CatchPanicLayer::custom(panicked))
 }
 
@@ -101,26 +105,42 @@ fn answered(body: Bytes) -> Response {
     ([(header::CONTENT_TYPE, JSON)], body).into_response()
 }
 
-/// Whatever was refused before it came to a handler is framed like the rest.
-async fn framed(request: Request, next: Next) -> Response {
-    frame(next.run(request).await)
-}
-
-/// The same answer, framed as the gateway frames it where it is a refusal.
-pub(crate) fn frame(answer: Response) -> Response {
+/// Whatever is refused below these paths is framed like the rest, the door's answers too.
+pub(crate) async fn framed(request: Request, next: Next) -> Response {
+    let ours = is_ours(request.uri().path());
+    let answer = next.run(request).await;
     let status = answer.status();
-    let ours = answer.headers().get(header::CONTENT_TYPE) == Some(&JSON);
-    if ours || !(status.is_client_error() || status.is_server_error()) {
+    let framed = answer.headers().get(header::CONTENT_TYPE) == Some(&JSON);
+    if !ours || framed || !(status.is_client_error() || status.is_server_error()) {
         return answer;
     }
-    let words = status
-        .canonical_reason()
-        .unwrap_or("The request was refused");
-    let mut framed = Refusal::new(status, words).into_response();
-    if let Some(allow) = answer.headers().get(header::ALLOW) {
-        framed.headers_mut().insert(header::ALLOW, allow.clone());
+    let (parts, body) = answer.into_parts();
+    let said = to_bytes(body, LARGEST_PROBLEM).await.unwrap_or_default();
+    let said: Problem<'_> = serde_json::from_slice(&said).unwrap_or_default();
+    let message = match (said.title, said.hint) {
+        (Some(title), Some(hint)) => format!("{title}. {hint}"),
+        (Some(title), None) => title.into_owned(),
+        (None, _) => status
+            .canonical_reason()
+            .unwrap_or("The request was refused")
+            .to_owned(),
+    };
+    let mut framed = Refusal::new(status, message).into_response();
+    for name in [header::ALLOW, header::RETRY_AFTER] {
+        if let Some(value) = parts.headers.get(&name) {
+            framed.headers_mut().insert(name, value.clone());
+        }
     }
     framed
+}
+
+/// What is said in a problem of ours.
+#[derive(Default, Deserialize)]
+struct Problem<'a> {
+    #[serde(borrow)]
+    title: Option<Cow<'a, str>>,
+    #[serde(borrow)]
+    hint: Option<Cow<'a, str>>,
 }
 
 fn panicked(_panic: Box<dyn std::any::Any + Send>) -> Response {

@@ -96,7 +96,7 @@ async fn tokens_of_ours_need_the_scope_and_people_the_gateways_token() {
             "/sites/main",
             403,
         ),
-        (person(), &[Scope::Apply], None, "/sites/main", 401),
+        (person(), &[Scope::Apply], None, "/sites/main", 403),
         (
             person(),
             &[Scope::Apply],

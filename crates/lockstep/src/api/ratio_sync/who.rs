@@ -1,8 +1,7 @@
 //! Who may use price sync: the gateway's root, by the gateway's own word, or a token of ours that was made for it.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 
-use axum::extract::ConnectInfo;
 use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use lockstep_run::identity::Role;
@@ -12,9 +11,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::asked::{Asking, NotAsked};
 use super::{Desk, Refusal};
-use crate::api::gateway;
+use crate::api::orders;
 use crate::server::App;
 use crate::server::caller::{Caller, Scope, Who};
+use crate::server::door::address::Client;
+use crate::server::door::tokens::WORD;
 use crate::server::problem::Problem;
 use crate::words::en;
 
@@ -41,11 +42,24 @@ pub(super) async fn let_in(
             "This token of Lockstep does not have the scope ratio-sync",
         ));
     }
+    if known.is_some() && !parts.headers.contains_key(header::AUTHORIZATION) {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "Price sync is for programs: send the gateway's root token, or a token of Lockstep with the scope ratio-sync",
+        ));
+    }
     let token = token(parts)?;
+    // A token of ours that the door does not know is nobody's, and no gateway's business.
+    if token.expose_secret().starts_with(WORD) {
+        return Err(Refusal::new(
+            StatusCode::UNAUTHORIZED,
+            "This token of Lockstep is not known, or has ended",
+        ));
+    }
     let user_id = user_id(parts)?;
     // Whoever has no token learns nothing, not even which sites there are.
     let site = find(app, site).await.map_err(|_| not_known())?;
-    let role = role(app, desk, &site, token, user_id, address(app, parts)).await?;
+    let role = role(app, desk, &site, token, user_id, address(parts)).await?;
     match role {
         Some(Role::Root) => Ok((site, "root of the gateway".to_owned())),
         Some(Role::Admin | Role::Common) => Err(Refusal::new(
@@ -58,8 +72,8 @@ pub(super) async fn let_in(
 
 async fn find(app: &App, site: Option<&str>) -> Result<Site, Problem> {
     match site {
-        Some(name) => gateway::named(app, name).await,
-        None => gateway::default(app).await,
+        Some(name) => orders::site(app, name).await,
+        None => orders::default_site(app).await,
     }
 }
 
@@ -109,6 +123,12 @@ fn bare(text: &str) -> &str {
     }
 }
 
+/// Whence the request comes, as the door made it out.
+fn address(parts: &Parts) -> IpAddr {
+    let client = parts.extensions.get::<Client>();
+    client.map_or(Ipv4Addr::UNSPECIFIED.into(), |client| client.0)
+}
+
 async fn role(
     app: &App,
     desk: &Desk,
@@ -149,26 +169,4 @@ async fn role(
                 )
             }
         })
-}
-
-/// Whence the request comes; behind a proxy that is trusted, what that proxy says.
-fn address(app: &App, parts: &Parts) -> IpAddr {
-    let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>();
-    let mut address = peer.map_or(IpAddr::from([0, 0, 0, 0]), |peer| peer.0.ip());
-    let trusted = |ip: IpAddr| {
-        let networks = &app.options().trusted;
-        networks.iter().any(|network| network.contains(&ip))
-    };
-    let said = parts.headers.get_all("x-forwarded-for").iter();
-    let said: Vec<&str> = said
-        .filter_map(|value| value.to_str().ok())
-        .flat_map(|value| value.split(','))
-        .collect();
-    let mut said = said.into_iter().rev();
-    while trusted(address.to_canonical())
-        && let Some(before) = said.next().and_then(|text| text.trim().parse().ok())
-    {
-        address = before;
-    }
-    address.to_canonical()
 }

@@ -147,7 +147,7 @@ fn runs(schemas: &mut Map<String, Value>) {
     schemas.insert("RunItem".to_owned(), either(".item"));
     let head = |name: &str| {
         let mut head = schemas.get(name).cloned().unwrap_or_default();
-        for part in ["items", "sources", "conflicts"] {
+        for part in ["items", "sources", "conflicts", "verified"] {
             if let Some(properties) = head["properties"].as_object_mut() {
                 properties.remove(part);
             }
@@ -198,6 +198,7 @@ fn mend(operation: &mut Value) {
             let said = match parameter["name"].as_str() {
                 Some("site") => "The site's name or id.",
                 Some("run") => "The run's id, or the start of it.",
+                Some("source") => "The source's name.",
                 Some("channel") => "The gateway's channel id.",
                 _ => continue,
             };

@@ -117,10 +117,8 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         let seconds = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
         return (seconds, busy.hint("Try again in a second.")).into_response();
     };
-    let own = access(request.uri().path()) == Access::Own;
     match admitted(&app, request).await {
         Ok(request) => next.run(request).await,
-        Err(refused) if own => ratio_sync::frame(*refused),
         Err(refused) => *refused,
     }
 }

@@ -69,7 +69,7 @@ impl Cast {
             k: 1 + round % 3,
             when: [When::BeforeApply, When::AfterApply][round / 2 % 2],
             early: round % 2 == 1,
-            restart: round % 4 == 0,
+            restart: round.is_multiple_of(4),
         }
     }
 }

@@ -26,10 +26,12 @@ pub(super) struct Wanted {
     /// Only rows about which a source looks wrong for this reason, or whose proposal waits or is left alone for it.
     reason: Option<String>,
     /// Only rows of models that the source, or any, would make so.
+    #[param(inline)]
     change: Option<Change>,
     /// Only models with this in their name.
     search: Option<String>,
     /// The order; by the model's name where none is given.
+    #[param(inline)]
     sort: Option<Sort>,
     /// Which page, from 1.
     page: Option<usize>,
