@@ -92,11 +92,6 @@ impl Fleet {
         u32::try_from(self.replica(n).pid()).expect("an id")
     }
 
-    /// Whether the n-th replica's process has ended.
-    pub(crate) fn is_dead(&mut self, n: usize) -> bool {
-        self.replicas[n].as_mut().expect("it ran").is_dead()
-    }
-
     /// Ends the n-th replica as `kill -9` does, if it is not dead by now, and tells whether it was.
     pub(crate) async fn bury(&mut self, n: usize) -> bool {
         self.hosts.lock().expect("whole")[n].clear();

@@ -12,7 +12,9 @@ use crate::world::lists;
 const SITES: usize = 20;
 /// How many sites a round is about: two a replica.
 const FEW: usize = 2 * REPLICAS;
-/// Rounds in all, over both fleets.
+/// Fleets side by side: most of a round is waiting.
+const FLEETS: usize = 4;
+/// Rounds in all, over all fleets.
 const ROUNDS: usize = 20;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -128,19 +130,23 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
     counted.killed += usize::from(met);
 
     // What the sleeper had is gone on with by others while it sleeps.
-    let asleep = is_asleep(sleeper);
-    counted.paused += usize::from(asleep);
     let own: Vec<&Started> = started
         .iter()
         .enumerate()
         .filter(|(index, _)| index % REPLICAS == cast.sleeper)
         .map(|(_, started)| started)
         .collect();
+    let met = own
+        .iter()
+        .find(|started| started.place == sleeps)
+        .expect("begun");
+    until(fleet, cast, met, || is_asleep(sleeper)).await;
+    let asleep = is_asleep(sleeper);
+    counted.paused += usize::from(asleep);
     if asleep && cast.early {
         let gateway = &fleet.places[sleeps].gateway;
         let before = gateway.log().len();
-        let others = |gateway: &lockstep_sim::Gateway| gateway.log().len() > before;
-        assert!(gateway.until(PATIENCE, others).await, "{what}");
+        until(fleet, cast, met, || gateway.log().len() > before).await;
     } else if asleep {
         for started in &own {
             let place = &fleet.places[started.place];
@@ -176,38 +182,47 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
     counted.rounds += 1;
 }
 
-/// Waits until the victim is dead, or all its runs are done without it. Answers when the request came that it died at.
+/// Waits until the victim is dead, or its run is done without it. Answers when the request came that it died at.
 async fn until_killed(
-    fleet: &mut Fleet,
+    fleet: &Fleet,
     cast: Cast,
     dies: usize,
     started: &[Started],
 ) -> Option<Duration> {
     let run = started.iter().find(|started| started.place == dies);
-    let run = run.expect("it was started").run.clone();
-    let path = format!("{}/{run}", fleet.places[dies].runs());
+    let pid = fleet.pid(cast.victim);
+    let dead = || matches!(state(pid), None | Some('Z' | 'X'));
+    until(fleet, cast, run.expect("begun"), dead).await;
+    let log = fleet.places[dies].gateway.log();
+    log.last().filter(|_| dead()).map(|entry| entry.at)
+}
+
+/// Waits until something is so, or the run is done before it could be.
+async fn until(fleet: &Fleet, cast: Cast, run: &Started, so: impl Fn() -> bool) {
+    let path = format!("{}/{}", fleet.places[run.place].runs(), run.run);
     let waiting = async {
-        loop {
-            if fleet.is_dead(cast.victim) {
-                let log = fleet.places[dies].gateway.log();
-                return log.last().map(|entry| entry.at);
-            }
+        while !so() {
             let told = fleet.told(cast.other, &path).await;
             if told.is_some_and(|told| told["state"] == "done") {
-                return None;
+                return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let waited = tokio::time::timeout(PATIENCE, waiting).await;
-    waited.expect("it is killed, or its run is done")
+    assert!(waited.is_ok(), "{cast:?}: nothing happens to {path}");
 }
 
 /// Whether the process stands still.
 fn is_asleep(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
-    let (_, after) = stat.rsplit_once(") ").expect("its state");
-    after.starts_with('T')
+    state(pid) == Some('T')
+}
+
+/// The letter of the process's state; none where there is no such process.
+fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after) = stat.rsplit_once(") ")?;
+    after.chars().next()
 }
 
 /// The rounds of a fleet, from the n-th on, each over its few of the sites.
@@ -229,14 +244,19 @@ async fn rounds(sites: usize, first: usize, count: usize) -> Option<Counted> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_happens_to_one_of_three_every_run_is_done_once() {
     let all = ROUNDS * soak().min(10);
-    let (one, other) = tokio::join!(
-        tokio::spawn(rounds(SITES, 0, all / 2)),
-        tokio::spawn(rounds(FEW, all / 2, all - all / 2)),
-    );
-    let (Some(one), Some(other)) = (one.expect("a fleet"), other.expect("a fleet")) else {
-        return;
-    };
-    let counted = one.and(other);
+    let each = all / FLEETS;
+    let mut fleets = tokio::task::JoinSet::new();
+    for n in 0..FLEETS {
+        let sites = if n == 0 { SITES } else { FEW };
+        fleets.spawn(rounds(sites, n * each, each));
+    }
+    let mut counted = Counted::default();
+    while let Some(fleet) = fleets.join_next().await {
+        let Some(fleet) = fleet.expect("a fleet") else {
+            return;
+        };
+        counted = counted.and(fleet);
+    }
     println!("{counted:?}, leases of {LEASE_MS} ms");
     assert_eq!(counted.rounds, all);
     assert!(counted.killed * 2 > all, "{counted:?}");
