@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use lockstep_sim::{Fault, Matcher, Rule, When};
 
 use super::fleet::{Fleet, LEASE_MS, PATIENCE, REPLICAS, Started};
@@ -91,7 +92,7 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
         place.gateway.clear_triggers();
         place.gateway.fault(Rule::always(put(), slow));
     }
-    // The first site of each of the two is where it is met. All runs have begun before it is.
+    // The first site of each of the two is where it is met. All its runs have begun before.
     let (dies, sleeps) = (few[cast.victim], few[cast.sleeper]);
     let head_start = Fault::Delay(Duration::from_millis(800));
     for at in [dies, sleeps] {
@@ -99,15 +100,18 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
         fleet.places[at].gateway.fault(listing);
     }
     let (victim, sleeper) = (fleet.pid(cast.victim), fleet.pid(cast.sleeper));
-    let starting = few
-        .iter()
-        .enumerate()
-        .map(|(index, at)| fleet.sync(index % REPLICAS, *at));
-    let started: Vec<Started> = futures_util::future::join_all(starting).await;
-    let gateway = &fleet.places[dies].gateway;
-    gateway.kill_at_put(victim, cast.k, cast.when);
-    let gateway = &fleet.places[sleeps].gateway;
-    gateway.pause_at(put(), sleeper, cast.k, cast.when);
+    let mut started: Vec<Started> = Vec::new();
+    for replica in [cast.victim, cast.sleeper, cast.other] {
+        let own = few.iter().skip(replica).step_by(REPLICAS);
+        started.extend(join_all(own.map(|at| fleet.sync(replica, *at))).await);
+        if replica == cast.victim {
+            let gateway = &fleet.places[dies].gateway;
+            gateway.kill_at_put(victim, cast.k, cast.when);
+        } else if replica == cast.sleeper {
+            let gateway = &fleet.places[sleeps].gateway;
+            gateway.pause_at(put(), sleeper, cast.k, cast.when);
+        }
+    }
 
     if cast.restart {
         let gateway = &fleet.places[few[cast.other]].gateway;
@@ -132,9 +136,7 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
     // What the sleeper had is gone on with by others while it sleeps.
     let own: Vec<&Started> = started
         .iter()
-        .enumerate()
-        .filter(|(index, _)| index % REPLICAS == cast.sleeper)
-        .map(|(_, started)| started)
+        .filter(|started| started.by == cast.sleeper)
         .collect();
     let met = own
         .iter()
