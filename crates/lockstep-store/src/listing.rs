@@ -56,6 +56,35 @@ pub struct ModelHead {
     pub status: ItemStatus,
 }
 
+/// Which channels or models of a run are meant, and which page of them.
+#[derive(Clone, Debug, Default)]
+pub struct ItemPage {
+    /// What is searched for, as in [`Store::channel_heads`] and [`Store::model_heads`].
+    pub search: Option<String>,
+    /// Only those of which a person is told so; all where it is empty.
+    pub statuses: Vec<ItemStatus>,
+    /// The order.
+    pub order: ItemOrder,
+    /// Whether it is turned round.
+    pub backwards: bool,
+    /// How many come before the page.
+    pub skip: usize,
+    /// The most entries of the page.
+    pub limit: u32,
+}
+
+/// An order of channels or models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ItemOrder {
+    /// By the channel's id, or the model's name.
+    #[default]
+    Key,
+    /// By the channel's name, or the model's.
+    Name,
+    /// By what a person is told of it.
+    Status,
+}
+
 impl Store {
     /// The site's runs that are meant, newest first, at most `limit`, with their counts.
     pub async fn runs_where(
@@ -135,25 +164,7 @@ impl Store {
         );
         query.push_bind(run_id);
         if let Some(text) = search {
-            let part = like(text);
-            query
-                .push(" AND (LOWER(c.channel_name) LIKE ")
-                .push_bind(part.clone());
-            for column in [
-                " ESCAPE '\\' OR CAST(c.channel_id AS TEXT) LIKE ",
-                " ESCAPE '\\' OR EXISTS (SELECT 1 FROM blob b WHERE (b.hash = c.before_hash OR b.hash = c.after_hash) AND LOWER(b.text) LIKE ",
-            ] {
-                query.push(column).push_bind(part.clone());
-            }
-            // A code is looked for whole, as a value of the JSON that it is stored in: its keys are no codes.
-            let code = like(&format!(":\"{text}\""));
-            for column in [
-                " ESCAPE '\\') OR COALESCE(c.failure, '') LIKE ",
-                " ESCAPE '\\' OR COALESCE(c.hold, '') LIKE ",
-            ] {
-                query.push(column).push_bind(code.clone());
-            }
-            query.push(" ESCAPE '\\')");
+            push_channel_search(&mut query, text);
         }
         query.push(" ORDER BY c.channel_id");
         let rows = query
@@ -162,6 +173,104 @@ impl Store {
             .fetch_all(self.readers())
             .await?;
         rows.iter().map(channel_head).collect()
+    }
+
+    /// The ids of a page of the run's channels, and how many there are on all pages. Only the page is taken out of the
+    /// database, so a late one of a long run costs no more than an early one.
+    pub async fn channel_page(
+        &self,
+        run_id: &str,
+        page: &ItemPage,
+    ) -> Result<(Vec<i64>, u64), StoreError> {
+        let wanted = |query: &mut QueryBuilder| {
+            query.push_bind(run_id);
+            if let Some(text) = &page.search {
+                push_channel_search(query, text);
+            }
+            if !page.statuses.is_empty() {
+                push_statuses(query, &page.statuses);
+            }
+        };
+        let mut query = QueryBuilder::new("SELECT c.channel_id FROM change c WHERE c.run_id = ");
+        wanted(&mut query);
+        let turned = if page.backwards { " DESC" } else { "" };
+        query.push(" ORDER BY ");
+        match page.order {
+            ItemOrder::Key => {}
+            ItemOrder::Name => {
+                query.push("LOWER(c.channel_name)").push(turned).push(", ");
+            }
+            ItemOrder::Status => {
+                push_rank(&mut query);
+                query.push(turned).push(", ");
+            }
+        }
+        query.push("c.channel_id").push(turned);
+        push_place(&mut query, page);
+        let rows = query.build().persistent(false);
+        let rows = rows.fetch_all(self.readers()).await?;
+        let id = |row: &Row| Columns::new(row, "change", "channel_id").number("channel_id");
+        let ids = rows.iter().map(id).collect::<Result<_, StoreError>>()?;
+        if page.search.is_none() && page.statuses.is_empty() {
+            return Ok((ids, self.counts(run_id).await?.total));
+        }
+        let mut query =
+            QueryBuilder::new("SELECT COUNT(*) AS total FROM change c WHERE c.run_id = ");
+        wanted(&mut query);
+        Ok((ids, self.total(query).await?))
+    }
+
+    /// The names of a page of a price run's models, and how many there are on all pages.
+    pub async fn model_page(
+        &self,
+        run_id: &str,
+        page: &ItemPage,
+    ) -> Result<(Vec<String>, u64), StoreError> {
+        // What is told of a model follows from all of its fields, so those are looked at where it matters.
+        if !page.statuses.is_empty() || page.order == ItemOrder::Status {
+            let mut heads = self.model_heads(run_id, page.search.as_deref()).await?;
+            heads.retain(|head| page.statuses.is_empty() || page.statuses.contains(&head.status));
+            if page.order == ItemOrder::Status {
+                heads.sort_by_key(|head| head.status);
+            }
+            if page.backwards {
+                heads.reverse();
+            }
+            let total = heads.len() as u64;
+            let heads = heads.into_iter().skip(page.skip).take(page.limit as usize);
+            return Ok((heads.map(|head| head.model).collect(), total));
+        }
+        let wanted = |query: &mut QueryBuilder| {
+            query.push_bind(run_id);
+            if let Some(text) = &page.search {
+                push_model_search(query, run_id, text);
+            }
+        };
+        let mut query =
+            QueryBuilder::new("SELECT DISTINCT p.model FROM price_change p WHERE p.run_id = ");
+        wanted(&mut query);
+        let turned = if page.backwards { " DESC" } else { "" };
+        query.push(" ORDER BY p.model").push(turned);
+        push_place(&mut query, page);
+        let rows = query.build().persistent(false);
+        let rows = rows.fetch_all(self.readers()).await?;
+        let name = |row: &Row| Columns::new(row, "price_change", "model").text("model");
+        let names = rows.iter().map(name).collect::<Result<_, StoreError>>()?;
+        if page.search.is_none() {
+            return Ok((names, self.counts(run_id).await?.total));
+        }
+        let mut query = QueryBuilder::new(
+            "SELECT COUNT(DISTINCT p.model) AS total FROM price_change p WHERE p.run_id = ",
+        );
+        wanted(&mut query);
+        Ok((names, self.total(query).await?))
+    }
+
+    async fn total(&self, query: QueryBuilder) -> Result<u64, StoreError> {
+        let query = query.build().persistent(false);
+        let row = query.fetch_one(self.readers()).await?;
+        let total = Columns::new(&row, "run", "total").number("total")?;
+        Ok(u64::try_from(total).unwrap_or(0))
     }
 
     /// The models of a price run in their order. `search`: only those of which the name or a source has it. Case is
@@ -177,18 +286,7 @@ impl Store {
         );
         query.push_bind(run_id);
         if let Some(text) = search {
-            let part = like(text);
-            query
-                .push(" AND (LOWER(p.model) LIKE ")
-                .push_bind(part.clone());
-            query.push(
-                " ESCAPE '\\' OR p.model IN (SELECT s.model FROM price_change s WHERE s.run_id = ",
-            );
-            query.push_bind(run_id);
-            query
-                .push(" AND LOWER(COALESCE(s.source, '')) LIKE ")
-                .push_bind(part);
-            query.push(" ESCAPE '\\'))");
+            push_model_search(&mut query, run_id, text);
         }
         query.push(" GROUP BY p.model, p.state ORDER BY p.model, p.state");
         let rows = query
@@ -262,6 +360,91 @@ impl Store {
         found.sort_by(|one, other| (&one.model, one.field).cmp(&(&other.model, other.field)));
         Ok(found)
     }
+}
+
+/// Looks for a text in what a channel is called, in its codes and in its lists.
+fn push_channel_search(query: &mut QueryBuilder, text: &str) {
+    let part = like(text);
+    query
+        .push(" AND (LOWER(c.channel_name) LIKE ")
+        .push_bind(part.clone());
+    query
+        .push(" ESCAPE '\\' OR CAST(c.channel_id AS TEXT) LIKE ")
+        .push_bind(part.clone());
+    // A code is looked for whole, as a value of the JSON that it is stored in: its keys are no codes.
+    let code = like(&format!(":\"{text}\""));
+    for column in [
+        " ESCAPE '\\' OR COALESCE(c.failure, '') LIKE ",
+        " ESCAPE '\\' OR COALESCE(c.hold, '') LIKE ",
+    ] {
+        query.push(column).push_bind(code.clone());
+    }
+    // A list that does not change is looked at once.
+    for list in [
+        " ESCAPE '\\' OR EXISTS (SELECT 1 FROM blob b WHERE b.hash = c.before_hash AND LOWER(b.text) LIKE ",
+        " ESCAPE '\\') OR c.after_hash <> c.before_hash AND EXISTS (SELECT 1 FROM blob b WHERE b.hash = c.after_hash \
+         AND LOWER(b.text) LIKE ",
+    ] {
+        query.push(list).push_bind(part.clone());
+    }
+    query.push(" ESCAPE '\\'))");
+}
+
+/// Looks for a text in a model's name and in the names of the sources that were chosen for it.
+fn push_model_search(query: &mut QueryBuilder, run_id: &str, text: &str) {
+    let part = like(text);
+    query
+        .push(" AND (LOWER(p.model) LIKE ")
+        .push_bind(part.clone());
+    query.push(" ESCAPE '\\' OR p.model IN (SELECT s.model FROM price_change s WHERE s.run_id = ");
+    query
+        .push_bind(run_id)
+        .push(" AND LOWER(COALESCE(s.source, '')) LIKE ");
+    query.push_bind(part).push(" ESCAPE '\\'))");
+}
+
+/// Takes the states of which a person is told so, by the one rule that says it.
+fn push_statuses(query: &mut QueryBuilder, statuses: &[ItemStatus]) {
+    query.push(" AND (1 = 0");
+    for (state, held, status) in told() {
+        if statuses.contains(&status) {
+            query.push(" OR c.state = ").push_bind(state.code());
+            query.push(null(held));
+        }
+    }
+    query.push(")");
+}
+
+/// The place of what a person is told in the order of [`ItemStatus`].
+fn push_rank(query: &mut QueryBuilder) {
+    query.push("CASE");
+    for (state, held, status) in told() {
+        query.push(" WHEN c.state = ").push_bind(state.code());
+        query.push(null(held)).push(" THEN ");
+        query.push(&(status as i64).to_string());
+    }
+    query.push(" END");
+}
+
+/// What a person is told of each state, with a hold and without.
+fn told() -> impl Iterator<Item = (State, bool, ItemStatus)> {
+    let states = State::ALL.iter().copied();
+    let both = states.flat_map(|state| [(state, false), (state, true)]);
+    both.map(|(state, held)| (state, held, ItemStatus::of(state, held)))
+}
+
+fn null(held: bool) -> &'static str {
+    if held {
+        " AND c.hold IS NOT NULL"
+    } else {
+        " AND c.hold IS NULL"
+    }
+}
+
+fn push_place(query: &mut QueryBuilder, page: &ItemPage) {
+    query.push(" LIMIT ").push_bind(i64::from(page.limit));
+    let skip = i64::try_from(page.skip).unwrap_or(i64::MAX);
+    query.push(" OFFSET ").push_bind(skip);
 }
 
 fn channel_head(row: &Row) -> Result<ChannelHead, StoreError> {

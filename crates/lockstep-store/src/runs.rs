@@ -216,8 +216,16 @@ impl Store {
 
     /// How many channels of the run have which status, or models of a run about prices.
     pub async fn counts(&self, run_id: &str) -> Result<RunCounts, StoreError> {
-        let mut db = self.readers().acquire().await?;
-        tally::count(&mut db, run_id).await
+        // One transaction, so that what is kept is of the moment at which it is looked for.
+        let mut db = self.readers().begin().await?;
+        let row = sql::query("SELECT id, tally FROM run WHERE id = $1")
+            .bind(run_id)
+            .fetch_optional(&mut db)
+            .await?;
+        match row.as_ref().map(tally::stored).transpose()?.flatten() {
+            Some(counts) => Ok(counts),
+            None => tally::count(&mut db, run_id).await,
+        }
     }
 
     /// The site's runs that are queued, reading or writing, oldest first.

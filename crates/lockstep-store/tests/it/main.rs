@@ -68,6 +68,8 @@ on_both! {
     listing::runs_are_found_by_what_they_are_and_what_is_in_them,
     listing::heads_of_a_run_have_the_status_of_its_rows,
     listing::heads_of_models_have_the_status_of_all_their_values,
+    listing::pages_of_a_run_join_to_its_heads,
+    listing::pages_of_a_price_run_join_to_its_heads,
     prices::a_price_reads_back_as_it_was_recorded,
     prices::a_long_expression_is_stored_once,
     prices::prices_are_counted_by_model,

@@ -3,7 +3,7 @@
 use lockstep_core::change::{RunState, State, Subject};
 use lockstep_core::prices::field::Field;
 use lockstep_store::Store;
-use lockstep_store::listing::RunFilter;
+use lockstep_store::listing::{ItemOrder, ItemPage, RunFilter};
 use lockstep_store::status::ItemStatus;
 use lockstep_store::steps::Holds;
 
@@ -124,4 +124,101 @@ pub(crate) async fn heads_of_models_have_the_status_of_all_their_values(store: &
     let some = store.price_rows_of(&run.id, &names).await.expect("rows");
     let some: Vec<_> = some.iter().map(|row| row.model.as_str()).collect();
     assert_eq!(some, ["a", "c"]);
+}
+
+pub(crate) async fn pages_of_a_run_join_to_its_heads(store: &Store) {
+    let site = site(store).await;
+    let mut rows = Vec::new();
+    for (id, state) in (0..).zip(State::ALL) {
+        rows.push(row(10 * id, *state));
+        rows.push(held(row(10 * id + 1, *state), &["a"]));
+    }
+    let run = planned(store, &site, rows, NOW).await;
+    let some = vec![ItemStatus::Held, ItemStatus::Success];
+    for (search, statuses) in [
+        (None, vec![]),
+        (None, some.clone()),
+        (Some("channel 1"), vec![]),
+        (Some("b,c"), some),
+    ] {
+        for order in [ItemOrder::Key, ItemOrder::Name, ItemOrder::Status] {
+            for backwards in [false, true] {
+                let mut heads = store.channel_heads(&run.id, search).await.expect("heads");
+                heads.retain(|head| statuses.is_empty() || statuses.contains(&head.status));
+                match order {
+                    ItemOrder::Key => {}
+                    ItemOrder::Name => heads.sort_by_key(|head| head.channel_name.clone()),
+                    ItemOrder::Status => heads.sort_by_key(|head| head.status),
+                }
+                if backwards {
+                    heads.reverse();
+                }
+                let all: Vec<i64> = heads.iter().map(|head| head.channel_id).collect();
+                let mut joined = Vec::new();
+                loop {
+                    let page = ItemPage {
+                        search: search.map(str::to_owned),
+                        statuses: statuses.clone(),
+                        order,
+                        backwards,
+                        skip: joined.len(),
+                        limit: 3,
+                    };
+                    let (ids, total) = store.channel_page(&run.id, &page).await.expect("a page");
+                    assert_eq!(total, all.len() as u64, "{page:?}");
+                    if ids.is_empty() {
+                        break;
+                    }
+                    joined.extend(ids);
+                }
+                assert_eq!(joined, all, "{search:?} {statuses:?} {order:?} {backwards}");
+            }
+        }
+    }
+}
+
+pub(crate) async fn pages_of_a_price_run_join_to_its_heads(store: &Store) {
+    let site = site(store).await;
+    let rows = ["a", "B", "c", "d_e", "f"]
+        .iter()
+        .zip(State::ALL.iter().cycle());
+    let rows = rows.flat_map(|(model, state)| {
+        [Field::ModelRatio, Field::CompletionRatio].map(|field| price(model, field, *state))
+    });
+    let run = planned_prices(store, price_run(&site), rows.collect(), Holds::Renew, NOW).await;
+    for (search, statuses) in [
+        (None, vec![]),
+        (Some("b"), vec![]),
+        (Some("_"), vec![]),
+        (None, vec![ItemStatus::Success, ItemStatus::Skipped]),
+    ] {
+        for order in [ItemOrder::Key, ItemOrder::Status] {
+            for backwards in [false, true] {
+                let mut heads = store.model_heads(&run.id, search).await.expect("heads");
+                heads.retain(|head| statuses.is_empty() || statuses.contains(&head.status));
+                if order == ItemOrder::Status {
+                    heads.sort_by_key(|head| head.status);
+                }
+                if backwards {
+                    heads.reverse();
+                }
+                let all: Vec<String> = heads.into_iter().map(|head| head.model).collect();
+                let mut joined = Vec::new();
+                for skip in (0..6).step_by(2) {
+                    let page = ItemPage {
+                        search: search.map(str::to_owned),
+                        statuses: statuses.clone(),
+                        order,
+                        backwards,
+                        skip,
+                        limit: 2,
+                    };
+                    let (names, total) = store.model_page(&run.id, &page).await.expect("a page");
+                    assert_eq!(total, all.len() as u64, "{page:?}");
+                    joined.extend(names);
+                }
+                assert_eq!(joined, all, "{search:?} {statuses:?} {order:?} {backwards}");
+            }
+        }
+    }
 }

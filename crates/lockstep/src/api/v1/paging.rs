@@ -46,14 +46,21 @@ pub(crate) fn page<T>(
     cursor: Option<&str>,
     limit: Limit,
 ) -> Result<(Vec<T>, Option<String>), Problem> {
-    let start: usize = match cursor {
-        None => 0,
-        Some(text) => text.parse().map_err(|_| bad_cursor())?,
-    };
+    let start = place(cursor)?;
+    let next = next(start, limit, all.len());
     let count = limit.0 as usize;
-    let end = start.saturating_add(count);
-    let next = (all.len() > end).then(|| end.to_string());
     Ok((all.into_iter().skip(start).take(count).collect(), next))
+}
+
+/// How many entries come before the page of a cursor.
+pub(crate) fn place(cursor: Option<&str>) -> Result<usize, Problem> {
+    cursor.map_or(Ok(0), |text| text.parse().map_err(|_| bad_cursor()))
+}
+
+/// The cursor of the page after one that begins behind so many entries of so many.
+pub(crate) fn next(place: usize, limit: Limit, total: usize) -> Option<String> {
+    let end = place.saturating_add(limit.0 as usize);
+    (total > end).then(|| end.to_string())
 }
 
 /// A cursor that no page ended with.

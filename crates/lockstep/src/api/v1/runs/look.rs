@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use lockstep_core::change::{RunState, Subject as About};
-use lockstep_store::listing::RunFilter;
+use lockstep_store::listing::{ItemOrder, ItemPage, RunFilter};
 use lockstep_store::prices::counts;
 use lockstep_store::status::ItemStatus;
 use serde::{Deserialize, Serialize};
@@ -18,7 +18,7 @@ use super::{Subject, found};
 use crate::api::extract::{Path, Query};
 use crate::api::orders;
 use crate::api::v1::openapi::{RunHead, RunInFull, RunItem};
-use crate::api::v1::paging::{Limit, page};
+use crate::api::v1::paging::{Limit, next, place};
 use crate::server::App;
 use crate::server::caller::Reader;
 use crate::server::problem::Problem;
@@ -196,33 +196,16 @@ async fn items(
     Query(wanted): Query<WantedItems>,
 ) -> Result<Json<Items>, Problem> {
     let (_, run) = found(&app, &site, &run).await?;
-    let statuses = wanted.statuses()?;
-    let meant = |status: ItemStatus| statuses.is_empty() || statuses.contains(&status);
-    let search = wanted.search.as_deref().filter(|text| !text.is_empty());
     let store = app.store();
-    let cursor = wanted.cursor.as_deref();
-    let (items, total, next) = match run.subject {
+    let page = wanted.page()?;
+    let (items, total) = match run.subject {
         About::Models => {
-            let mut heads = store.channel_heads(&run.id, search).await?;
-            heads.retain(|head| meant(head.status));
-            match wanted.sort {
-                None | Some(Sort::Id) => {}
-                Some(Sort::Name) => {
-                    heads.sort_by_cached_key(|head| head.channel_name.to_lowercase());
-                }
-                Some(Sort::Status) => heads.sort_by_key(|head| head.status),
-            }
-            if wanted.order == Some(Direction::Desc) {
-                heads.reverse();
-            }
-            let total = heads.len();
-            let (some, next) = page(heads, cursor, wanted.limit)?;
-            let ids: Vec<i64> = some.iter().map(|head| head.channel_id).collect();
+            let (ids, total) = store.channel_page(&run.id, &page).await?;
             let mut rows = store.changes_of(&run.id, &ids).await?;
             let place: BTreeMap<i64, usize> = ids.iter().copied().zip(0..).collect();
             rows.sort_by_key(|row| place.get(&row.channel_id).copied());
             let items = rows.iter().map(|row| RunItem(form::item(row))).collect();
-            (items, total, next)
+            (items, total)
         }
         About::Prices => {
             if wanted.sort == Some(Sort::Id) {
@@ -230,29 +213,36 @@ async fn items(
                     "models have no id; sort them by `name`",
                 ));
             }
-            let mut heads = store.model_heads(&run.id, search).await?;
-            heads.retain(|head| meant(head.status));
-            if wanted.sort == Some(Sort::Status) {
-                heads.sort_by_key(|head| head.status);
-            }
-            if wanted.order == Some(Direction::Desc) {
-                heads.reverse();
-            }
-            let total = heads.len();
-            let (some, next) = page(heads, cursor, wanted.limit)?;
-            let names: Vec<String> = some.into_iter().map(|head| head.model).collect();
+            let (names, total) = store.model_page(&run.id, &page).await?;
             let mut rows = store.price_rows_of(&run.id, &names).await?;
             let place: BTreeMap<&String, usize> = names.iter().zip(0..).collect();
             // The sort is stable, so a model's values stay in their order.
             rows.sort_by_key(|row| place.get(&row.model).copied());
             let items = rows.iter().map(|row| RunItem(prices::item(row))).collect();
-            (items, total, next)
+            (items, total)
         }
     };
+    let total = usize::try_from(total).unwrap_or(usize::MAX);
+    let next = next(page.skip, wanted.limit, total);
     Ok(Json(Items { items, total, next }))
 }
 
 impl WantedItems {
+    fn page(&self) -> Result<ItemPage, Problem> {
+        Ok(ItemPage {
+            search: self.search.clone().filter(|text| !text.is_empty()),
+            statuses: self.statuses()?,
+            order: match self.sort {
+                None | Some(Sort::Id) => ItemOrder::Key,
+                Some(Sort::Name) => ItemOrder::Name,
+                Some(Sort::Status) => ItemOrder::Status,
+            },
+            backwards: self.order == Some(Direction::Desc),
+            skip: place(self.cursor.as_deref())?,
+            limit: self.limit.count(),
+        })
+    }
+
     fn statuses(&self) -> Result<Vec<ItemStatus>, Problem> {
         const ALL: [ItemStatus; 5] = [
             ItemStatus::Success,
