@@ -26,7 +26,7 @@ struct Counted {
     /// Rounds in which a replica stood still with work of its own.
     paused: usize,
     restarts: usize,
-    /// The longest time from a kill to the next request of the run that was cut off.
+    /// The longest time without a request in a run that was cut off: until somebody went on with it.
     taken_over: Duration,
 }
 
@@ -126,12 +126,12 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
         restarted.expect("it is restarted");
         counted.restarts += 1;
     }
-    let last_of_dead = until_killed(fleet, cast, dies, &started).await;
+    until_killed(fleet, cast, dies, &started).await;
     for at in few {
         fleet.places[*at].is_old_or_new(&old[at], &new[at], &what);
     }
-    let met = fleet.bury(cast.victim).await;
-    counted.killed += usize::from(met);
+    let met_its_end = fleet.bury(cast.victim).await;
+    counted.killed += usize::from(met_its_end);
 
     // What the sleeper had is gone on with by others while it sleeps.
     let own: Vec<&Started> = started
@@ -165,11 +165,12 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
         let told = fleet.until(cast.other, place, &started.run, &["done"]);
         ended.push(told.await);
     }
-    if let Some(at) = last_of_dead {
+    if met_its_end {
         let log = fleet.places[dies].gateway.log();
-        let next = log.iter().find(|entry| entry.at > at);
-        let next = next.expect("somebody went on with it");
-        counted.taken_over = counted.taken_over.max(next.at.saturating_sub(at));
+        let gaps = log
+            .windows(2)
+            .map(|two| two[1].at.saturating_sub(two[0].at));
+        counted.taken_over = gaps.fold(counted.taken_over, Duration::max);
     }
     fleet.until_idle(cast.sleeper).await;
     fleet.until_idle(cast.other).await;
@@ -184,19 +185,12 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
     counted.rounds += 1;
 }
 
-/// Waits until the victim is dead, or its run is done without it. Answers when the request came that it died at.
-async fn until_killed(
-    fleet: &Fleet,
-    cast: Cast,
-    dies: usize,
-    started: &[Started],
-) -> Option<Duration> {
+/// Waits until the victim is dead, or its run is done without it.
+async fn until_killed(fleet: &Fleet, cast: Cast, dies: usize, started: &[Started]) {
     let run = started.iter().find(|started| started.place == dies);
     let pid = fleet.pid(cast.victim);
     let dead = || matches!(state(pid), None | Some('Z' | 'X'));
     until(fleet, cast, run.expect("begun"), dead).await;
-    let log = fleet.places[dies].gateway.log();
-    log.last().filter(|_| dead()).map(|entry| entry.at)
 }
 
 /// Waits until something is so, or the run is done before it could be.
