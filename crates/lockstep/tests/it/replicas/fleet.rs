@@ -36,6 +36,8 @@ pub(crate) struct Fleet {
 /// A run that was started, and whoever follows it.
 pub(crate) struct Started {
     pub(crate) place: usize,
+    /// The replica that was asked to.
+    pub(crate) by: usize,
     pub(crate) run: String,
     follower: tokio::task::JoinHandle<Vec<u64>>,
 }
@@ -148,6 +150,7 @@ impl Fleet {
         let following = follow(self.hosts.clone(), n + 1, events, self.token.clone());
         Started {
             place,
+            by: n,
             run,
             follower: tokio::spawn(following),
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use lockstep_sim::{Fault, Matcher, Rule, When};
 
 use super::fleet::{Fleet, LEASE_MS, PATIENCE, REPLICAS, Started};
@@ -25,7 +26,7 @@ struct Counted {
     /// Rounds in which a replica stood still with work of its own.
     paused: usize,
     restarts: usize,
-    /// The longest time from a kill to the next request of the run that was cut off.
+    /// The longest time without a request in a run that was cut off: until somebody went on with it.
     taken_over: Duration,
 }
 
@@ -91,7 +92,7 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
         place.gateway.clear_triggers();
         place.gateway.fault(Rule::always(put(), slow));
     }
-    // The first site of each of the two is where it is met. All runs have begun before it is.
+    // The first site of each of the two is where it is met. All its runs have begun before.
     let (dies, sleeps) = (few[cast.victim], few[cast.sleeper]);
     let head_start = Fault::Delay(Duration::from_millis(800));
     for at in [dies, sleeps] {
@@ -99,15 +100,18 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
         fleet.places[at].gateway.fault(listing);
     }
     let (victim, sleeper) = (fleet.pid(cast.victim), fleet.pid(cast.sleeper));
-    let starting = few
-        .iter()
-        .enumerate()
-        .map(|(index, at)| fleet.sync(index % REPLICAS, *at));
-    let started: Vec<Started> = futures_util::future::join_all(starting).await;
-    let gateway = &fleet.places[dies].gateway;
-    gateway.kill_at_put(victim, cast.k, cast.when);
-    let gateway = &fleet.places[sleeps].gateway;
-    gateway.pause_at(put(), sleeper, cast.k, cast.when);
+    let mut started: Vec<Started> = Vec::new();
+    for replica in [cast.victim, cast.sleeper, cast.other] {
+        let own = few.iter().skip(replica).step_by(REPLICAS);
+        started.extend(join_all(own.map(|at| fleet.sync(replica, *at))).await);
+        if replica == cast.victim {
+            let gateway = &fleet.places[dies].gateway;
+            gateway.kill_at_put(victim, cast.k, cast.when);
+        } else if replica == cast.sleeper {
+            let gateway = &fleet.places[sleeps].gateway;
+            gateway.pause_at(put(), sleeper, cast.k, cast.when);
+        }
+    }
 
     if cast.restart {
         let gateway = &fleet.places[few[cast.other]].gateway;
@@ -122,19 +126,17 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
         restarted.expect("it is restarted");
         counted.restarts += 1;
     }
-    let last_of_dead = until_killed(fleet, cast, dies, &started).await;
+    until_killed(fleet, cast, dies, &started).await;
     for at in few {
         fleet.places[*at].is_old_or_new(&old[at], &new[at], &what);
     }
-    let met = fleet.bury(cast.victim).await;
-    counted.killed += usize::from(met);
+    let met_its_end = fleet.bury(cast.victim).await;
+    counted.killed += usize::from(met_its_end);
 
     // What the sleeper had is gone on with by others while it sleeps.
     let own: Vec<&Started> = started
         .iter()
-        .enumerate()
-        .filter(|(index, _)| index % REPLICAS == cast.sleeper)
-        .map(|(_, started)| started)
+        .filter(|started| started.by == cast.sleeper)
         .collect();
     let met = own
         .iter()
@@ -163,11 +165,12 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
         let told = fleet.until(cast.other, place, &started.run, &["done"]);
         ended.push(told.await);
     }
-    if let Some(at) = last_of_dead {
+    if met_its_end {
         let log = fleet.places[dies].gateway.log();
-        let next = log.iter().find(|entry| entry.at > at);
-        let next = next.expect("somebody went on with it");
-        counted.taken_over = counted.taken_over.max(next.at.saturating_sub(at));
+        let gaps = log
+            .windows(2)
+            .map(|two| two[1].at.saturating_sub(two[0].at));
+        counted.taken_over = gaps.fold(counted.taken_over, Duration::max);
     }
     fleet.until_idle(cast.sleeper).await;
     fleet.until_idle(cast.other).await;
@@ -182,19 +185,12 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
     counted.rounds += 1;
 }
 
-/// Waits until the victim is dead, or its run is done without it. Answers when the request came that it died at.
-async fn until_killed(
-    fleet: &Fleet,
-    cast: Cast,
-    dies: usize,
-    started: &[Started],
-) -> Option<Duration> {
+/// Waits until the victim is dead, or its run is done without it.
+async fn until_killed(fleet: &Fleet, cast: Cast, dies: usize, started: &[Started]) {
     let run = started.iter().find(|started| started.place == dies);
     let pid = fleet.pid(cast.victim);
     let dead = || matches!(state(pid), None | Some('Z' | 'X'));
     until(fleet, cast, run.expect("begun"), dead).await;
-    let log = fleet.places[dies].gateway.log();
-    log.last().filter(|_| dead()).map(|entry| entry.at)
 }
 
 /// Waits until something is so, or the run is done before it could be.
