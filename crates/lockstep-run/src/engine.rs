@@ -278,6 +278,13 @@ impl Session {
         })
     }
 
+    /// Takes the gateway and keeps it for what comes next.
+    pub(crate) async fn keep(&self) -> Result<(), EngineError> {
+        let held = self.hold().await?;
+        *self.kept_hold() = Some(held);
+        Ok(())
+    }
+
     /// Keeps the gateway for the write of what was planned, if somebody said yes to it before.
     pub(crate) fn keep_for_write(&self, run: &Run, held: Held) {
         let goes_on = run.state == RunState::Planned && run.go_on && run.approved_by.is_some();

@@ -65,6 +65,10 @@ pub enum EngineError {
     /// The program is ending, so nothing new is begun.
     #[error("Lockstep is stopping; nothing new is begun")]
     Stopping,
+    /// A write was not sent, for the lease or the database is gone. The run is left as it is; whoever looks for such runs
+    /// goes on with it.
+    #[error("{0}")]
+    Lost(String),
     /// A stored setting cannot be read.
     #[error("a stored setting cannot be used: {0}")]
     Setting(#[from] BadSetting),

@@ -93,7 +93,8 @@ impl Fence for LeaseFence {
                 }
                 Ok(false) => Err(Failure::new(
                     FailureKind::Record,
-                    "another process has taken over this gateway",
+                    "the lease on this gateway ran out, or another process has it; nothing more is sent, \
+                     and the run is gone on with where it was left",
                 )),
                 Err(error) => Err(Failure::new(FailureKind::Record, error.to_string())),
             }

@@ -4,6 +4,7 @@ pub mod both;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use lockstep_core::change::{RunState, State, Subject};
 use lockstep_core::hash::Digest;
@@ -37,6 +38,9 @@ struct Inner {
 
 /// How many runs may come to rest while nobody asks for them; who missed some looks at the store.
 const ENDED: usize = 256;
+
+/// How long a job that has planned its run may take to let go of the gateway.
+const LETS_GO: Duration = Duration::from_secs(5);
 
 /// A run that is under way in this process.
 #[derive(Clone, Debug)]
@@ -215,6 +219,9 @@ impl Jobs {
         if self.0.stop.is_cancelled() {
             return Err(EngineError::Stopping);
         }
+        if let Order::Apply { run, .. } = &job.order {
+            self.planned(run).await;
+        }
         let subject = self.subject(&job.order).await?;
         let engine = self.0.engine.acting_as(job.actor.clone());
         let session = engine.session(job.access, &job.settings);
@@ -232,6 +239,17 @@ impl Jobs {
             tracing::info!(%error, "a job was not done");
         }
         done
+    }
+
+    /// Waits until the job that planned the run has let go of its gateway, which is a moment after the plan can be seen.
+    async fn planned(&self, run_id: &str) {
+        let gone = async {
+            while self.running(run_id).is_some() {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        // Should it take longer, the gateway is busy, and that is told.
+        let _late = tokio::time::timeout(LETS_GO, gone).await;
     }
 
     /// How new work is watched: it ends early with all others.
@@ -412,6 +430,8 @@ impl Session {
                         state: run.state,
                     });
                 }
+                // Whoever asked hears at once that somebody else has the gateway.
+                self.keep().await?;
                 self.write_run(&run, only, false, by, watch).await
             }
             Order::Held { subject, only } => {

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Mutex, PoisonError};
 
 use futures_util::StreamExt;
 use lockstep_core::change::{RunState, State};
@@ -180,6 +181,7 @@ impl Session {
             pages: pages.iter().map(|page| (*page, OnceCell::new())).collect(),
             left: AtomicUsize::new(rows.len()),
             watch,
+            lost: Mutex::default(),
         };
         watch.progress.phase(
             Phase::Writing,
@@ -220,6 +222,10 @@ impl Session {
             }
         }
         journal.close().await?;
+        let lost = writing.lost.into_inner();
+        if let Some(lost) = lost.unwrap_or_else(PoisonError::into_inner) {
+            return Err(EngineError::Lost(lost.detail));
+        }
         Ok(stopped)
     }
 }

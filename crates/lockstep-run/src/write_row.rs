@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use lockstep_core::change::State;
 use lockstep_core::channel::Channel;
@@ -44,6 +45,8 @@ pub(crate) struct Writing<'a> {
     pub(crate) pages: HashMap<u32, OnceCell<Result<PageNow, Failure>>>,
     pub(crate) left: AtomicUsize,
     pub(crate) watch: &'a Watch,
+    /// Why nothing more may be sent, once the lease or the database is gone.
+    pub(crate) lost: Mutex<Option<Failure>>,
 }
 
 /// One write that ended.
@@ -70,6 +73,8 @@ enum Sequel {
     Ended(Box<Done>),
     /// Another try, with the channel as it was read back, if it was.
     Again(Option<Box<Channel>>),
+    /// It was not sent and nothing more is: the row stays as it is, for whoever goes on with the run.
+    Lost,
 }
 
 impl Writing<'_> {
@@ -141,6 +146,7 @@ impl Writing<'_> {
             match self.judge(row, &base, &models, memory, sent, tries).await {
                 Sequel::Ended(done) => return Some(*done),
                 Sequel::Again(now) => known = now.map(|now| *now),
+                Sequel::Lost => return None,
             }
             self.unless_stopped(tokio::time::sleep(backoff(tries, rand::random())))
                 .await?;
@@ -166,6 +172,14 @@ impl Writing<'_> {
             Sent::Stored(reply) => {
                 let done = self.compare(row, base, &reply, models, memory, tries);
                 Sequel::Ended(Box::new(done))
+            }
+            Sent::NotSent(failure) if failure.kind == FailureKind::Record => {
+                self.lost
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .get_or_insert(failure);
+                self.stop.cancel();
+                Sequel::Lost
             }
             Sent::NotSent(failure) if again(&failure) => Sequel::Again(None),
             Sent::NotSent(failure) | Sent::Refused(failure) => end(State::Failed, failure),

@@ -73,8 +73,10 @@ const WRITERS: u32 = 4;
 const LEASES: u32 = 2;
 
 /// What the server does for a process that stands still, so that the others need not wait for it: a transaction that
-/// does nothing is ended, a wait for a lock too.
-const LIMITS: [(&str, &str); 3] = [
+/// does nothing is ended, a wait for a lock too. And it does not remark upon each connection that comes back without a
+/// transaction, as all of them should.
+const LIMITS: [(&str, &str); 4] = [
+    ("client_min_messages", "error"),
     ("idle_in_transaction_session_timeout", "10s"),
     ("lock_timeout", "30s"),
     ("statement_timeout", "60s"),

@@ -242,6 +242,24 @@ impl Store {
     /// The runs of all sites that are queued, reading or writing, or planned and to be written without another question,
     /// and whose gateway nobody holds; oldest first. Whoever had them is gone, or never came.
     pub async fn orphaned_runs(&self) -> Result<Vec<Run>, StoreError> {
+        let mut runs = self.worked_on().await?;
+        if runs.is_empty() {
+            return Ok(runs);
+        }
+        let held = self
+            .held_gateways(runs.iter().map(|run| &run.site_url))
+            .await?;
+        runs.retain(|run| !held.contains(&run.site_url));
+        if !runs.is_empty() {
+            // Whoever let go of a gateway meanwhile had recorded before how far the run is.
+            let still = self.worked_on().await?;
+            runs.retain(|run| still.iter().any(|other| other.id == run.id));
+        }
+        Ok(runs)
+    }
+
+    /// The runs that somebody is to work on.
+    async fn worked_on(&self) -> Result<Vec<Run>, StoreError> {
         let rows = sql::query(
             "SELECT * FROM run WHERE state IN ('queued', 'reading', 'writing')
              OR (state = 'planned' AND go_on = 1 AND approved_by IS NOT NULL AND approved_at IS NULL)
@@ -249,14 +267,7 @@ impl Store {
         )
         .fetch_all(self.readers())
         .await?;
-        let mut runs: Vec<Run> = rows.iter().map(from_row).collect::<Result<_, _>>()?;
-        if !runs.is_empty() {
-            let held = self
-                .held_gateways(runs.iter().map(|run| &run.site_url))
-                .await?;
-            runs.retain(|run| !held.contains(&run.site_url));
-        }
-        Ok(runs)
+        rows.iter().map(from_row).collect()
     }
 
     /// Asks whoever has the run to end it early. Returns whether that is still to come: a run that is over has nobody to

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use futures_util::future::BoxFuture;
 use lockstep_core::change::Subject;
 use lockstep_core::models::policy::Policy;
@@ -94,34 +94,55 @@ pub(crate) fn with_environment(
     given
 }
 
-/// The settings that hold: stored, then the file's, then those that were given for this run.
+/// A setting that cannot be taken: its key, and what is wrong with it.
+pub(crate) type Wrong = (String, String);
+
+/// The settings that hold, or the first that cannot be taken.
 pub(crate) fn chosen(
     site: &Site,
     file: &File,
     given: Vec<(&'static str, String)>,
 ) -> anyhow::Result<Chosen> {
+    let given = given.iter().map(|(key, value)| (*key, value.as_str()));
+    laid(site, file, given).map_err(|mut wrong| {
+        let (_, mistake) = wrong.swap_remove(0);
+        anyhow::Error::msg(mistake)
+    })
+}
+
+/// The settings that hold: stored, then the file's, then those that were given for this run. Or all that cannot be
+/// taken, at least one.
+pub(crate) fn laid<'a>(
+    site: &Site,
+    file: &File,
+    given: impl IntoIterator<Item = (&'a str, &'a str)>,
+) -> Result<Chosen, Vec<Wrong>> {
     let mut settings = Settings::default();
+    let mut wrong = Vec::new();
     for (key, value) in &site.settings {
-        settings
-            .set(key, value)
-            .with_context(|| format!("the stored setting {key}"))?;
+        if let Err(error) = settings.set(key, value) {
+            wrong.push((key.clone(), format!("the stored setting {key}: {error}")));
+        }
     }
-    if let Some((_, mistake)) = file.apply(&mut settings).into_iter().next() {
-        bail!("{mistake}");
-    }
+    wrong.extend(file.apply(&mut settings));
     let stored = settings.clone();
-    let policy = given.iter().find(|(key, _)| *key == "policy");
-    let policy = policy.map(|(_, text)| parse_policy(text)).transpose()?;
+    let mut policy = None;
     for (key, value) in given {
         // What is always kept, and what is left out, only grows: a flag for one run takes no guard away.
-        let value = match key {
-            "keep" | "exclude" => format!("{}\n{value}", text_of(&settings, key)),
-            _ => value,
+        let grown = match key {
+            "keep" | "exclude" => Some(format!("{}\n{value}", text_of(&settings, key))),
+            _ => None,
         };
-        settings.set(key, &value)?;
+        if let Err(error) = settings.set(key, grown.as_deref().unwrap_or(value)) {
+            wrong.push((key.to_owned(), error.to_string()));
+        }
+        if key == "policy" {
+            policy = parse_policy(value).ok();
+        }
     }
-    if settings.pace == PaceMode::Unlimited {
-        bail!("pace is `unlimited`; it can be fixed or auto");
+    wrong.extend(unlimited(&settings));
+    if !wrong.is_empty() {
+        return Err(wrong);
     }
     let planning = |settings: &Settings| -> Vec<(&str, String)> {
         let mut texts = settings.to_texts();
@@ -133,6 +154,16 @@ pub(crate) fn chosen(
         settings,
         policy,
         own,
+    })
+}
+
+/// The mistake of a pace that is for measurements only.
+pub(crate) fn unlimited(settings: &Settings) -> Option<Wrong> {
+    (settings.pace == PaceMode::Unlimited).then(|| {
+        (
+            "pace".to_owned(),
+            "pace is `unlimited`; it can be fixed or auto".to_owned(),
+        )
     })
 }
 
@@ -289,6 +320,35 @@ impl Ordering {
         Ok(token.map(|token| SiteAccess { site, token }))
     }
 
+    /// Networks that price sources may be in beside those of the site.
+    pub(crate) fn allowed(&self) -> Result<Vec<Cidr>, Lost> {
+        allowed(&self.file, &[]).map_err(settings)
+    }
+
+    /// A run about prices from the sources that the site remembers.
+    pub(crate) async fn prices(
+        &self,
+        site: &Site,
+        what: What,
+        chosen: &Chosen,
+        way: Way,
+    ) -> Result<PriceRequest, Lost> {
+        let sources = remembered(&self.store, site).await.map_err(failed)?;
+        if sources.is_empty() {
+            return Err(Lost::NoSource);
+        }
+        if let Some(name) = sources.iter().find_map(|text| unset(text)) {
+            return Err(Lost::Secret(name));
+        }
+        let request = price_request(&sources, true, self.allowed()?, chosen, way);
+        let request = request.map_err(settings)?;
+        Ok(PriceRequest {
+            whole: request.whole && what == What::Sources,
+            what,
+            ..request
+        })
+    }
+
     async fn order(&self, site: Site, subject: Subject, go: Go, by: String) -> Result<Job, Lost> {
         let chosen = self.chosen(&site).map_err(settings)?;
         let way = Way {
@@ -300,16 +360,7 @@ impl Ordering {
                 Order::Models(Box::new(models_request(Source::All, &chosen, way)), go)
             }
             Subject::Prices => {
-                let sources = remembered(&self.store, &site).await.map_err(failed)?;
-                if sources.is_empty() {
-                    return Err(Lost::NoSource);
-                }
-                if let Some(name) = sources.iter().find_map(|text| unset(text)) {
-                    return Err(Lost::Secret(name));
-                }
-                let allow = allowed(&self.file, &[]).map_err(settings)?;
-                let request =
-                    price_request(&sources, true, allow, &chosen, way).map_err(settings)?;
+                let request = self.prices(&site, What::Sources, &chosen, way).await?;
                 Order::Prices(Box::new(request), go)
             }
         };

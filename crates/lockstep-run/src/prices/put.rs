@@ -76,6 +76,9 @@ impl Writing<'_> {
             return Written::Stopped;
         };
         let doubt = match sent {
+            Sent::NotSent(failure) if failure.kind == FailureKind::Record => {
+                return Written::Lost(failure);
+            }
             Sent::NotSent(failure) | Sent::Refused(failure) => return Written::Not(failure),
             Sent::Stored(()) => None,
             Sent::Unknown(failure) => Some(failure),

@@ -61,6 +61,8 @@ pub(super) enum Written {
     Not(Failure),
     /// The run was stopped before it was sent.
     Stopped,
+    /// The lease or the database is gone: nothing more is sent, and the run is left as it is.
+    Lost(Failure),
 }
 
 impl Session {
@@ -335,6 +337,7 @@ impl Writing<'_> {
                     return Ok((Some(*now), failure));
                 }
                 Written::Stopped => return Ok((None, None)),
+                Written::Lost(failure) => return Err(EngineError::Lost(failure.detail)),
                 Written::Not(failure) => {
                     let again = tries <= self.max_retries
                         && failure.kind.worth_a_retry(failure.http_status)

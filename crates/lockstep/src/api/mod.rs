@@ -1,10 +1,9 @@
 //! The HTTP API: one folder a version, one file a noun.
 
 pub(crate) mod extract;
-pub(crate) mod gateway;
 mod health;
 pub(crate) mod metrics;
-mod orders;
+pub(crate) mod orders;
 pub(crate) mod ratio_sync;
 mod signin;
 mod together;

@@ -1,32 +1,29 @@
-//! What is asked for over HTTP, as the engine takes it: the gateway and its token, the settings that hold, the order.
+//! What a request asks for, as the engine takes it. How it is made is [`crate::ordering`]'s; here are the site that is
+//! meant, and the words of what is refused.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
-use lockstep_core::models::policy::Policy;
-use lockstep_core::prices::source::{Cidr, parse_cidr};
-use lockstep_core::settings::{PaceMode, Settings, parse_policy};
-use lockstep_run::ahead::Ahead;
+use lockstep_core::prices::source::Cidr;
+use lockstep_core::settings::Settings;
 use lockstep_run::jobs::{Job, Order};
 use lockstep_run::prices::collect::Collecting;
 use lockstep_run::prices::plan::{PriceRequest, What};
-use lockstep_run::{Request, SiteAccess, Source};
+use lockstep_run::schedule::Lost;
+use lockstep_run::{EngineError, Request, Session, SiteAccess, Source};
 use lockstep_store::sites::Site;
 
-use crate::ordering;
+use crate::ordering::{self, Chosen, Way, Wrong};
 use crate::server::App;
 use crate::server::caller::{Caller, Scope};
 use crate::server::problem::{Mistake, Problem};
 
-/// The settings that hold for a run.
+/// A site with all that work on its gateway needs.
 #[derive(Clone, Debug)]
-pub(crate) struct Laid {
-    /// All layers over each other.
+pub(crate) struct Reached {
+    pub(crate) access: SiteAccess,
     pub(crate) settings: Settings,
-    /// The policy that was given for this run alone.
-    policy: Option<Policy>,
-    /// Whether a plan by them is just the site's own.
-    own: bool,
+    pub(crate) allow: Vec<Cidr>,
 }
 
 /// The site of a name, or of an id.
@@ -46,84 +43,45 @@ pub(crate) async fn site(app: &App, name: &str) -> Result<Site, Problem> {
     })
 }
 
-/// The site with its stored token.
-pub(crate) async fn access(app: &App, site: Site) -> Result<SiteAccess, Problem> {
-    match app.store().token(&site.id).await? {
-        Some(token) => Ok(SiteAccess { site, token }),
-        None => Err(Problem::new(
-            StatusCode::CONFLICT,
-            "no_token",
-            "no admin token is stored for this site",
-        )
-        .hint("PATCH /api/v1/sites/{site} with `token` stores one.")),
+/// The site that is meant where none is named: that of the environment, of the file, or else the default one.
+pub(crate) async fn default_site(app: &App) -> Result<Site, Problem> {
+    let chosen = ordering::variable(ordering::SITE).or_else(|| app.file().site.clone());
+    if let Some(name) = chosen {
+        return site(app, &name).await;
     }
+    app.store().default_site().await?.ok_or_else(|| {
+        Problem::new(
+            StatusCode::NOT_FOUND,
+            "no_default_site",
+            "no site is the default one",
+        )
+        .hint("Add a site, or name one in the path: /sites/{name}/...")
+    })
 }
 
-/// The settings that hold: stored, then the file's, then the environment's, then those given for this run.
+/// The site with its token.
+pub(crate) async fn access(app: &App, site: Site) -> Result<SiteAccess, Problem> {
+    let access = app.ordering().access(site).await;
+    let access = access.map_err(|error| refused(&Lost::Failed(format!("{error:#}"))))?;
+    access.ok_or_else(|| refused(&Lost::NoToken))
+}
+
+/// The settings that hold, those given for this run over all others.
 pub(crate) fn settings(
     app: &App,
     site: &Site,
     given: &BTreeMap<String, String>,
-) -> Result<Laid, Problem> {
-    let mut settings = Settings::default();
-    let mut mistakes = Vec::new();
-    let mut set = |settings: &mut Settings, key: &str, value: &str| {
-        if let Err(error) = settings.set(key, value) {
-            mistakes.push(Mistake {
-                field: key.to_owned(),
-                message: error.to_string(),
-            });
-        }
-    };
-    for (key, value) in &site.settings {
-        set(&mut settings, key, value);
-    }
-    let in_file = app.file().apply(&mut settings);
-    let stored = settings.clone();
+) -> Result<Chosen, Problem> {
     let environment = ordering::with_environment(Vec::new());
-    for (key, value) in &environment {
-        set(&mut settings, key, value);
-    }
-    for (key, value) in given {
-        // What is always kept, and what is left out, only grows: what is given for one run takes no guard away.
-        let value = match key.as_str() {
-            "keep" | "exclude" => format!("{}\n{value}", text_of(&settings, key)),
-            _ => value.clone(),
-        };
-        set(&mut settings, key, &value);
-    }
-    mistakes.extend(
-        in_file
-            .into_iter()
-            .map(|(field, message)| Mistake { field, message }),
-    );
-    if settings.pace == PaceMode::Unlimited {
-        mistakes.push(unlimited());
-    }
-    let policy = given
-        .get("policy")
-        .cloned()
-        .or_else(|| {
-            environment
-                .iter()
-                .find(|(key, _)| *key == "policy")
-                .map(|(_, text)| text.clone())
-        })
-        .and_then(|text| parse_policy(&text).ok());
-    if !mistakes.is_empty() {
-        return Err(bad_settings(mistakes));
-    }
-    let planning = |settings: &Settings| {
-        let mut texts = settings.to_texts();
-        texts.retain(|(key, _)| !ordering::NOT_OF_A_PLAN.contains(key));
-        texts
-    };
-    let own = policy.is_none() && planning(&stored) == planning(&settings);
-    Ok(Laid {
-        settings,
-        policy,
-        own,
-    })
+    let environment = environment
+        .iter()
+        .map(|(key, value)| (*key, value.as_str()))
+        .filter(|(key, _)| !given.contains_key(*key));
+    let given = given
+        .iter()
+        .map(|(key, value)| (key.as_str(), value.as_str()));
+    ordering::laid(site, app.file(), environment.chain(given))
+        .map_err(|wrong| bad_settings(wrong.into_iter().map(Mistake::from).collect()))
 }
 
 /// All the mistakes of settings.
@@ -136,63 +94,21 @@ pub(crate) fn bad_settings(mistakes: Vec<Mistake>) -> Problem {
         .mistakes(mistakes)
 }
 
-/// The mistake of a pace that is for measurements only.
-pub(crate) fn unlimited() -> Mistake {
-    Mistake {
-        field: "pace".to_owned(),
-        message: "pace is `unlimited`; it can be fixed or auto".to_owned(),
-    }
+/// The plan of model lists, for somebody who looks.
+pub(crate) fn models(source: Source, chosen: &Chosen, go_on: bool) -> Request {
+    ordering::models_request(source, chosen, attended(go_on))
 }
 
-/// The plan of model lists.
-pub(crate) fn models(source: Source, laid: &Laid, go_on: bool) -> Request {
-    Request {
-        source,
-        settings: laid.settings.clone(),
-        policy: laid.policy,
-        unattended: false,
-        own_settings: laid.own,
-        go_on,
-        after: None,
-        ahead: Ahead::default(),
-    }
-}
-
-/// The plan of prices, from the sources that the site remembers.
+/// The plan of prices, from the sources that the site remembers, for somebody who looks.
 pub(crate) async fn prices(
     app: &App,
     site: &Site,
     what: What,
-    laid: &Laid,
+    chosen: &Chosen,
     go_on: bool,
 ) -> Result<PriceRequest, Problem> {
-    let stored = app.store().sources(&site.id).await?;
-    if stored.is_empty() {
-        return Err(lockstep_run::EngineError::NoSource.into());
-    }
-    let broken = |error: anyhow::Error| {
-        Problem::new(StatusCode::CONFLICT, "bad_source", format!("{error:#}"))
-            .hint("Remove that source and add it again.")
-    };
-    let mut wanted = Vec::with_capacity(stored.len());
-    for source in &stored {
-        wanted.push(ordering::wanted(&source.spec).map_err(broken)?);
-    }
-    Ok(PriceRequest {
-        collecting: Collecting {
-            wanted,
-            time_limit: laid.settings.prices.timeout,
-            allow: allowed(app).map_err(broken)?,
-            max_retries: laid.settings.max_retries,
-        },
-        whole: laid.own && what == What::Sources,
-        settings: laid.settings.clone(),
-        unattended: false,
-        go_on,
-        what,
-        coming: BTreeSet::new(),
-        trigger: if go_on { "sync" } else { "plan" },
-    })
+    let request = app.ordering().prices(site, what, chosen, attended(go_on));
+    request.await.map_err(|lost| refused(&lost))
 }
 
 /// Begins a job for a caller and tells its run.
@@ -225,24 +141,73 @@ pub(crate) fn may_write(caller: &Caller) -> Result<(), Problem> {
     .hint("Ask for the plan alone with `plan_only`, or use a token with that scope."))
 }
 
-/// Networks that price sources may be in beside those of the site: the file's and the environment's.
-fn allowed(app: &App) -> anyhow::Result<Vec<Cidr>> {
-    let mut texts = app.file().allow_private.clone();
-    if let Some(list) = ordering::variable("LOCKSTEP_ALLOW_PRIVATE") {
-        texts.extend(list.split([',', ' ']).map(str::to_owned));
+impl Reached {
+    /// The site with its token and the settings that hold.
+    pub(crate) async fn of(app: &App, site: Site) -> Result<Self, Problem> {
+        let settings = settings(app, &site, &BTreeMap::new())?.settings;
+        let allow = app.ordering().allowed().map_err(|lost| refused(&lost))?;
+        let access = access(app, site).await?;
+        Ok(Self {
+            access,
+            settings,
+            allow,
+        })
     }
-    texts
-        .iter()
-        .map(|text| text.trim())
-        .filter(|text| !text.is_empty())
-        .map(|text| parse_cidr(text).map_err(anyhow::Error::from))
-        .collect()
+
+    /// A session with the gateway, for somebody.
+    pub(crate) fn session(&self, app: &App, actor: &str) -> Session {
+        app.engine()
+            .acting_as(actor)
+            .session(self.access.clone(), &self.settings)
+    }
+
+    /// Sources as they are written, ready to be collected.
+    pub(crate) fn collecting(&self, written: &[String]) -> Result<Collecting, Problem> {
+        ordering::collecting(
+            written,
+            self.allow.clone(),
+            self.settings.prices.timeout,
+            self.settings.max_retries,
+        )
+        .map_err(|error| bad_source(format!("{error:#}")))
+    }
 }
 
-fn text_of(settings: &Settings, key: &str) -> String {
-    let texts = settings.to_texts();
-    texts
-        .into_iter()
-        .find(|(known, _)| *known == key)
-        .map_or_else(String::new, |(_, text)| text)
+fn attended(on: bool) -> Way {
+    Way {
+        on,
+        unattended: false,
+    }
+}
+
+/// Why nothing could be ordered, in the words of an answer.
+fn refused(lost: &Lost) -> Problem {
+    match lost {
+        Lost::NoSource => EngineError::NoSource.into(),
+        Lost::NoToken => Problem::new(
+            StatusCode::CONFLICT,
+            "no_token",
+            "no admin token is stored for this site",
+        )
+        .hint("PATCH /api/v1/sites/{site} with `token` stores one."),
+        Lost::Secret(name) => bad_source(format!("a source names {name}, which is not set")),
+        Lost::Settings(why) => Problem::new(StatusCode::CONFLICT, "bad_setting", why.clone()),
+        Lost::Busy(holder) => EngineError::Busy(holder.clone()).into(),
+        Lost::Stopping => EngineError::Stopping.into(),
+        Lost::Schedule(why) | Lost::Failed(why) => {
+            tracing::error!(error = why, "nothing could be ordered");
+            Problem::internal()
+        }
+    }
+}
+
+fn bad_source(why: String) -> Problem {
+    Problem::new(StatusCode::CONFLICT, "bad_source", why)
+        .hint("Remove that source and add it again, or set what it names where the server runs.")
+}
+
+impl From<Wrong> for Mistake {
+    fn from((field, message): Wrong) -> Self {
+        Self { field, message }
+    }
 }

@@ -7,7 +7,6 @@ use anyhow::{Context as _, bail};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::args::HealthArgs;
 use super::exit::Exit;
 
 /// How long it may take in all.
@@ -15,8 +14,8 @@ const PATIENCE: Duration = Duration::from_secs(4);
 /// More than any answer to it has.
 const ANSWER: u64 = 4096;
 
-pub(crate) async fn health(args: &HealthArgs) -> anyhow::Result<Exit> {
-    let address = reachable(args.listen);
+pub(crate) async fn health(listen: SocketAddr) -> anyhow::Result<Exit> {
+    let address = reachable(listen);
     let asked = tokio::time::timeout(PATIENCE, ask(address)).await;
     let status = asked.with_context(|| format!("{address} does not answer"))??;
     if status != "200" {

@@ -98,7 +98,10 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Config(ConfigVerb::Check) => check_config(&global),
         Verb::Demo(args) => demo::demo(global, &args).await,
         Verb::Serve(args) => serve::serve(Context::open(global).await?, &args).await,
-        Verb::Health(args) => health::health(&args).await,
+        Verb::Health(args) => {
+            let file = config::File::read(global.config.as_deref())?;
+            health::health(args.listen(&file.serve)).await
+        }
         Verb::Password(verb) => password::password(&Context::open(global).await?, &verb).await,
         Verb::Token(verb) => token::token(&Context::open(global).await?, &verb).await,
         Verb::Site(verb) => site::site(&Context::open(global).await?, &verb).await,

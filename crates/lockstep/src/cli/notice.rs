@@ -5,14 +5,15 @@ use std::io::Read as _;
 use anyhow::{Context as _, bail};
 use lockstep_core::change::Subject;
 use lockstep_core::notices::NoticeKind;
-use lockstep_store::notices::{NewNoticeTarget, NoticeSent, NoticeTarget};
+use lockstep_store::notices::{NewNoticeTarget, NoticeTarget};
 use lockstep_store::sites::Site;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::args::{NoticeAddArgs, NoticeVerb};
 use super::context::{Context, variable};
 use super::exit::Exit;
 use crate::notify::{Address, Notifier, after_run};
+use crate::view::notice::{Sent, Target};
 use crate::view::{json::time, table};
 
 const URL: &str = "LOCKSTEP_NOTICE_URL";
@@ -91,7 +92,7 @@ async fn add(context: &Context, args: &NoticeAddArgs) -> anyhow::Result<Exit> {
     let now = context.engine.now();
     let target = context.store().add_notice_target(new, now).await?;
     if context.screen.json {
-        let told = as_json(context, &target).await?;
+        let told = Target::of(context.store(), &target).await?;
         context.screen.data(&json!({ "target": told }).to_string());
     } else {
         context.screen.says(&format!(
@@ -135,7 +136,7 @@ async fn list(context: &Context) -> anyhow::Result<Exit> {
     let targets = context.store().notice_targets().await?;
     let mut told = Vec::new();
     for target in &targets {
-        told.push(as_json(context, target).await?);
+        told.push(Target::of(context.store(), target).await?);
     }
     let screen = &context.screen;
     if screen.json {
@@ -160,7 +161,7 @@ async fn list(context: &Context) -> anyhow::Result<Exit> {
         table.add_row(vec![
             target.name.clone(),
             target.kind.clone(),
-            told["host"].as_str().unwrap_or_default().to_owned(),
+            told.host.clone().unwrap_or_default(),
             notices,
         ]);
     }
@@ -205,7 +206,7 @@ async fn log(context: &Context, limit: u32) -> anyhow::Result<Exit> {
     let sent = context.store().notices_sent(limit).await?;
     let screen = &context.screen;
     if screen.json {
-        let sent: Vec<Value> = sent.iter().map(sent_as_json).collect();
+        let sent: Vec<Sent> = sent.into_iter().map(Sent::from).collect();
         screen.data(&json!({ "sent": sent }).to_string());
         return Ok(Exit::Done);
     }
@@ -235,32 +236,4 @@ async fn log(context: &Context, limit: u32) -> anyhow::Result<Exit> {
 async fn known(context: &Context, name: &str) -> anyhow::Result<NoticeTarget> {
     let target = context.store().notice_target_by_name(name).await;
     target.with_context(|| format!("there is no place `{name}`; `lockstep notice list` shows them"))
-}
-
-/// A target as JSON: of its address the host, and nothing secret.
-async fn as_json(context: &Context, target: &NoticeTarget) -> anyhow::Result<Value> {
-    let stored = context.store().notice_secret(&target.id).await?;
-    let address = Address::read(&stored);
-    let codes: Vec<&str> = target.kinds.iter().map(|kind| kind.code()).collect();
-    Ok(json!({
-        "name": target.name,
-        "kind": target.kind,
-        "host": address.map(|address| address.host()),
-        "only": codes,
-        "enabled": target.enabled,
-        "created_at": time(target.created_at),
-    }))
-}
-
-fn sent_as_json(one: &NoticeSent) -> Value {
-    json!({
-        "target": one.target,
-        "run": one.run_id,
-        "notice": one.kind,
-        "at": time(one.at),
-        "done_at": one.done_at.map(time),
-        "attempts": one.attempts,
-        "arrived": one.done_at.is_some() && one.error.is_none(),
-        "error": one.error,
-    })
 }

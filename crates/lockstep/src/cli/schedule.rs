@@ -7,25 +7,16 @@ use jiff::tz::TimeZone;
 use lockstep_core::change::Subject;
 use lockstep_run::jobs::Go;
 use lockstep_run::schedule::{Orders, Wish, next_due, spec, switch_on};
-use lockstep_store::runs::Run;
 use lockstep_store::schedule::{LostTick, Mode, Rhythm, Schedule};
-use lockstep_store::{Store, StoreError};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::args::{ScheduleSetArgs, ScheduleVerb, SubjectArg};
 use super::context::Context;
 use super::exit::Exit;
 use crate::ordering::Ordering;
-use crate::view::{json as form, table};
+use crate::view::schedule::{Form, Told};
+use crate::view::table;
 use crate::words::en;
-
-/// A schedule with what came of its last tick.
-struct Told {
-    subject: Subject,
-    schedule: Option<Schedule>,
-    run: Option<Run>,
-    lost: Option<LostTick>,
-}
 
 pub(crate) async fn schedule(context: &Context, verb: &ScheduleVerb) -> anyhow::Result<Exit> {
     match verb {
@@ -45,10 +36,10 @@ async fn show(context: &Context, site: &str) -> anyhow::Result<Exit> {
     let screen = &context.screen;
     let mut told = Vec::new();
     for subject in [Subject::Models, Subject::Prices] {
-        told.push(look(context.store(), site, subject).await?);
+        told.push(Told::of(context.store(), site, subject).await?);
     }
     if screen.json {
-        let schedules: Vec<Value> = told.iter().map(as_json).collect();
+        let schedules: Vec<Form> = told.iter().map(Told::form).collect();
         screen.data(&json!({ "schedules": schedules }).to_string());
         return Ok(Exit::Done);
     }
@@ -119,7 +110,7 @@ async fn set(context: &Context, args: &ScheduleSetArgs) -> anyhow::Result<Exit> 
     let (subject, engine) = (args.subject.subject(), &context.engine);
     let by = engine.actor();
     switch_on(context.store(), &site, subject, wish, by, engine.now()).await?;
-    let told = look(context.store(), &site.id, subject).await?;
+    let told = Told::of(context.store(), &site.id, subject).await?;
     let screen = &context.screen;
     // What a tick would be lost for is better told now. The server may have another environment.
     let orders = Ordering::new(context.store().clone(), context.file.clone());
@@ -138,7 +129,7 @@ async fn set(context: &Context, args: &ScheduleSetArgs) -> anyhow::Result<Exit> 
         ));
     }
     if screen.json {
-        screen.data(&json!({ "schedule": as_json(&told) }).to_string());
+        screen.data(&json!({ "schedule": told.form() }).to_string());
     } else if let Some(schedule) = &told.schedule {
         let next = next_due(schedule).unwrap_or_default();
         screen.says(&format!(
@@ -176,68 +167,6 @@ impl SubjectArg {
             Self::Prices => Subject::Prices,
         }
     }
-}
-
-async fn look(store: &Store, site: &str, subject: Subject) -> anyhow::Result<Told> {
-    let schedules = store.schedules(Some(site)).await?;
-    let schedule = schedules.into_iter().find(|known| known.subject == subject);
-    let last = schedule.as_ref().and_then(|known| known.last_run.as_ref());
-    let run = match last {
-        Some(id) => match store.run(id).await {
-            Ok(run) => Some(run),
-            Err(StoreError::NotFound(_)) => None,
-            Err(error) => return Err(error.into()),
-        },
-        None => None,
-    };
-    // One that a run came after is history.
-    let lost = store.lost_ticks(site, subject, 1).await?.pop();
-    let lost = lost.filter(|lost| {
-        schedule.is_some() && run.as_ref().is_none_or(|run| lost.at > run.started_at)
-    });
-    Ok(Told {
-        subject,
-        schedule,
-        run,
-        lost,
-    })
-}
-
-fn as_json(told: &Told) -> Value {
-    let schedule = told.schedule.as_ref();
-    let plan = schedule.map(|schedule| &schedule.plan);
-    let (hours, cron, zone) = match plan.map(|plan| &plan.rhythm) {
-        Some(Rhythm::Every { hours }) => (Some(*hours), None, None),
-        Some(Rhythm::Cron { line, zone }) => (None, Some(line), Some(zone)),
-        None => (None, None, None),
-    };
-    json!({
-        "subject": told.subject.code(),
-        "on": schedule.is_some(),
-        "every_hours": hours,
-        "cron": cron,
-        "zone": zone,
-        "mode": plan.map(|plan| plan.mode.code()),
-        "jitter_ms": plan.map(|plan| plan.jitter_ms),
-        "by": plan.map(|plan| &plan.by),
-        "next_at": schedule.and_then(next_due).map(form::time),
-        "last_at": schedule.and_then(|schedule| schedule.last_at).map(form::time),
-        "last_run": told.run.as_ref().map(|run| json!({
-            "run": run.id,
-            "state": run.state.code(),
-            "started_at": form::time(run.started_at),
-            "ended_at": run.ended_at.map(form::time),
-        })),
-        "lost": told.lost.as_ref().map(|lost| {
-            let said = en::lost_tick(lost);
-            json!({
-                "tick_at": form::time(lost.tick),
-                "why": lost.why,
-                "message": said.message,
-                "hint": said.hint,
-            })
-        }),
-    })
 }
 
 fn last(told: &Told) -> String {

@@ -12,11 +12,12 @@ use crate::server::{self, App, Options};
 use crate::view::Screen;
 
 pub(crate) async fn serve(context: Context, args: &ServeArgs) -> anyhow::Result<Exit> {
-    let options = Options::of(args)?;
-    let listener = std::net::TcpListener::bind(args.listen).with_context(|| {
+    let args = args.clone().over(&context.file.serve);
+    let options = Options::of(&args)?;
+    let listener = std::net::TcpListener::bind(args.listen()).with_context(|| {
         format!(
             "{} cannot be listened on; is another Lockstep running there? --listen takes another address",
-            args.listen
+            args.listen()
         )
     })?;
     let address = listener.local_addr()?;
@@ -38,7 +39,7 @@ pub(crate) async fn serve(context: Context, args: &ServeArgs) -> anyhow::Result<
              and can act as you; use this in a network where nobody else is",
         ));
     }
-    let_in(&app, &screen, args, &url).await?;
+    let_in(&app, &screen, &args, &url).await?;
     screen.shows(&format!("Lockstep listens on {url}"));
     tokio::spawn({
         let app = app.clone();

@@ -1,10 +1,13 @@
 //! The configuration file: TOML, every key known, every mistake told with its line.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use lockstep_core::settings::Settings;
 use serde::Deserialize;
+
+use crate::server::{network, public_url};
 
 /// The file as it is read. Each field names the environment variable and flag that win over it.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -19,9 +22,34 @@ pub(crate) struct File {
     /// Private networks that price sources may be in: `--allow-private`, `LOCKSTEP_ALLOW_PRIVATE`.
     #[serde(default)]
     pub(crate) allow_private: Vec<String>,
+    /// How the server is reached: the flags of `lockstep serve`.
+    #[serde(default)]
+    pub(crate) serve: Serve,
     /// Settings of model sync: the flags of `lockstep sync`.
     #[serde(default)]
     pub(crate) sync: toml::Table,
+}
+
+/// How the server is reached. Each field has the name of its flag; of its variable too, behind `LOCKSTEP_`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub(crate) struct Serve {
+    /// The address to listen on.
+    pub(crate) listen: Option<SocketAddr>,
+    /// The address that people type.
+    pub(crate) public_url: Option<String>,
+    /// Networks whose proxies are believed.
+    pub(crate) trusted_proxy: Vec<String>,
+    /// The certificate.
+    pub(crate) tls_cert: Option<PathBuf>,
+    /// The certificate's key.
+    pub(crate) tls_key: Option<PathBuf>,
+    /// An address for metrics alone.
+    pub(crate) metrics_listen: Option<SocketAddr>,
+    /// Whether plain http beyond this machine is accepted.
+    pub(crate) insecure_http: Option<bool>,
+    /// A file with the admin's password.
+    pub(crate) admin_password_file: Option<PathBuf>,
 }
 
 impl File {
@@ -35,7 +63,8 @@ impl File {
         let file: Self = toml::from_str(&text)
             .with_context(|| format!("the configuration file {}", path.display()))?;
         let mut settings = Settings::default();
-        let mistakes = file.apply(&mut settings);
+        let mut mistakes = file.apply(&mut settings);
+        mistakes.extend(file.serve.mistakes());
         if !mistakes.is_empty() {
             let lines: Vec<String> = mistakes
                 .iter()
@@ -79,7 +108,33 @@ impl File {
     }
 }
 
-/// The line of a key in its `[sync]` table, for a message.
+impl Serve {
+    /// The keys that cannot be taken, each with why.
+    fn mistakes(&self) -> Vec<(String, String)> {
+        let mut mistakes = Vec::new();
+        let mut wrong = |key: &str, why: String| {
+            // The words name the flag.
+            let why = why.trim_start_matches("--").to_owned();
+            mistakes.push((key.to_owned(), why));
+        };
+        if let Some(Err(error)) = self.public_url.as_deref().map(public_url) {
+            wrong("public-url", error.to_string());
+        }
+        for text in &self.trusted_proxy {
+            if let Err(error) = network(text.trim()) {
+                wrong("trusted-proxy", error.to_string());
+            }
+        }
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(_), None) => wrong("tls-cert", "tls-cert needs tls-key beside it".to_owned()),
+            (None, Some(_)) => wrong("tls-key", "tls-key needs tls-cert beside it".to_owned()),
+            _ => {}
+        }
+        mistakes
+    }
+}
+
+/// The line of a key in its table, for a message.
 fn line_of(text: &str, key: &str) -> Option<usize> {
     text.lines()
         .position(|line| {
@@ -99,6 +154,15 @@ pub(crate) fn example() -> String {
          #key-file = \"/var/lib/lockstep/lockstep.key\"  # LOCKSTEP_KEY_FILE\n\
          #site = \"main\"                                # LOCKSTEP_SITE\n\
          #allow-private = []                           # LOCKSTEP_ALLOW_PRIVATE: networks of price sources, e.g. \"10.0.0.0/8\"\n\n\
+         [serve]\n\
+         #listen = \"127.0.0.1:7878\"                    # LOCKSTEP_LISTEN\n\
+         #public-url = \"https://lockstep.example\"      # LOCKSTEP_PUBLIC_URL: the address that people type\n\
+         #trusted-proxy = []                           # LOCKSTEP_TRUSTED_PROXY: networks of proxies, e.g. \"10.0.0.0/8\"\n\
+         #tls-cert = \"/etc/lockstep/cert.pem\"          # LOCKSTEP_TLS_CERT\n\
+         #tls-key = \"/etc/lockstep/key.pem\"            # LOCKSTEP_TLS_KEY\n\
+         #metrics-listen = \"127.0.0.1:9178\"            # LOCKSTEP_METRICS_LISTEN\n\
+         #insecure-http = false                        # LOCKSTEP_INSECURE_HTTP\n\
+         #admin-password-file = \"/etc/lockstep/password\" # LOCKSTEP_ADMIN_PASSWORD_FILE\n\n\
          [sync]\n",
     );
     let settings = Settings::default();
@@ -129,6 +193,20 @@ mod tests {
             .map(|line| format!("{line}\n"))
             .collect();
         let file: File = toml::from_str(&text).expect("reads");
+        let Serve {
+            listen,
+            public_url,
+            trusted_proxy,
+            tls_cert,
+            tls_key,
+            metrics_listen,
+            insecure_http,
+            admin_password_file,
+        } = &file.serve;
+        assert!(listen.is_some() && public_url.is_some() && trusted_proxy.is_empty());
+        assert!(tls_cert.is_some() && tls_key.is_some() && metrics_listen.is_some());
+        assert!(*insecure_http == Some(false) && admin_password_file.is_some());
+        assert!(file.serve.mistakes().is_empty());
         let mut settings = Settings::default();
         assert!(file.apply(&mut settings).is_empty());
         assert_eq!(settings, Settings::default());
@@ -146,6 +224,19 @@ mod tests {
             "{error}"
         );
         assert!(error.contains("line 3: pace is `fast`"), "{error}");
+        let serve = "[serve]\npublic-url = \"lockstep.example\"\ntrusted-proxy = [\"all\"]\ntls-key = \"key\"\n";
+        std::fs::write(&path, serve).expect("written");
+        let error = File::read(Some(&path)).expect_err("mistakes").to_string();
+        for says in [
+            "line 2: public-url lockstep.example is not an address",
+            "line 3: trusted-proxy all is no network",
+            "line 4: tls-key needs tls-cert beside it",
+        ] {
+            assert!(error.contains(says), "{error}");
+        }
+        std::fs::write(&path, "[serve]\nlisten = 7878\n").expect("written");
+        let error = format!("{:#}", File::read(Some(&path)).expect_err("no address"));
+        assert!(error.contains("line 2"), "{error}");
         std::fs::write(&path, "[snyc]\n").expect("written");
         let error = format!("{:#}", File::read(Some(&path)).expect_err("unknown key"));
         assert!(error.contains("snyc"), "{error}");

@@ -46,7 +46,7 @@ impl Message {
                 "at": time(now),
                 "count": told.findings.len(),
             }),
-            items: told.findings.iter().map(item).collect(),
+            items: told.findings.iter().map(finding_as_json).collect(),
         }
     }
 
@@ -64,7 +64,7 @@ impl Message {
 }
 
 /// A finding as JSON: codes with arguments.
-fn item(finding: &Finding) -> Value {
+pub(crate) fn finding_as_json(finding: &Finding) -> Value {
     let mut item = match &finding.about {
         About::Run => json!({"about": "run"}),
         About::Channel(id, name) => {

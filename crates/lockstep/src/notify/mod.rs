@@ -20,7 +20,7 @@ use lockstep_store::StoreError;
 use lockstep_store::notices::NoticeTarget;
 use lockstep_store::sites::Site;
 
-pub(crate) use message::Message;
+pub(crate) use message::{Message, finding_as_json};
 pub(crate) use target::{Address, Vendor};
 
 use send::Ended;

@@ -12,6 +12,7 @@ use super::Options;
 use super::door::Door;
 use super::metrics::Metrics;
 use crate::config::File;
+use crate::ordering::Ordering;
 
 /// The server's parts. Clones share them.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub(crate) struct App(Arc<Inner>);
 struct Inner {
     engine: Engine,
     jobs: Jobs,
+    ordering: Ordering,
     file: File,
     options: Options,
     metrics: Metrics,
@@ -32,6 +34,7 @@ impl App {
     pub(crate) fn new(engine: Engine, file: File, options: Options) -> Self {
         Self(Arc::new(Inner {
             jobs: Jobs::new(engine.clone()),
+            ordering: Ordering::new(engine.store().clone(), file.clone()),
             engine,
             file,
             options,
@@ -54,6 +57,11 @@ impl App {
     /// Runs under way.
     pub(crate) fn jobs(&self) -> &Jobs {
         &self.0.jobs
+    }
+
+    /// What runs go by.
+    pub(crate) fn ordering(&self) -> &Ordering {
+        &self.0.ordering
     }
 
     /// The configuration file.

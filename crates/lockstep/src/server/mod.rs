@@ -23,7 +23,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
 pub(crate) use app::App;
-pub(crate) use options::{Options, public_url};
+pub(crate) use options::{Options, network, public_url};
 
 use crate::api;
 use door::limits::Limited;

@@ -48,14 +48,18 @@ impl Options {
                 cert: cert.clone(),
                 key: key.clone(),
             }),
-            _ => None,
+            (None, None) => None,
+            _ => bail!("--tls-cert and --tls-key belong together: the certificate and its key"),
         };
+        if tls.is_some() && args.accepts_plain_http() {
+            bail!("--insecure-http cannot be used with --tls-cert: there is TLS or there is none");
+        }
         Ok(Self {
             public_url,
             trusted,
             tls,
             metrics: args.metrics_listen,
-            insecure_http: args.insecure_http,
+            insecure_http: args.accepts_plain_http(),
         })
     }
 
@@ -100,7 +104,8 @@ pub(crate) fn public_url(text: &str) -> anyhow::Result<String> {
     Ok(text.trim_end_matches('/').to_owned())
 }
 
-fn network(text: &str) -> anyhow::Result<IpNet> {
+/// A network, or one address as one, or what is wrong with it.
+pub(crate) fn network(text: &str) -> anyhow::Result<IpNet> {
     if let Ok(network) = text.parse::<IpNet>() {
         return Ok(network);
     }

@@ -199,6 +199,7 @@ impl From<EngineError> for Problem {
             EngineError::PolicyChanged(_) => (StatusCode::CONFLICT, "policy_changed"),
             EngineError::PlanChanged(_) => (StatusCode::CONFLICT, "plan_changed"),
             EngineError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
+            EngineError::Lost(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             EngineError::Setting(_) => (StatusCode::BAD_REQUEST, "bad_setting"),
         };
         let hint = en::what_to_do(&error);

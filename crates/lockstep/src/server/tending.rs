@@ -2,7 +2,7 @@
 //! what runs found.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lockstep_run::EngineError;
@@ -15,18 +15,23 @@ use tokio::sync::broadcast::error::RecvError;
 
 use super::App;
 use crate::notify::{self, Notifier};
-use crate::ordering::Ordering;
 
-/// How often it looks for runs that nobody works on. A lease runs out within 45 s of its holder's end, so a run is taken
-/// over within a minute.
+/// How often it looks for runs that nobody works on, where leases are not shorter. A lease runs out within 45 s of its
+/// holder's end, so a run is taken over within a minute.
 const LOOKS_EVERY: Duration = Duration::from_secs(5);
 /// A run that could not be gone on with is tried again after this, in milliseconds: what stood in its way may pass.
 const TRIES_EVERY: i64 = 60_000;
 
+/// When runs were tried last, by id, in Unix milliseconds.
+type Tried = Arc<Mutex<HashMap<String, i64>>>;
+
 /// Begins all of it. It ends with the server.
 pub(crate) fn begin(app: &App) {
-    let orders = Ordering::new(app.store().clone(), app.file().clone());
-    let worker = Worker::new(app.jobs().clone(), orders, Arc::new(SystemClock));
+    let worker = Worker::new(
+        app.jobs().clone(),
+        app.ordering().clone(),
+        Arc::new(SystemClock),
+    );
     let stop = app.stop_token();
     tokio::spawn(async move { worker.run(stop).await });
     tokio::spawn(take_over(app.clone()));
@@ -35,38 +40,40 @@ pub(crate) fn begin(app: &App) {
 
 /// Goes on with runs whose process is gone: one of another machine, or one of this one that was stopped or killed.
 async fn take_over(app: App) {
-    let mut tried = HashMap::new();
+    let tried = Tried::default();
+    let every = LOOKS_EVERY.min(app.store().lease_times().renew);
     loop {
-        if let Err(error) = look(&app, &mut tried).await {
+        if let Err(error) = look(&app, &tried).await {
             tracing::warn!(%error, "runs that nobody works on could not be looked for");
         }
         tokio::select! {
             () = app.stopping() => return,
-            () = tokio::time::sleep(LOOKS_EVERY) => {}
+            () = tokio::time::sleep(every) => {}
         }
     }
 }
 
-async fn look(app: &App, tried: &mut HashMap<String, i64>) -> Result<(), StoreError> {
+async fn look(app: &App, tried: &Tried) -> Result<(), StoreError> {
     let now = app.now();
     let orphans = app.store().orphaned_runs().await?;
-    tried.retain(|run, _| orphans.iter().any(|orphan| orphan.id == *run));
+    let mut tried_at = tried.lock().unwrap_or_else(PoisonError::into_inner);
+    tried_at.retain(|run, _| orphans.iter().any(|orphan| orphan.id == *run));
     for run in orphans {
-        let early = tried
+        let early = tried_at
             .get(&run.id)
             .is_some_and(|at| now.saturating_sub(*at) < TRIES_EVERY);
         // What this process has just begun holds its gateway a moment later.
         if early || app.jobs().running(&run.id).is_some() {
             continue;
         }
-        tried.insert(run.id.clone(), now);
-        tokio::spawn(go_on(app.clone(), run));
+        tried_at.insert(run.id.clone(), now);
+        tokio::spawn(go_on(app.clone(), run, tried.clone()));
     }
     Ok(())
 }
 
-async fn go_on(app: App, run: Run) {
-    let orders = Ordering::new(app.store().clone(), app.file().clone());
+async fn go_on(app: App, run: Run, tried: Tried) {
+    let orders = app.ordering();
     let site = match app.store().site(&run.site_id).await {
         Ok(site) => site,
         Err(error) => return tracing::warn!(run = %run.id, %error, "its site is not there"),
@@ -88,10 +95,22 @@ async fn go_on(app: App, run: Run) {
     };
     match app.jobs().finish(job).await {
         Ok(ended) => tracing::info!(run = %ended.id, state = ended.state.code(), "gone on with"),
-        // Somebody else was quicker, or this process is ending.
-        Err(EngineError::Busy(_) | EngineError::Stopping) => {}
-        Err(error) => tracing::warn!(run = %run.id, %error, "could not be gone on with"),
+        // Somebody else was quicker, and may be gone as quickly; or this process is ending.
+        Err(EngineError::Busy(_) | EngineError::Stopping) => forget(&tried, &run.id),
+        Err(error) => {
+            tracing::warn!(run = %run.id, %error, "could not be gone on with");
+            if matches!(error, EngineError::Store(_) | EngineError::Lost(_)) {
+                // Where the database does not answer, the next look does not even begin.
+                forget(&tried, &run.id);
+            }
+        }
     }
+}
+
+/// The next look tries it again.
+fn forget(tried: &Tried, run: &str) {
+    let mut tried = tried.lock().unwrap_or_else(PoisonError::into_inner);
+    tried.remove(run);
 }
 
 /// Tells what runs found, as each comes to rest.

@@ -2,7 +2,9 @@
 
 pub(crate) mod bar;
 pub(crate) mod json;
+pub(crate) mod notice;
 pub(crate) mod prices;
+pub(crate) mod schedule;
 pub(crate) mod source;
 pub(crate) mod table;
 

@@ -4,6 +4,8 @@
 mod api_v1;
 mod applying;
 mod canary;
+#[path = "../../../lockstep-store/tests/cluster/mod.rs"]
+mod cluster;
 mod config;
 mod database;
 mod documents;
@@ -19,11 +21,13 @@ mod notices;
 mod prices;
 mod promises;
 mod ratio_sync;
+mod replicas;
 mod schedules;
 mod schema;
 mod server;
 mod signals;
 mod sites;
+mod stopping;
 mod syncing;
 mod terminal;
 mod tester;

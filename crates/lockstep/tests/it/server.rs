@@ -151,6 +151,12 @@ impl Server {
         i32::try_from(pid).expect("an id")
     }
 
+    /// Whether its process has ended.
+    pub(crate) fn is_dead(&mut self) -> bool {
+        let ended = self.child.try_wait().expect("it can be asked");
+        ended.is_some()
+    }
+
     /// Where it listens: host and port.
     pub(crate) fn host(&self) -> &str {
         self.url

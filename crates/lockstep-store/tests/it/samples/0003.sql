@@ -5,8 +5,8 @@ INSERT INTO token VALUES ('t1', 'script', 'h3', 'read plan', 'ann', 179000000002
 INSERT INTO idempotency VALUES ('ann', 'k1', 'digest', 200, '{}', 1790000000020);
 INSERT INTO deed VALUES ('d1', 's1', 1790000000020, 'ann', 'site_edited', '{}');
 INSERT INTO schedule VALUES ('s1', 'models', '{}', 1790000000030, NULL, NULL);
-INSERT INTO notice VALUES ('s1', 'failed', 'digest', '{}', 1790000000020, NULL);
-INSERT INTO notice_sent VALUES ('n1', 'target', 's1', 'failed', 1790000000020, 1, NULL);
+INSERT INTO notice VALUES ('s1', 'models', 'failed', 'r2', '[]', 1790000000020, NULL, NULL, NULL, NULL);
+INSERT INTO notice_sent VALUES ('n1', 'target', 's1', 'r2', 'failed', 1790000000020, 1790000000030, 1, NULL);
 UPDATE lease SET fence = 5, expires_at = 1790000000050;
 UPDATE run SET cancelled_by = 'ann' WHERE id = 'r2';
 UPDATE feed SET last = 7;

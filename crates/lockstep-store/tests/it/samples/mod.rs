@@ -44,6 +44,34 @@ async fn opened(folder: &Path, version: usize) -> Store {
         .expect("opens")
 }
 
+/// The statements of a migration without what one database alone needs.
+fn plain(sql: &str) -> String {
+    let lines = sql.lines().filter(|line| !line.starts_with("-- "));
+    let text = lines.collect::<Vec<_>>().join("\n");
+    text.replace(" COLLATE \"C\"", "")
+        .replace(") WITHOUT ROWID;", ");")
+}
+
+#[test]
+fn both_databases_have_the_same_tables() {
+    for (sqlite, postgres) in [
+        (
+            include_str!("../../../migrations/sqlite/0001_first.sql"),
+            include_str!("../../../migrations/postgres/0001_first.sql"),
+        ),
+        (
+            include_str!("../../../migrations/sqlite/0002_prices.sql"),
+            include_str!("../../../migrations/postgres/0002_prices.sql"),
+        ),
+        (
+            include_str!("../../../migrations/sqlite/0003_server.sql"),
+            include_str!("../../../migrations/postgres/0003_server.sql"),
+        ),
+    ] {
+        assert_eq!(plain(sqlite), plain(postgres));
+    }
+}
+
 #[tokio::test]
 async fn every_schema_has_its_sample() {
     let newest = MIGRATIONS.iter().map(|migration| migration.version).max();

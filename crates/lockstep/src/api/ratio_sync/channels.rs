@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Desk, Refusal, answered, who};
-use crate::api::gateway::Reached;
+use crate::api::orders::Reached;
 use crate::server::App;
 
 /// What New API says where its channels cannot be listed.

@@ -19,7 +19,7 @@ use utoipa_axum::routes;
 
 use super::channels::NO_LIST;
 use super::{Desk, Refusal, answered, who};
-use crate::api::gateway::Reached;
+use crate::api::orders::Reached;
 use crate::api::together::Together;
 use crate::differences::{NO_UPSTREAM, answer, wanted};
 use crate::seed::FetchBody;

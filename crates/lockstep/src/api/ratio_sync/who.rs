@@ -11,7 +11,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::asked::{Asking, NotAsked};
 use super::{Desk, Refusal};
-use crate::api::gateway;
+use crate::api::orders;
 use crate::server::App;
 use crate::server::caller::{Caller, Scope, Who};
 use crate::server::door::address::Client;
@@ -72,8 +72,8 @@ pub(super) async fn let_in(
 
 async fn find(app: &App, site: Option<&str>) -> Result<Site, Problem> {
     match site {
-        Some(name) => gateway::named(app, name).await,
-        None => gateway::default(app).await,
+        Some(name) => orders::site(app, name).await,
+        None => orders::default_site(app).await,
     }
 }
 

@@ -13,12 +13,13 @@ use lockstep_store::prices::answers::{AnswerKind, PriceAnswer};
 use lockstep_store::prices::holds::PriceHold;
 use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::deeds;
 use super::runs::{RunStarted, started};
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
@@ -186,6 +187,12 @@ async fn decide(
         }
         Subject::Prices => remember(&app, &caller, &site, answer.answer, &models).await?,
     }
+    let data = json!({
+        "answer": answer.answer,
+        "channels": &answer.channels,
+        "models": &answer.models,
+    });
+    deeds::note(&app, &caller, Some(&site), "holds_answered", &data).await;
     Ok(Json(Answered {
         answer: answer.answer,
         channels: answer.channels,

@@ -1,16 +1,19 @@
 //! Version 1 of Lockstep's own API.
 
 mod channels;
+pub(crate) mod deeds;
 mod events;
 mod feed;
 mod holds;
 mod hub;
 mod idempotency;
+mod notices;
 mod openapi;
 mod page;
 mod paging;
 mod prices;
 mod runs;
+mod schedules;
 mod settings;
 mod sites;
 #[cfg(test)]
@@ -33,7 +36,10 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
         .merge(holds::routes())
         .merge(prices::routes())
         .merge(events::routes())
+        .merge(schedules::routes())
+        .merge(notices::routes())
         .merge(tokens::routes())
+        .merge(deeds::routes())
         .merge(openapi::routes())
         .layer(Extension(Hub::new(app.clone())))
         .layer(middleware::from_fn_with_state(

@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
-use lockstep_core::settings::{FIELDS, Field, PaceMode, Settings as Core};
+use lockstep_core::settings::{FIELDS, Field, Settings as Core};
 use lockstep_store::sites::SiteEdit;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::deeds;
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
+use crate::ordering;
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
 use crate::server::problem::{Mistake, Problem};
@@ -106,7 +109,7 @@ async fn show(
     responses((status = 200, body = Settings), (status = "default", body = Problem)))]
 async fn change(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Path(site): Path<String>,
     Body(change): Body<SettingsChange>,
 ) -> Result<Json<Settings>, Problem> {
@@ -131,11 +134,13 @@ async fn change(
         return Err(orders::bad_settings(mistakes));
     }
     settings.extend(texts.into_iter().map(|(key, text)| (key, Some(text))));
+    let data = json!({ "settings": &settings });
     let edit = SiteEdit {
         settings: Some(settings),
         ..SiteEdit::default()
     };
     let site = app.store().edit_site(&site.id, edit).await?;
+    deeds::note(&app, &caller, Some(&site), "settings_changed", &data).await;
     Ok(Json(told(&app, &site)?))
 }
 
@@ -158,15 +163,13 @@ pub(crate) fn read(
             }),
         }
     }
-    if check.pace == PaceMode::Unlimited {
-        mistakes.push(orders::unlimited());
-    }
+    mistakes.extend(ordering::unlimited(&check).map(Mistake::from));
     (texts, mistakes)
 }
 
 fn told(app: &App, site: &lockstep_store::sites::Site) -> Result<Settings, Problem> {
     let laid = orders::settings(app, site, &BTreeMap::new())?;
-    let environment = crate::ordering::with_environment(Vec::new());
+    let environment = ordering::with_environment(Vec::new());
     let defaults = Core::default().to_texts();
     let warned = laid.settings.warnings();
     let texts = laid.settings.to_texts();

@@ -11,12 +11,14 @@ use lockstep_run::prices::compare::compare;
 use lockstep_store::prices::answers::{AnswerKind, PriceAnswer};
 use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::extract::{Body, Path};
-use crate::api::gateway::{Reached, site};
+use crate::api::orders::{Reached, site};
+use crate::api::v1::deeds;
 use crate::server::App;
 use crate::server::caller::{Caller, Reader, Writer};
 use crate::server::problem::Problem;
@@ -60,7 +62,7 @@ struct Decision {
 }
 
 /// What can be decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 enum Word {
     /// Never write it.
@@ -137,6 +139,8 @@ async fn decide(
         }
         Word::Unlock => unlock(&app, &caller, &site, &models).await?,
     }
+    let data = json!({ "answer": answer, "models": &models, "field": field.map(Field::code) });
+    deeds::note(&app, &caller, Some(&site), "prices_answered", &data).await;
     told(&app, &site).await
 }
 

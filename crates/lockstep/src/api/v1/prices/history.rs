@@ -11,7 +11,7 @@ use utoipa_axum::routes;
 
 use super::Money;
 use crate::api::extract::{Path, Query};
-use crate::api::gateway::site;
+use crate::api::orders::site;
 use crate::server::App;
 use crate::server::caller::Reader;
 use crate::server::problem::Problem;

@@ -8,13 +8,15 @@ use lockstep_run::prices::compare::compare;
 use lockstep_store::prices::sources::StoredSource;
 use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::SourceReport;
 use crate::api::extract::{Body, Path};
-use crate::api::gateway::{Reached, site};
+use crate::api::orders::{Reached, site};
+use crate::api::v1::deeds;
 use crate::server::App;
 use crate::server::caller::{Caller, Planner, Reader, Writer};
 use crate::server::problem::Problem;
@@ -126,6 +128,8 @@ async fn add(
     let stored = store
         .add_source(&site.id, &known, &spec.to_string())
         .await?;
+    let data = json!({ "name": &stored.name });
+    deeds::note(&app, &caller, Some(&site), "source_added", &data).await;
     Ok((StatusCode::CREATED, Json(stored.into())))
 }
 
@@ -160,11 +164,13 @@ async fn test(
     responses((status = 204), (status = "default", body = Problem)))]
 async fn remove(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Path((name, source)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let site = site(&app, &name).await?;
     app.store().remove_source(&site.id, &source).await?;
+    let data = json!({ "name": &source });
+    deeds::note(&app, &caller, Some(&site), "source_removed", &data).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -173,7 +179,7 @@ async fn remove(
     responses((status = 200, body = Sources), (status = "default", body = Problem)))]
 async fn place(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Path((name, source)): Path<(String, String)>,
     Body(to): Body<Position>,
 ) -> Result<Json<Sources>, Problem> {
@@ -183,6 +189,8 @@ async fn place(
         .checked_sub(1)
         .ok_or_else(|| Problem::bad_request("the first position is 1"))?;
     app.store().move_source(&site.id, &source, place).await?;
+    let data = json!({ "name": &source, "position": to.position });
+    deeds::note(&app, &caller, Some(&site), "source_moved", &data).await;
     told(&app, &site).await
 }
 

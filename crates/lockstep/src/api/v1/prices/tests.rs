@@ -442,7 +442,7 @@ async fn what_a_plan_proposes_and_what_was_written_is_told() {
     use lockstep_run::prices::plan::{PriceRequest, What};
     use lockstep_run::prices::review::PriceApproval;
 
-    use crate::api::gateway::{Reached, site};
+    use crate::api::orders::{Reached, site};
 
     let shop = Shop::open().await;
     shop.remember("list").await;

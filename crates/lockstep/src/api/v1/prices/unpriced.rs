@@ -14,7 +14,7 @@ use utoipa_axum::routes;
 
 use super::Money;
 use crate::api::extract::Path;
-use crate::api::gateway::{Reached, site};
+use crate::api::orders::{Reached, site};
 use crate::server::App;
 use crate::server::caller::Reader;
 use crate::server::problem::Problem;

@@ -1,5 +1,6 @@
 //! The API as its callers see it, over a simulated gateway: every answer is held to the document.
 
+mod aside;
 mod events;
 mod keys;
 mod routes;

@@ -10,13 +10,23 @@ use crate::server::caller::Scope;
 const SOURCES: &[&str] = &[
     include_str!("../../mod.rs"),
     include_str!("../mod.rs"),
-    include_str!("../channels.rs"),
+    include_str!("../channels/mod.rs"),
+    include_str!("../channels/look.rs"),
+    include_str!("../channels/own.rs"),
+    include_str!("../channels/rules.rs"),
+    include_str!("../deeds.rs"),
     include_str!("../events.rs"),
     include_str!("../holds.rs"),
+    include_str!("../notices.rs"),
     include_str!("../openapi.rs"),
-    include_str!("../runs.rs"),
+    include_str!("../runs/mod.rs"),
+    include_str!("../runs/begin.rs"),
+    include_str!("../runs/decide.rs"),
+    include_str!("../runs/look.rs"),
+    include_str!("../schedules.rs"),
     include_str!("../settings.rs"),
-    include_str!("../sites.rs"),
+    include_str!("../sites/mod.rs"),
+    include_str!("../sites/look.rs"),
 ];
 
 #[tokio::test]

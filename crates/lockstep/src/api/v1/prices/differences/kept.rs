@@ -13,7 +13,7 @@ use lockstep_store::sites::Site;
 
 use super::Proposal;
 use super::table::Table;
-use crate::api::gateway::Reached;
+use crate::api::orders::Reached;
 use crate::api::together::Together;
 use crate::server::App;
 use crate::server::problem::Problem;

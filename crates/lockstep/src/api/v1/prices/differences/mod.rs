@@ -20,7 +20,7 @@ use self::query::{Filter, Wanted};
 use self::table::{Change, Row, Table};
 use super::{Money, SourceReport};
 use crate::api::extract::{Path, Query};
-use crate::api::gateway::site;
+use crate::api::orders::site;
 use crate::server::App;
 use crate::server::caller::{Planner, Reader};
 use crate::server::problem::Problem;

@@ -1,30 +1,29 @@
 //! Sites: the gateways that Lockstep knows.
 
+mod check;
+mod look;
+
 use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
-use lockstep_core::prices::source::parse_cidr;
-use lockstep_core::settings::{PaceMode, Settings};
-use lockstep_core::site::GatewayUrl;
-use lockstep_run::SiteAccess;
-use lockstep_run::doctor::Level;
 use lockstep_store::sites::{NewSite, Site as Stored, SiteEdit};
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use super::deeds;
 use super::settings::{SettingValue, read};
 use crate::api::extract::{Body, Path, Query};
 use crate::api::orders;
-use crate::cli;
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
 use crate::server::problem::{Mistake, Problem};
+use check::{address, named, networks, token, user_id, wrong_site};
+use look::{look, probe, untrusted};
 
 /// A gateway.
 #[derive(Debug, Serialize, ToSchema)]
@@ -101,19 +100,6 @@ struct SiteChange {
     allow_private: Option<Vec<String>>,
 }
 
-/// A gateway to look at, without storing anything of it.
-#[derive(Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct SiteToTest {
-    /// The gateway's base address.
-    url: String,
-    /// The gateway's user id that the token belongs to, a number.
-    user_id: String,
-    /// The system access token of an admin.
-    #[schema(write_only)]
-    token: String,
-}
-
 /// Which site is really meant to go.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -122,36 +108,36 @@ struct Confirm {
     confirm: Option<String>,
 }
 
-/// What a look at a gateway found.
-#[derive(Debug, Serialize, ToSchema)]
-struct Test {
-    /// Whether nothing is wrong.
-    ok: bool,
-    /// One line a topic.
-    #[schema(value_type = Vec<Finding>)]
-    findings: Vec<Value>,
-}
-
-/// One line of a look at a gateway.
-#[derive(Debug, Serialize, ToSchema)]
-struct Finding {
-    /// What it is about, as a code.
-    topic: String,
-    /// `ok`, `notice` or `wrong`.
-    level: String,
-    /// What was found, in words.
-    message: String,
-    /// What to do, in words; may be empty.
-    hint: String,
+impl SiteChange {
+    /// What it changes, by name.
+    fn fields(&self) -> Vec<&'static str> {
+        let Self {
+            name,
+            url,
+            user_id,
+            token,
+            console_url,
+            allow_private,
+        } = self;
+        let given = [
+            ("name", name.is_some()),
+            ("url", url.is_some()),
+            ("user_id", user_id.is_some()),
+            ("token", token.is_some()),
+            ("console_url", console_url.is_some()),
+            ("allow_private", allow_private.is_some()),
+        ];
+        let given = given.into_iter().filter(|(_, given)| *given);
+        given.map(|(name, _)| name).collect()
+    }
 }
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, add))
-        .routes(routes!(test_new))
         .routes(routes!(one, edit, remove))
-        .routes(routes!(test))
         .routes(routes!(make_default))
+        .merge(look::routes())
 }
 
 /// All sites.
@@ -180,7 +166,7 @@ async fn one(
     responses((status = 201, body = Site), (status = "default", body = Problem)))]
 async fn add(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Body(new): Body<SiteToAdd>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Site>), Problem> {
     let mut mistakes = Vec::new();
@@ -244,6 +230,8 @@ async fn add(
     if new.is_default || first {
         site = default_site(&app, &site.id).await?;
     }
+    let data = json!({ "name": site.name, "url": site.url.to_string() });
+    deeds::note(&app, &caller, Some(&site), "site_added", &data).await;
     let place = format!("/api/v1/sites/{}", site.id);
     Ok((
         StatusCode::CREATED,
@@ -257,7 +245,7 @@ async fn add(
     responses((status = 200, body = Site), (status = "default", body = Problem)))]
 async fn edit(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Path(site): Path<String>,
     Body(change): Body<SiteChange>,
 ) -> Result<Json<Site>, Problem> {
@@ -289,6 +277,7 @@ async fn edit(
     if !mistakes.is_empty() {
         return Err(wrong_site(mistakes));
     }
+    let changed = change.fields();
     let edit = SiteEdit {
         name: change.name,
         url,
@@ -308,6 +297,8 @@ async fn edit(
     if token.is_some() {
         app.store().set_token(&site.id, token).await?;
     }
+    let data = json!({ "changed": changed });
+    deeds::note(&app, &caller, Some(&site), "site_changed", &data).await;
     Ok(Json(app.store().site(&site.id).await?.into()))
 }
 
@@ -316,7 +307,7 @@ async fn edit(
     responses((status = 204, description = "It is forgotten."), (status = "default", body = Problem)))]
 async fn remove(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Path(site): Path<String>,
     Query(confirm): Query<Confirm>,
 ) -> Result<StatusCode, Problem> {
@@ -332,6 +323,8 @@ async fn remove(
     }
     let _alone = app.engine().alone(&site).await?;
     app.store().remove_site(&site.id).await?;
+    let data = json!({ "name": site.name, "url": site.url.to_string() });
+    deeds::note(&app, &caller, Some(&site), "site_removed", &data).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -340,75 +333,13 @@ async fn remove(
     responses((status = 200, body = Site), (status = "default", body = Problem)))]
 async fn make_default(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Path(site): Path<String>,
 ) -> Result<Json<Site>, Problem> {
     let site = orders::site(&app, &site).await?;
-    Ok(Json(default_site(&app, &site.id).await?.into()))
-}
-
-/// Looks at a stored site's gateway, with reading requests only.
-#[utoipa::path(post, path = "/sites/{site}/test", tag = "sites",
-    responses((status = 200, body = Test), (status = "default", body = Problem)))]
-async fn test(
-    State(app): State<App>,
-    Reader(caller): Reader,
-    Path(site): Path<String>,
-) -> Result<Json<Test>, Problem> {
-    let site = orders::site(&app, &site).await?;
-    tracing::info!(site = %site.url, by = caller.actor(), "a gateway is looked at");
-    let SiteAccess { site, token } = orders::access(&app, site).await?;
-    Ok(Json(look(&app, site, token).await))
-}
-
-/// Looks at a gateway that is not stored, with reading requests only. Nothing of it is kept.
-#[utoipa::path(post, path = "/sites/test", tag = "sites", request_body = SiteToTest,
-    responses((status = 200, body = Test), (status = "default", body = Problem)))]
-async fn test_new(
-    State(app): State<App>,
-    _: Writer,
-    Body(new): Body<SiteToTest>,
-) -> Result<Json<Test>, Problem> {
-    let mut mistakes = Vec::new();
-    let url = address(&mut mistakes, &new.url);
-    user_id(&mut mistakes, &new.user_id);
-    let token = token(&mut mistakes, Some(&new.token));
-    match (url, token, mistakes.is_empty()) {
-        (Some(url), Some(token), true) => Ok(Json(
-            look(&app, probe("test", &url, &new.user_id), token).await,
-        )),
-        _ => Err(wrong_site(mistakes)),
-    }
-}
-
-async fn look(app: &App, site: Stored, token: SecretString) -> Test {
-    let settings = Settings {
-        pace: PaceMode::Fixed,
-        ..Settings::default()
-    };
-    let session = app.engine().session(SiteAccess { site, token }, &settings);
-    let findings = session.doctor(cli::seconds_at_auto).await;
-    Test {
-        ok: !findings.iter().any(|finding| finding.level == Level::Wrong),
-        findings: findings.iter().map(cli::finding_as_json).collect(),
-    }
-}
-
-/// A site that is only looked at.
-fn probe(name: &str, url: &GatewayUrl, user_id: &str) -> Stored {
-    Stored {
-        id: String::new(),
-        name: Some(name.to_owned()),
-        url: url.clone(),
-        user_id: user_id.to_owned(),
-        console_url: None,
-        is_default: false,
-        allow_private: Vec::new(),
-        settings: BTreeMap::new(),
-        first_write_done: false,
-        created_at: 0,
-        has_token: true,
-    }
+    let site = default_site(&app, &site.id).await?;
+    deeds::note(&app, &caller, Some(&site), "site_default", &json!({})).await;
+    Ok(Json(site.into()))
 }
 
 async fn default_site(app: &App, id: &str) -> Result<Stored, Problem> {
@@ -417,92 +348,6 @@ async fn default_site(app: &App, id: &str) -> Result<Stored, Problem> {
         ..SiteEdit::default()
     };
     Ok(app.store().edit_site(id, edit).await?)
-}
-
-fn untrusted(found: &Test) -> Problem {
-    let wrong = found
-        .findings
-        .iter()
-        .filter(|finding| finding["level"] == Level::Wrong.code());
-    let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
-    let mistakes = wrong
-        .map(|finding| Mistake {
-            field: text(&finding["topic"]),
-            message: format!("{} {}", text(&finding["message"]), text(&finding["hint"])),
-        })
-        .collect();
-    Problem::new(
-        StatusCode::UNPROCESSABLE_ENTITY,
-        "site_wrong",
-        "the site was not kept: something is wrong with its gateway",
-    )
-    .hint("Mend what `errors` says, or add it with `untested`.")
-    .mistakes(mistakes)
-}
-
-fn wrong_site(mistakes: Vec<Mistake>) -> Problem {
-    Problem::new(
-        StatusCode::BAD_REQUEST,
-        "bad_site",
-        "the site cannot be taken as it was given",
-    )
-    .hint("`errors` has every mistake.")
-    .mistakes(mistakes)
-}
-
-fn mistake(mistakes: &mut Vec<Mistake>, field: &str, message: impl Into<String>) {
-    mistakes.push(Mistake {
-        field: field.to_owned(),
-        message: message.into(),
-    });
-}
-
-fn named(mistakes: &mut Vec<Mistake>, name: &str) {
-    if name.trim().is_empty() || name.trim() != name || name == "test" {
-        mistake(
-            mistakes,
-            "name",
-            "a name has no blanks at its ends, is not empty, and is not `test`",
-        );
-    }
-}
-
-fn address(mistakes: &mut Vec<Mistake>, url: &str) -> Option<GatewayUrl> {
-    match GatewayUrl::parse(url) {
-        Ok(url) => Some(url),
-        Err(error) => {
-            mistake(mistakes, "url", error.to_string());
-            None
-        }
-    }
-}
-
-/// The gateway's user ids are numbers.
-fn user_id(mistakes: &mut Vec<Mistake>, text: &str) {
-    if text.parse::<u64>().is_err() {
-        let message = "the user id is the number shown under User Management";
-        mistake(mistakes, "user_id", message);
-    }
-}
-
-fn networks(mistakes: &mut Vec<Mistake>, texts: &[String]) {
-    for text in texts {
-        if let Err(error) = parse_cidr(text.trim()) {
-            mistake(mistakes, "allow_private", error.to_string());
-        }
-    }
-}
-
-fn token(mistakes: &mut Vec<Mistake>, text: Option<&str>) -> Option<SecretString> {
-    let text = text?.trim();
-    // What no header can carry would fail later, in words that are about something else.
-    let sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if !sendable {
-        let message = "the token is the system access token of the gateway's Personal Settings, without blanks";
-        mistake(mistakes, "token", message);
-        return None;
-    }
-    Some(SecretString::from(text))
 }
 
 impl From<Stored> for Site {
