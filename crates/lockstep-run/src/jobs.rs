@@ -512,7 +512,8 @@ impl Session {
         match (go, ready) {
             (Go::Writes, false) => self.finish(&run).await,
             (Go::Writes, true) if reviewed => {
-                self.write_run(&run, Chosen::All, rebases, by, watch).await
+                let written = self.write_run(&run, Chosen::All, rebases, by, watch).await;
+                self.or_ended(&run, written).await
             }
             _ => Ok(run),
         }

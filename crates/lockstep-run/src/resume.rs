@@ -32,9 +32,36 @@ impl Session {
         };
         self.keep_for_write(&run, held);
         match (&run.approved_by, run.state) {
-            (Some(by), RunState::Planned) if run.go_on => self.write_ahead(&run, by, watch).await,
+            (Some(by), RunState::Planned) if run.go_on => {
+                let written = self.write_ahead(&run, by, watch).await;
+                self.or_ended(&run, written).await
+            }
             _ => Ok(run),
         }
+    }
+
+    /// Ends a run that was to be written without another question and may not be any more: nobody will ask for it, and a
+    /// plan that could be written later is older than what was written meanwhile.
+    pub(crate) async fn or_ended(
+        &self,
+        run: &Run,
+        written: Result<Run, EngineError>,
+    ) -> Result<Run, EngineError> {
+        let refused = match written {
+            Err(
+                refused @ (EngineError::PolicyChanged(_)
+                | EngineError::PlanChanged(_)
+                | EngineError::Expired(_)),
+            ) => refused,
+            other => return other,
+        };
+        let held = self.hold().await?;
+        self.store().adopt_run(&run.id, held.fence).await?;
+        let failure = Failure::new(FailureKind::Record, refused.to_string());
+        self.end(run, held.fence, RunState::Cancelled, Some(failure))
+            .await?;
+        tracing::warn!(run = %run.id, %refused, "ended without a write");
+        Ok(self.store().run(&run.id).await?)
     }
 
     /// Reads on, and plans.

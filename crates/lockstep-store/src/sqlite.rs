@@ -52,6 +52,8 @@ pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
         .filename(path)
         .create_if_missing(true)
         .foreign_keys(true)
+        // A container may have no folder for temporary files, and what SQLite puts there is small.
+        .pragma("temp_store", "MEMORY")
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY)

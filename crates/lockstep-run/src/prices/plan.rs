@@ -133,6 +133,10 @@ impl Session {
             },
             () = watch.cancel.cancelled() => {
                 self.end(&run, held.fence, RunState::Cancelled, None).await?;
+                if watch.leaves() {
+                    // Sources answer in seconds, so whoever is next asks them anew.
+                    return Err(EngineError::Stopping);
+                }
                 return Ok(store.run(&run.id).await?);
             }
         };

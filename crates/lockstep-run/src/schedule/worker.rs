@@ -27,6 +27,8 @@ const DAY: i64 = 24 * 60 * MINUTE;
 pub const LOOKS_EVERY: i64 = 20 * SECOND;
 /// A gateway that is busy is tried again after this, in milliseconds.
 pub const TRIES_EVERY: i64 = 30 * SECOND;
+/// How long it is remembered who did what beside runs, in milliseconds.
+const DEEDS_KEPT: i64 = 90 * DAY;
 /// A gateway that is busy for so long loses the tick, in milliseconds.
 pub const TRIES_FOR: i64 = 10 * MINUTE;
 
@@ -413,11 +415,22 @@ impl Worker {
                 age_ms: i64::from(settings.history.days) * DAY,
                 runs: settings.history.runs,
             };
-            let forgotten = self.store().forget_old_runs(&site.id, now, keep).await?;
+            // What goes wrong with one site keeps the history of no other.
+            let forgotten = match self.store().forget_old_runs(&site.id, now, keep).await {
+                Ok(forgotten) => forgotten,
+                Err(error) => {
+                    tracing::warn!(site = site.id, %error, "old history was not forgotten");
+                    continue;
+                }
+            };
             if forgotten != Forgotten::default() {
                 let Forgotten { runs, texts } = forgotten;
                 tracing::info!(site = site.id, runs, texts, "old history was forgotten");
             }
+        }
+        let deeds = self.store().forget_deeds(now - DEEDS_KEPT).await?;
+        if deeds > 0 {
+            tracing::info!(deeds, "old deeds were forgotten");
         }
         Ok(())
     }

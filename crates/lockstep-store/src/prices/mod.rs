@@ -212,6 +212,30 @@ impl Store {
             "c.site_id = $1 AND c.model = $2
              ORDER BY COALESCE(c.finished_at, c.read_at) DESC, c.run_id DESC, c.field LIMIT $3",
         );
+        self.of_model(sql, site_id, model, limit).await
+    }
+
+    /// The values of a model that were written, the latest first.
+    pub async fn price_writes(
+        &self,
+        site_id: &str,
+        model: &str,
+        limit: u32,
+    ) -> Result<Vec<PriceRow>, StoreError> {
+        let sql = rows::select(
+            "c.site_id = $1 AND c.model = $2 AND c.state = 'applied'
+             ORDER BY COALESCE(c.finished_at, c.read_at) DESC, c.run_id DESC, c.field LIMIT $3",
+        );
+        self.of_model(sql, site_id, model, limit).await
+    }
+
+    async fn of_model(
+        &self,
+        sql: String,
+        site_id: &str,
+        model: &str,
+        limit: u32,
+    ) -> Result<Vec<PriceRow>, StoreError> {
         let found = sql::query(AssertSqlSafe(sql))
             .bind(site_id)
             .bind(model)

@@ -188,6 +188,15 @@ impl Cluster {
         }
     }
 
+    /// All that is in a database, as `pg_dump` writes it.
+    pub(crate) fn dump(&self, database: &Database) -> String {
+        let mut command = self.program("pg_dump");
+        let dumped = command.arg(&database.url).output().expect("pg_dump runs");
+        let said = String::from_utf8_lossy(&dumped.stderr);
+        assert!(dumped.status.success(), "{said}");
+        String::from_utf8(dumped.stdout).expect("a text")
+    }
+
     fn at(&self, name: &str) -> Database {
         Database {
             url: format!(

@@ -43,7 +43,6 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     listener.set_nonblocking(true)?;
     let router = router(&app);
-    tending::begin(&app);
     let handle = Handle::new();
     tokio::spawn({
         let (app, handle) = (app.clone(), handle.clone());
@@ -58,9 +57,11 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
         Some(address) => Some(beside(address, &app).await?),
         None => None,
     };
+    // Work begins only once nothing more can keep the server from being one.
     let served = match app.options().tls.clone() {
         Some(files) => {
             let certificate = Certificate::open(files)?;
+            tending::begin(&app);
             let mut server = axum_server::from_tcp_rustls(listener, certificate.config())?
                 .map(|acceptor| Limited::new(acceptor, CONNECTIONS))
                 .first_request_timeout(HEAD)
@@ -70,6 +71,7 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
             server.serve(service).await
         }
         None => {
+            tending::begin(&app);
             let mut server = axum_server::from_tcp(listener)?
                 .map(|acceptor| Limited::new(acceptor, CONNECTIONS))
                 .first_request_timeout(HEAD)

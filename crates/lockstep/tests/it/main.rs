@@ -25,6 +25,7 @@ mod replicas;
 mod schedules;
 mod schema;
 mod server;
+mod server_canary;
 mod signals;
 mod sites;
 mod stopping;

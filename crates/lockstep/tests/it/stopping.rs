@@ -49,9 +49,10 @@ async fn until_ended(server: &Server, run: &str) -> Value {
 async fn a_stop_finishes_the_write_under_way_and_the_next_start_goes_on_with_the_run() {
     let (gateway, shell) = all_want_a_write().await;
     let server = Server::start(&shell).await.signed_in().await;
+    // Long enough for a copy to be made while the first of them wait at the gateway.
     gateway.fault(Rule::always(
         Matcher::put("/api/channel/"),
-        Fault::Delay(Duration::from_millis(300)),
+        Fault::Delay(Duration::from_secs(3)),
     ));
     let all = json!({"subject": "models", "what": "all", "plan_only": false});
     let begun = server.post(RUNS, &all).await.is(202).json();
@@ -71,7 +72,7 @@ async fn a_stop_finishes_the_write_under_way_and_the_next_start_goes_on_with_the
     let heard = listening.into_body().collect().await;
     let heard = heard.expect("the stream ends as a stream does").to_bytes();
     let heard = String::from_utf8_lossy(&heard);
-    assert!(heard.contains("event: item"), "{heard}");
+    assert!(heard.contains("id: 1\n"), "{heard}");
     assert!(
         !heard.contains("event: end"),
         "the run is not over: {heard}"
@@ -127,21 +128,31 @@ async fn a_second_server_on_the_same_file_is_refused_with_words() {
 #[tokio::test(flavor = "multi_thread")]
 async fn flag_environment_and_file_say_where_a_server_listens_in_this_order() {
     let mut shell = Shell::new();
+    // Whoever is told to listen where somebody listens already says where that is.
+    let taken = || std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let (of_file, of_environment) = (taken(), taken());
+    let address =
+        |taken: &std::net::TcpListener| taken.local_addr().expect("an address").to_string();
     let path = shell.path("lockstep.toml").display().to_string();
-    let file = "[serve]\nlisten = \"192.0.2.1:1\"\npublic-url = \"https://of-the-file.example\"\n";
+    let file = format!(
+        "[serve]\nlisten = \"{}\"\npublic-url = \"https://of-the-file.example\"\n",
+        address(&of_file)
+    );
     std::fs::write(&path, file).expect("written");
-    // Addresses for examples in documents: no machine has them.
     shell.set("LOCKSTEP_CONFIG", &path);
     shell
         .run(&["config", "check"])
         .await
         .is(0)
         .says("is in order");
-    let server = shell.run(&["serve"]).await.is(1);
-    server.says("192.0.2.1:1 cannot be listened on");
-    shell.set("LOCKSTEP_LISTEN", "192.0.2.2:1");
-    let server = shell.run(&["serve"]).await.is(1);
-    server.says("192.0.2.2:1 cannot be listened on");
+    let refused = shell.run(&["serve"]).await.is(1);
+    refused.says(&format!("{} cannot be listened on", address(&of_file)));
+    shell.set("LOCKSTEP_LISTEN", &address(&of_environment));
+    let refused = shell.run(&["serve"]).await.is(1);
+    refused.says(&format!(
+        "{} cannot be listened on",
+        address(&of_environment)
+    ));
     // The flag wins; what nobody else says is the file's.
     let server = Server::start_with(&shell, &["--public-url", "http://localhost:7878"]).await;
     assert_eq!(server.url, "http://localhost:7878");

@@ -108,7 +108,14 @@ fn access(path: &str) -> Access {
 
 /// Finds out who asks and lets the request through, or not. What a route needs, it asks for by its arguments.
 pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) -> Response {
-    let Ok(_turn) = app.door().requests.try_acquire() else {
+    // Whoever watches over the server is answered however much is under way; a body that is slow to come takes no turn.
+    let watched = HEALTH.contains(&request.uri().path());
+    let request = match admitted(&app, request).await {
+        Ok(request) => request,
+        Err(refused) => return *refused,
+    };
+    let turn = app.door().requests.try_acquire();
+    if turn.is_err() && !watched {
         let busy = Problem::new(
             StatusCode::SERVICE_UNAVAILABLE,
             "too_many_requests",
@@ -116,11 +123,8 @@ pub(crate) async fn guard(State(app): State<App>, request: Request, next: Next) 
         );
         let seconds = [(header::RETRY_AFTER, HeaderValue::from_static("1"))];
         return (seconds, busy.hint("Try again in a second.")).into_response();
-    };
-    match admitted(&app, request).await {
-        Ok(request) => next.run(request).await,
-        Err(refused) => *refused,
     }
+    next.run(request).await
 }
 
 /// The request with who asks, or why not.

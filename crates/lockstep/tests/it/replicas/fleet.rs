@@ -203,6 +203,7 @@ impl Fleet {
             loop {
                 let host = self.hosts.lock().expect("whole")[n].clone();
                 let metrics = attempt(&host, "/metrics", &self.token, None).await;
+                last = format!("{:?}", metrics.as_ref().map(|(status, _)| status));
                 if let Some((200, body)) = metrics
                     && let Ok(body) = body.collect().await
                 {
@@ -221,7 +222,8 @@ impl Fleet {
         let waited = tokio::time::timeout(PATIENCE, waiting).await;
         assert!(
             waited.is_ok(),
-            "replica {n} does not come to rest:\n{last}\n{}",
+            "replica {n} does not come to rest:\n{last}\n{}\n{}",
+            std::fs::read_to_string(format!("/proc/{}/stat", self.pid(n))).unwrap_or_default(),
             self.replica(n).said()
         );
     }

@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use lockstep_core::change::State as Change;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -121,11 +120,9 @@ async fn of_model(
 ) -> Result<Json<PriceHistory>, Problem> {
     let site = site(&app, &name).await?;
     let limit = bounded(of.limit)?;
-    let rows = app.store().price_history(&site.id, &of.model, MOST).await?;
+    let rows = app.store().price_writes(&site.id, &of.model, limit).await?;
     let written = rows
         .into_iter()
-        .filter(|row| row.state == Change::Applied)
-        .take(limit as usize)
         .map(|row| Written {
             field: row.field.code(),
             old: row.old.as_ref().map(|text| prices::value(row.field, text)),
