@@ -66,8 +66,9 @@ const ACQUIRE: Duration = Duration::from_secs(30);
 /// Readers at once.
 const READERS: u32 = 8;
 
-/// Writers at once; all but one of them wait.
-const WRITERS: u32 = 4;
+/// Writers at once. One of a process is in the writers' queue, the others wait in the process: should it stand still, the
+/// queue waits for one transaction of its, not for one after the other.
+const WRITERS: u32 = 1;
 
 /// Connections for leases alone.
 const LEASES: u32 = 2;

@@ -102,6 +102,8 @@ impl Watched {
                 .replace("{run}", run)
                 .replace("{channel}", "1")
                 .replace("{source}", "list")
+                .replace("{target}", "there")
+                .replace("{subject}", "models")
                 .replace("{id}", "no-such-token");
             assert!(!path.contains('{'), "{path}");
             for method in methods.as_object().expect("methods").keys() {

@@ -36,6 +36,8 @@ pub(crate) struct Fleet {
 /// A run that was started, and whoever follows it.
 pub(crate) struct Started {
     pub(crate) place: usize,
+    /// The replica that was asked to.
+    pub(crate) by: usize,
     pub(crate) run: String,
     follower: tokio::task::JoinHandle<Vec<u64>>,
 }
@@ -90,11 +92,6 @@ impl Fleet {
     /// The n-th replica's process.
     pub(crate) fn pid(&self, n: usize) -> u32 {
         u32::try_from(self.replica(n).pid()).expect("an id")
-    }
-
-    /// Whether the n-th replica's process has ended.
-    pub(crate) fn is_dead(&mut self, n: usize) -> bool {
-        self.replicas[n].as_mut().expect("it ran").is_dead()
     }
 
     /// Ends the n-th replica as `kill -9` does, if it is not dead by now, and tells whether it was.
@@ -153,6 +150,7 @@ impl Fleet {
         let following = follow(self.hosts.clone(), n + 1, events, self.token.clone());
         Started {
             place,
+            by: n,
             run,
             follower: tokio::spawn(following),
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use lockstep_sim::{Fault, Matcher, Rule, When};
 
 use super::fleet::{Fleet, LEASE_MS, PATIENCE, REPLICAS, Started};
@@ -12,7 +13,9 @@ use crate::world::lists;
 const SITES: usize = 20;
 /// How many sites a round is about: two a replica.
 const FEW: usize = 2 * REPLICAS;
-/// Rounds in all, over both fleets.
+/// Fleets side by side: most of a round is waiting.
+const FLEETS: usize = 4;
+/// Rounds in all, over all fleets.
 const ROUNDS: usize = 20;
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,7 +26,7 @@ struct Counted {
     /// Rounds in which a replica stood still with work of its own.
     paused: usize,
     restarts: usize,
-    /// The longest time from a kill to the next request of the run that was cut off.
+    /// The longest time without a request in a run that was cut off: until somebody went on with it.
     taken_over: Duration,
 }
 
@@ -89,7 +92,7 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
         place.gateway.clear_triggers();
         place.gateway.fault(Rule::always(put(), slow));
     }
-    // The first site of each of the two is where it is met. All runs have begun before it is.
+    // The first site of each of the two is where it is met. All its runs have begun before.
     let (dies, sleeps) = (few[cast.victim], few[cast.sleeper]);
     let head_start = Fault::Delay(Duration::from_millis(800));
     for at in [dies, sleeps] {
@@ -97,15 +100,18 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
         fleet.places[at].gateway.fault(listing);
     }
     let (victim, sleeper) = (fleet.pid(cast.victim), fleet.pid(cast.sleeper));
-    let starting = few
-        .iter()
-        .enumerate()
-        .map(|(index, at)| fleet.sync(index % REPLICAS, *at));
-    let started: Vec<Started> = futures_util::future::join_all(starting).await;
-    let gateway = &fleet.places[dies].gateway;
-    gateway.kill_at_put(victim, cast.k, cast.when);
-    let gateway = &fleet.places[sleeps].gateway;
-    gateway.pause_at(put(), sleeper, cast.k, cast.when);
+    let mut started: Vec<Started> = Vec::new();
+    for replica in [cast.victim, cast.sleeper, cast.other] {
+        let own = few.iter().skip(replica).step_by(REPLICAS);
+        started.extend(join_all(own.map(|at| fleet.sync(replica, *at))).await);
+        if replica == cast.victim {
+            let gateway = &fleet.places[dies].gateway;
+            gateway.kill_at_put(victim, cast.k, cast.when);
+        } else if replica == cast.sleeper {
+            let gateway = &fleet.places[sleeps].gateway;
+            gateway.pause_at(put(), sleeper, cast.k, cast.when);
+        }
+    }
 
     if cast.restart {
         let gateway = &fleet.places[few[cast.other]].gateway;
@@ -120,27 +126,29 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
         restarted.expect("it is restarted");
         counted.restarts += 1;
     }
-    let last_of_dead = until_killed(fleet, cast, dies, &started).await;
+    until_killed(fleet, cast, dies, &started).await;
     for at in few {
         fleet.places[*at].is_old_or_new(&old[at], &new[at], &what);
     }
-    let met = fleet.bury(cast.victim).await;
-    counted.killed += usize::from(met);
+    let met_its_end = fleet.bury(cast.victim).await;
+    counted.killed += usize::from(met_its_end);
 
     // What the sleeper had is gone on with by others while it sleeps.
-    let asleep = is_asleep(sleeper);
-    counted.paused += usize::from(asleep);
     let own: Vec<&Started> = started
         .iter()
-        .enumerate()
-        .filter(|(index, _)| index % REPLICAS == cast.sleeper)
-        .map(|(_, started)| started)
+        .filter(|started| started.by == cast.sleeper)
         .collect();
+    let met = own
+        .iter()
+        .find(|started| started.place == sleeps)
+        .expect("begun");
+    until(fleet, cast, met, || is_asleep(sleeper)).await;
+    let asleep = is_asleep(sleeper);
+    counted.paused += usize::from(asleep);
     if asleep && cast.early {
         let gateway = &fleet.places[sleeps].gateway;
         let before = gateway.log().len();
-        let others = |gateway: &lockstep_sim::Gateway| gateway.log().len() > before;
-        assert!(gateway.until(PATIENCE, others).await, "{what}");
+        until(fleet, cast, met, || gateway.log().len() > before).await;
     } else if asleep {
         for started in &own {
             let place = &fleet.places[started.place];
@@ -157,11 +165,12 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
         let told = fleet.until(cast.other, place, &started.run, &["done"]);
         ended.push(told.await);
     }
-    if let Some(at) = last_of_dead {
+    if met_its_end {
         let log = fleet.places[dies].gateway.log();
-        let next = log.iter().find(|entry| entry.at > at);
-        let next = next.expect("somebody went on with it");
-        counted.taken_over = counted.taken_over.max(next.at.saturating_sub(at));
+        let gaps = log
+            .windows(2)
+            .map(|two| two[1].at.saturating_sub(two[0].at));
+        counted.taken_over = gaps.fold(counted.taken_over, Duration::max);
     }
     fleet.until_idle(cast.sleeper).await;
     fleet.until_idle(cast.other).await;
@@ -176,38 +185,40 @@ async fn round(fleet: &mut Fleet, cast: Cast, few: &[usize], counted: &mut Count
     counted.rounds += 1;
 }
 
-/// Waits until the victim is dead, or all its runs are done without it. Answers when the request came that it died at.
-async fn until_killed(
-    fleet: &mut Fleet,
-    cast: Cast,
-    dies: usize,
-    started: &[Started],
-) -> Option<Duration> {
+/// Waits until the victim is dead, or its run is done without it.
+async fn until_killed(fleet: &Fleet, cast: Cast, dies: usize, started: &[Started]) {
     let run = started.iter().find(|started| started.place == dies);
-    let run = run.expect("it was started").run.clone();
-    let path = format!("{}/{run}", fleet.places[dies].runs());
+    let pid = fleet.pid(cast.victim);
+    let dead = || matches!(state(pid), None | Some('Z' | 'X'));
+    until(fleet, cast, run.expect("begun"), dead).await;
+}
+
+/// Waits until something is so, or the run is done before it could be.
+async fn until(fleet: &Fleet, cast: Cast, run: &Started, so: impl Fn() -> bool) {
+    let path = format!("{}/{}", fleet.places[run.place].runs(), run.run);
     let waiting = async {
-        loop {
-            if fleet.is_dead(cast.victim) {
-                let log = fleet.places[dies].gateway.log();
-                return log.last().map(|entry| entry.at);
-            }
+        while !so() {
             let told = fleet.told(cast.other, &path).await;
             if told.is_some_and(|told| told["state"] == "done") {
-                return None;
+                return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     };
     let waited = tokio::time::timeout(PATIENCE, waiting).await;
-    waited.expect("it is killed, or its run is done")
+    assert!(waited.is_ok(), "{cast:?}: nothing happens to {path}");
 }
 
 /// Whether the process stands still.
 fn is_asleep(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("it runs");
-    let (_, after) = stat.rsplit_once(") ").expect("its state");
-    after.starts_with('T')
+    state(pid) == Some('T')
+}
+
+/// The letter of the process's state; none where there is no such process.
+fn state(pid: u32) -> Option<char> {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let (_, after) = stat.rsplit_once(") ")?;
+    after.chars().next()
 }
 
 /// The rounds of a fleet, from the n-th on, each over its few of the sites.
@@ -229,14 +240,19 @@ async fn rounds(sites: usize, first: usize, count: usize) -> Option<Counted> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn whatever_happens_to_one_of_three_every_run_is_done_once() {
     let all = ROUNDS * soak().min(10);
-    let (one, other) = tokio::join!(
-        tokio::spawn(rounds(SITES, 0, all / 2)),
-        tokio::spawn(rounds(FEW, all / 2, all - all / 2)),
-    );
-    let (Some(one), Some(other)) = (one.expect("a fleet"), other.expect("a fleet")) else {
-        return;
-    };
-    let counted = one.and(other);
+    let each = all / FLEETS;
+    let mut fleets = tokio::task::JoinSet::new();
+    for n in 0..FLEETS {
+        let sites = if n == 0 { SITES } else { FEW };
+        fleets.spawn(rounds(sites, n * each, each));
+    }
+    let mut counted = Counted::default();
+    while let Some(fleet) = fleets.join_next().await {
+        let Some(fleet) = fleet.expect("a fleet") else {
+            return;
+        };
+        counted = counted.and(fleet);
+    }
     println!("{counted:?}, leases of {LEASE_MS} ms");
     assert_eq!(counted.rounds, all);
     assert!(counted.killed * 2 > all, "{counted:?}");
