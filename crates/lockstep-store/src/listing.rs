@@ -73,6 +73,15 @@ pub struct ItemPage {
     pub limit: u32,
 }
 
+impl ItemPage {
+    /// The page of a whole list, and the length of that.
+    fn cut<T>(&self, all: Vec<T>) -> (Vec<T>, u64) {
+        let total = all.len() as u64;
+        let some = all.into_iter().skip(self.skip).take(self.limit as usize);
+        (some.collect(), total)
+    }
+}
+
 /// An order of channels or models.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ItemOrder {
@@ -176,23 +185,20 @@ impl Store {
     }
 
     /// The ids of a page of the run's channels, and how many there are on all pages. Only the page is taken out of the
-    /// database, so a late one of a long run costs no more than an early one.
+    /// database; of a search all ids are, since searching once more to count them would cost more.
     pub async fn channel_page(
         &self,
         run_id: &str,
         page: &ItemPage,
     ) -> Result<(Vec<i64>, u64), StoreError> {
-        let wanted = |query: &mut QueryBuilder| {
-            query.push_bind(run_id);
-            if let Some(text) = &page.search {
-                push_channel_search(query, text);
-            }
-            if !page.statuses.is_empty() {
-                push_statuses(query, &page.statuses);
-            }
-        };
         let mut query = QueryBuilder::new("SELECT c.channel_id FROM change c WHERE c.run_id = ");
-        wanted(&mut query);
+        query.push_bind(run_id);
+        if let Some(text) = &page.search {
+            push_channel_search(&mut query, text);
+        }
+        if !page.statuses.is_empty() {
+            push_statuses(&mut query, &page.statuses);
+        }
         let turned = if page.backwards { " DESC" } else { "" };
         query.push(" ORDER BY ");
         match page.order {
@@ -206,18 +212,30 @@ impl Store {
             }
         }
         query.push("c.channel_id").push(turned);
-        push_place(&mut query, page);
+        if page.search.is_none() {
+            push_place(&mut query, page);
+        }
         let rows = query.build().persistent(false);
         let rows = rows.fetch_all(self.readers()).await?;
         let id = |row: &Row| Columns::new(row, "change", "channel_id").number("channel_id");
-        let ids = rows.iter().map(id).collect::<Result<_, StoreError>>()?;
-        if page.search.is_none() && page.statuses.is_empty() {
+        let ids = rows
+            .iter()
+            .map(id)
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        if page.search.is_some() {
+            return Ok(page.cut(ids));
+        }
+        if page.statuses.is_empty() {
             return Ok((ids, self.counts(run_id).await?.total));
         }
         let mut query =
             QueryBuilder::new("SELECT COUNT(*) AS total FROM change c WHERE c.run_id = ");
-        wanted(&mut query);
-        Ok((ids, self.total(query).await?))
+        query.push_bind(run_id);
+        push_statuses(&mut query, &page.statuses);
+        let query = query.build().persistent(false);
+        let row = query.fetch_one(self.readers()).await?;
+        let total = Columns::new(&row, "change", "total").number("total")?;
+        Ok((ids, u64::try_from(total).unwrap_or(0)))
     }
 
     /// The names of a page of a price run's models, and how many there are on all pages.
@@ -236,41 +254,30 @@ impl Store {
             if page.backwards {
                 heads.reverse();
             }
-            let total = heads.len() as u64;
-            let heads = heads.into_iter().skip(page.skip).take(page.limit as usize);
-            return Ok((heads.map(|head| head.model).collect(), total));
+            return Ok(page.cut(heads.into_iter().map(|head| head.model).collect()));
         }
-        let wanted = |query: &mut QueryBuilder| {
-            query.push_bind(run_id);
-            if let Some(text) = &page.search {
-                push_model_search(query, run_id, text);
-            }
-        };
         let mut query =
             QueryBuilder::new("SELECT DISTINCT p.model FROM price_change p WHERE p.run_id = ");
-        wanted(&mut query);
+        query.push_bind(run_id);
+        if let Some(text) = &page.search {
+            push_model_search(&mut query, run_id, text);
+        }
         let turned = if page.backwards { " DESC" } else { "" };
         query.push(" ORDER BY p.model").push(turned);
-        push_place(&mut query, page);
+        if page.search.is_none() {
+            push_place(&mut query, page);
+        }
         let rows = query.build().persistent(false);
         let rows = rows.fetch_all(self.readers()).await?;
         let name = |row: &Row| Columns::new(row, "price_change", "model").text("model");
-        let names = rows.iter().map(name).collect::<Result<_, StoreError>>()?;
-        if page.search.is_none() {
-            return Ok((names, self.counts(run_id).await?.total));
+        let names = rows
+            .iter()
+            .map(name)
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        if page.search.is_some() {
+            return Ok(page.cut(names));
         }
-        let mut query = QueryBuilder::new(
-            "SELECT COUNT(DISTINCT p.model) AS total FROM price_change p WHERE p.run_id = ",
-        );
-        wanted(&mut query);
-        Ok((names, self.total(query).await?))
-    }
-
-    async fn total(&self, query: QueryBuilder) -> Result<u64, StoreError> {
-        let query = query.build().persistent(false);
-        let row = query.fetch_one(self.readers()).await?;
-        let total = Columns::new(&row, "run", "total").number("total")?;
-        Ok(u64::try_from(total).unwrap_or(0))
+        Ok((names, self.counts(run_id).await?.total))
     }
 
     /// The models of a price run in their order. `search`: only those of which the name or a source has it. Case is

@@ -61,7 +61,7 @@ pub(crate) fn measure(program: &Path, folder: &Path, report: &mut Report) -> Out
     api.url.clone_from(&server.url);
     let prices = runtime.block_on(api.plan_prices())?;
     drop(server);
-    let idle = binary::waiting(program, &database)?;
+    let (idle, _) = binary::waiting(program, &database)?;
     report.add(Row {
         goal: Some(15.0),
         ..Row::alone("idle memory, 10,000 channels", Some(idle), "MiB")
