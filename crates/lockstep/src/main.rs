@@ -6,6 +6,7 @@ mod config;
 mod seed;
 mod server;
 mod view;
+mod web;
 mod words;
 
 use std::process::ExitCode;

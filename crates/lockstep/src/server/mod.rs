@@ -22,7 +22,7 @@ use tower_http::compression::CompressionLayer;
 pub(crate) use app::App;
 pub(crate) use options::Options;
 
-use crate::api;
+use crate::{api, web};
 use problem::Problem;
 
 /// How long a client may take to send the head of a request.
@@ -92,6 +92,7 @@ async fn beside(address: SocketAddr, app: &App) -> anyhow::Result<tokio::task::J
 pub(crate) fn router(app: &App) -> Router {
     let (routes, _document) = api::routes(app).split_for_parts();
     routes
+        .merge(web::routes())
         .fallback(|| async { Problem::not_found("page") })
         .layer(middleware::from_fn_with_state(app.clone(), door::guard))
         .layer(middleware::from_fn_with_state(app.clone(), metrics::count))

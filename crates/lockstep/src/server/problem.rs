@@ -74,6 +74,11 @@ impl Problem {
         StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
     }
 
+    /// What to do.
+    pub(crate) fn way_on(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// What happened.
     pub(crate) fn title(&self) -> &str {
         &self.title
