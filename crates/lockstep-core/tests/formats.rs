@@ -118,6 +118,115 @@ fn what_is_no_number_is_named_and_the_rest_is_taken() {
 }
 
 #[test]
+fn what_python_prints_for_no_number_is_counted_in_every_layout() {
+    for (file, format, said, left) in [
+        (
+            "ratio_config/nan.json",
+            Format::RatioConfig,
+            &[
+                "NaN model_ratio 2",
+                "ok completion_ratio 4",
+                "ok model_ratio 1.50",
+                r#"t billing_expr "NaN" == "NaN" ? p : -Infinity"#,
+                "t billing_mode tiered_expr",
+            ][..],
+            &[
+                "not_a_number: a,i",
+                "not_a_text: n",
+                "too_large: huge",
+                "not_a_map: cache_ratio",
+            ][..],
+        ),
+        (
+            "pricing/nan.json",
+            Format::Pricing,
+            &["ok completion_ratio 2", "ok model_ratio 1.5"],
+            &[
+                "not_a_number: a,ok",
+                "unknown_shape: [2],q,[4]",
+                "group_ratio: vip",
+            ],
+        ),
+        (
+            "openrouter/nan.json",
+            Format::OpenRouter,
+            &["ok completion_ratio 2", "ok model_ratio 0.5"],
+            &["not_a_number: a", "unknown_shape: [2],p"],
+        ),
+        (
+            "models_dev/nan.json",
+            Format::ModelsDev,
+            &["ok completion_ratio 4", "ok model_ratio 1"],
+            &[
+                "not_a_number: openai/a",
+                "no_price: openai/c",
+                "unknown_shape: other",
+            ],
+        ),
+        (
+            "litellm/nan.json",
+            Format::LiteLlm,
+            &["ok completion_ratio 2", "ok model_ratio 0.5"],
+            &["not_a_number: a", "too_large: h", "unknown_shape: s"],
+        ),
+    ] {
+        let told = told(&corpus(file));
+        assert_eq!(told.0, format, "{file}");
+        assert_eq!(told.1, said, "{file}");
+        assert_eq!(told.2, left, "{file}");
+    }
+    let nothing = refusal(&corpus("ratio_config/nan_alone.json"));
+    assert_eq!(
+        nothing.to_string(),
+        r#"no entry of the list can be used; not a number: "a""#
+    );
+}
+
+#[test]
+fn a_body_that_is_no_json_stays_none_whatever_words_it_has() {
+    for (body, code) in [
+        (r#"{"success":true,"data":NaN}"#, "unknown_shape"),
+        (r#"{"success":NaN,"data":[]}"#, "refused"),
+        ("NaN", "unknown_shape"),
+        (r#"{"data":{"model_ratio":{"a":NaN,"b":1}"#, "cut_off"),
+        (r#"{"data":{"model_ratio":{"a":nan,"b":1}}}"#, "not_json"),
+        (r#"{"data":{"model_ratio":{"a":-NaN,"b":1}}}"#, "not_json"),
+        (r#"{"data":{"model_ratio":{"a":NaN1,"b":1}}}"#, "not_json"),
+        (r#"{"data":{"model_ratio":{NaN:1,"b":1}}}"#, "not_json"),
+        (
+            r#"{"data":{"model_ratio":{"a":NaN NaN,"b":1}}}"#,
+            "not_json",
+        ),
+        (
+            r#"{"data":{"model_ratio":{"a":01e999,"b":NaN}}}"#,
+            "not_json",
+        ),
+    ] {
+        assert_eq!(refusal(body).code(), code, "{body}");
+    }
+    let refused = refusal("{\"data\":{\"model_ratio\":{\"a\":NaN,\n\"b\":Infinity,x}}}");
+    let (line, column) = (2, 14);
+    assert_eq!(refused, NotAPriceList::NotJson { line, column });
+}
+
+#[test]
+fn a_number_beyond_all_in_place_of_a_map_or_a_name_harms_nothing_but_itself() {
+    let (format, lines, left) = told(
+        r#"{"data":[1e999,{"model_name":-1E+999,"model_ratio":1},{"model_name":"ok","model_ratio":2}]}"#,
+    );
+    assert_eq!(format, Format::Pricing);
+    assert_eq!(lines, ["ok model_ratio 2"]);
+    assert_eq!(left, ["unknown_shape: [0],[1]"]);
+    let (_, lines, left) = told(r#"{"data":{"model_ratio":1e999,"cache_ratio":{"a":NaN,"b":1}}}"#);
+    assert_eq!(lines, ["b cache_ratio 1"]);
+    assert_eq!(left, ["not_a_number: a", "not_a_map: model_ratio"]);
+    // Where it is a value it needs nothing, and says what it is, also beside one that is no number.
+    let (_, lines, left) = told(r#"{"data":{"model_ratio":{"a":NaN,"b":1e999,"ok":1}}}"#);
+    assert_eq!(lines, ["ok model_ratio 1"]);
+    assert_eq!(left, ["not_a_number: a", "too_large: b"]);
+}
+
+#[test]
 fn of_a_name_that_is_there_twice_neither_value_is_taken() {
     let (_, lines, left) = told(&corpus("ratio_config/twice.json"));
     assert_eq!(lines, ["b model_ratio 2"]);
@@ -432,7 +541,6 @@ fn what_is_no_price_list_says_why() {
         ("null.json", "no_data"),
         ("error.json", "no_data"),
         ("list.json", "unknown_shape"),
-        ("nan.json", "not_json"),
     ] {
         let refused = refusal(&corpus(&format!("neither/{file}")));
         assert_eq!(refused.code(), code, "{file}");
@@ -545,6 +653,8 @@ fn the_gateways_own_maps_keep_the_last_of_two_and_show_what_is_no_number() {
         (Field::BillingExpr, r#"{"a":"tier(\"x\", p)","b":7}"#),
         (Field::ImageRatio, "null"),
         (Field::AudioRatio, "[]"),
+        // The gateway cannot read such a map either.
+        (Field::AudioCompletionRatio, r#"{"a":NaN}"#),
     ];
     let local = local(&maps, &mut names);
     assert_eq!(
@@ -560,7 +670,11 @@ fn the_gateways_own_maps_keep_the_last_of_two_and_show_what_is_no_number() {
     );
     assert_eq!(
         local.unreadable,
-        [Field::CompletionRatio, Field::AudioRatio]
+        [
+            Field::CompletionRatio,
+            Field::AudioRatio,
+            Field::AudioCompletionRatio
+        ]
     );
     assert_eq!(local.odd.count(SkipReason::Duplicate), 1);
     assert!(local.table.has_map(Field::ModelRatio));
@@ -1081,6 +1195,19 @@ fn worst(kind: &str) -> String {
             MAX_MODELS,
             "}",
         ),
+        // The longest of them, copied.
+        "no numbers" => fill(
+            r#"{"a":NaN,"b":{"models":1e999},"#,
+            &|n| {
+                format!(
+                    r#""p/{n:x}":{{"litellm_provider":"p{n:x}","input_cost_per_token":1e-6,"output_cost_per_token":3e-6}}"#
+                )
+            },
+            MAX_MODELS,
+            "}",
+        ),
+        // Copied, and then no list.
+        "beyond" => fill("[NaN,", &|_| "1e999".to_owned(), all, "}"),
         _ => fill("{", &|n| format!(r#""{n:x}":1"#), all, "}"),
     }
     body
@@ -1132,6 +1259,8 @@ fn sixteen_mebibytes_of_anything_take_at_most_128_beside_them() {
         "models.dev",
         "sellers",
         "strays",
+        "no numbers",
+        "beyond",
     ] {
         let child = std::process::Command::new(std::env::current_exe().expect("it has a path"))
             .args([

@@ -10,9 +10,9 @@ use lockstep_core::prices::cost::{Cost, Expressions};
 use lockstep_core::prices::field::{Field, TIERED};
 use lockstep_core::prices::limits::PriceLimits;
 use lockstep_core::prices::mode::{Mode, Scope, Strength};
+use lockstep_core::prices::number::{EQUAL, parse};
 use lockstep_core::prices::passes::{Change, billing, multiplier, passes};
 use lockstep_core::prices::plan::{Accepted, ModelInput, ModelPlan, plan_model, price_brake};
-use lockstep_core::prices::suspicious::{EQUAL, reckon};
 use lockstep_core::prices::unpriced::billed_by;
 use lockstep_core::prices::usd::Usd;
 use lockstep_core::prices::values::{Kind, Values};
@@ -37,7 +37,7 @@ impl Expressions for Simple {
     }
     fn tiers(&self, expression: &str) -> Vec<Usd> {
         let tier = |text: &str| {
-            let input = text.trim().strip_prefix("p * ").and_then(reckon)?;
+            let input = text.trim().strip_prefix("p * ").and_then(parse)?;
             Some(Usd {
                 input: Some(input),
                 ..Usd::default()
@@ -589,7 +589,7 @@ fn desk() -> impl Strategy<Value = Desk> {
 
 /// What the ratios make of one million tokens of each sort: input, output, cache, image, audio in and out.
 fn token_prices(values: &Values) -> Vec<(f64, Vec<Field>)> {
-    let ratio = values.get(Field::ModelRatio).and_then(reckon);
+    let ratio = values.get(Field::ModelRatio).and_then(parse);
     let ratio = ratio.unwrap_or_default();
     let sorts: [&[Field]; 7] = [
         &[],
@@ -656,7 +656,7 @@ proptest! {
             prop_assert!(desk.locked.is_none() || change.field != Field::CompletionRatio);
             match change.new.as_deref() {
                 Some(new) if change.field.is_number() => {
-                    prop_assert!(reckon(new).is_some_and(f64::is_sign_positive), "{}", new);
+                    prop_assert!(parse(new).is_some_and(f64::is_sign_positive), "{}", new);
                 }
                 Some(new) if change.field == Field::BillingExpr => prop_assert!(Simple.known(new)),
                 _ => {}

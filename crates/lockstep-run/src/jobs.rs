@@ -452,6 +452,7 @@ impl Session {
                 let approval = PriceApproval {
                     only: only.models(),
                     by: by.to_owned(),
+                    rebases,
                 };
                 self.write_prices(&run.id, &approval, watch).await
             }

@@ -6,7 +6,7 @@ use serde::de::{DeserializeSeed, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
 use crate::formats::entries::Entry;
-use crate::formats::json::{IfMap, OfMap, Raw, Skip, Text, number_of, text_of};
+use crate::formats::json::{IfMap, OfMap, Raw, Skip, Text, bools_and_numbers, number_of, text_of};
 use crate::formats::openrouter::set_offer;
 use crate::formats::pricing::{Item, set_item};
 use crate::formats::ratio_config::Maps;
@@ -205,21 +205,7 @@ impl<'a> Visitor<'a> for Prices<'_, 'a, '_> {
         Ok(Data::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Data, E> {
-        Ok(Data::Unknown)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Data, E> {
-        Ok(Data::Unknown)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Data, E> {
-        Ok(Data::Unknown)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Data, E> {
-        Ok(Data::Unknown)
-    }
+    bools_and_numbers!(Data::Unknown);
 
     fn visit_str<E>(self, _: &str) -> Result<Data, E> {
         Ok(Data::Unknown)

@@ -21,6 +21,28 @@ pub(super) const TOO_DEEP: &str = "too_deep";
 /// The same because of the number of models.
 pub(super) const TOO_MANY: &str = "too_many_models";
 
+/// What a visitor says of truths and numbers, whichever they are.
+macro_rules! bools_and_numbers {
+    ($told:expr) => {
+        fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
+            Ok($told)
+        }
+
+        fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
+            Ok($told)
+        }
+
+        fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
+            Ok($told)
+        }
+
+        fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
+            Ok($told)
+        }
+    };
+}
+pub(super) use bools_and_numbers;
+
 /// A key, borrowed where it has no escapes.
 pub(super) struct Text<'a>(pub(super) Cow<'a, str>);
 
@@ -82,21 +104,7 @@ impl<'de> Visitor<'de> for IfText {
         Ok(None)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
+    bools_and_numbers!(None);
 
     fn visit_unit<E>(self) -> Result<Self::Value, E> {
         Ok(None)
@@ -137,7 +145,7 @@ pub(super) trait OfMap<'de> {
 /// Reads a map, and says nothing of any other value.
 ///
 /// One thing stops it, and [`IfText`]: a number that no `f64` holds in place of a map or a name, which is no JSON to the
-/// parser.
+/// parser. `mended.rs` is for that.
 pub(super) struct IfMap<T>(pub(super) T);
 
 impl<'de, T: OfMap<'de>> DeserializeSeed<'de> for IfMap<T> {
@@ -164,21 +172,7 @@ impl<'de, T: OfMap<'de>> Visitor<'de> for IfMap<T> {
         Ok(None)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_i64<E>(self, _: i64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_u64<E>(self, _: u64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<Self::Value, E> {
-        Ok(None)
-    }
+    bools_and_numbers!(None);
 
     fn visit_str<E>(self, _: &str) -> Result<Self::Value, E> {
         Ok(None)

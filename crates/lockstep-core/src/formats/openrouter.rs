@@ -12,7 +12,6 @@ use crate::formats::pricing::Item;
 use crate::formats::sellers::Ratios;
 use crate::formats::skipped::SkipReason;
 use crate::prices::field::Field;
-use crate::prices::number::parse;
 
 /// USD 1 per token, as a ratio: 1 is USD 2 per million.
 pub(super) const RATIO_PER_TOKEN: f64 = 500_000.0;
@@ -49,8 +48,13 @@ impl<'a> OfMap<'a> for DollarsOf {
 }
 
 /// A price in USD per token. Only texts are read: lists of the same layout that have numbers there mean other units.
+///
+/// The gateway reads them as Go does, so that `+1` and `.5` are prices too; no price is named in words.
 fn price(raw: Option<&RawValue>) -> Option<f64> {
-    text_of(raw?).and_then(|text| parse(&text))
+    let text = text_of(raw?)?;
+    let in_digits = text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first));
+    let price: f64 = text.parse().ok().filter(|_| in_digits)?;
+    price.is_finite().then_some(price)
 }
 
 /// Sets what an item of OpenRouter's list says.

@@ -5,7 +5,7 @@ use std::fmt;
 use crate::hold::{Reason, ReasonCode};
 use crate::models::rule::Pattern;
 use crate::prices::field::Field;
-use crate::prices::suspicious::reckon;
+use crate::prices::number::{parse, shortest};
 use crate::prices::usd::{PER_RATIO, Usd};
 use crate::prices::values::{Kind, Values};
 
@@ -95,13 +95,13 @@ impl fmt::Display for Formula {
             rule,
             result,
         } = *self;
-        f.write_str(&written(price))?;
+        f.write_str(&shortest(price))?;
         let factors = [recharge, group, markup, rule];
         for factor in factors.into_iter().filter(|factor| !is_one(*factor)) {
-            write!(f, " x {}", written(factor))?;
+            write!(f, " x {}", shortest(factor))?;
         }
         if factors.into_iter().any(|factor| !is_one(factor)) {
-            write!(f, " = {}", written(result))?;
+            write!(f, " = {}", shortest(result))?;
         }
         Ok(())
     }
@@ -176,9 +176,9 @@ impl Cost {
 
     fn number(&self, field: Field, text: &str, factor: f64) -> Result<String, Reason> {
         let broken = || Reason::named(ReasonCode::NotANumber, vec![field.code().to_owned()]);
-        let number = reckon(text).ok_or_else(broken)? * factor;
+        let number = parse(text).ok_or_else(broken)? * factor;
         if number.is_finite() {
-            Ok(written(self.rounding.round(number)))
+            Ok(shortest(self.rounding.round(number)))
         } else {
             Err(broken())
         }
@@ -193,17 +193,6 @@ impl Rounding {
             Self::Decimals(count) => decimals(number, count),
             Self::Digits(count) => digits(number, count),
         }
-    }
-}
-
-/// The shortest text that reads back as the number, as JSON has it.
-pub fn written(number: f64) -> String {
-    if number == 0.0 {
-        "0".to_owned()
-    } else if (1e-6..1e21).contains(&number.abs()) {
-        number.to_string()
-    } else {
-        format!("{number:e}")
     }
 }
 
@@ -232,8 +221,8 @@ fn is_one(factor: f64) -> bool {
 
 fn main_price(values: &Values, expressions: &dyn Expressions) -> Option<f64> {
     match values.kind()? {
-        Kind::PerToken => Some(reckon(values.get(Field::ModelRatio)?)? * PER_RATIO),
-        Kind::PerCall => reckon(values.get(Field::ModelPrice)?),
+        Kind::PerToken => Some(parse(values.get(Field::ModelRatio)?)? * PER_RATIO),
+        Kind::PerCall => parse(values.get(Field::ModelPrice)?),
         Kind::Expression => {
             let tiers = expressions.tiers(values.get(Field::BillingExpr)?);
             let first = tiers.first()?;
@@ -327,9 +316,8 @@ mod tests {
                 assert!(rounding.round(number) > 0.0, "{number} {rounding:?}");
             }
         }
-        assert_eq!(written(Rounding::Digits(3).round(0.123_456)), "0.123");
-        assert_eq!(written(Rounding::Decimals(2).round(1.005_001)), "1.01");
-        assert_eq!(written(1e-7), "1e-7");
+        assert_eq!(shortest(Rounding::Digits(3).round(0.123_456)), "0.123");
+        assert_eq!(shortest(Rounding::Decimals(2).round(1.005_001)), "1.01");
     }
 
     #[test]

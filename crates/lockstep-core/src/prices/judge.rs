@@ -5,8 +5,9 @@ use crate::hold::{Reason, ReasonCode};
 use crate::prices::choose::{Offer, billed_by_placeholder};
 use crate::prices::field::Field;
 use crate::prices::mode::Strength;
+use crate::prices::number::parse;
 use crate::prices::plan::{FieldChange, ModelInput, ModelPlan, with};
-use crate::prices::suspicious::{Prices, Sources, doubts, is_negative, reckon};
+use crate::prices::suspicious::{Prices, Sources, doubts, is_negative};
 use crate::prices::values::{Kind, Values};
 
 /// No provider asks so many times the input's price for anything; a slip of units does.
@@ -67,7 +68,7 @@ impl ModelPlan {
             let field = change.field;
             let mut hold = |reason| holds.push((field, reason));
             if let Some(new) = &change.new {
-                match reckon(new) {
+                match parse(new) {
                     _ if field == Field::BillingExpr && !input.expressions.known(new) => {
                         hold(Reason::plain(ReasonCode::UnknownExpression));
                     }
@@ -198,7 +199,7 @@ impl ModelPlan {
 
 /// Whether a multiplier that was not set before is one that no provider has.
 fn is_far(change: &FieldChange) -> bool {
-    let new = change.new.as_deref().and_then(reckon);
+    let new = change.new.as_deref().and_then(parse);
     change.field.is_multiplier() && new.is_some_and(|new| new > FAR)
 }
 

@@ -11,6 +11,7 @@ use std::collections::HashSet;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::prices::field::Field;
+use crate::prices::number::parse;
 pub use scan::{Expected, Unwritable};
 use scan::{Scanner, unescape};
 
@@ -40,7 +41,7 @@ pub struct Raw(String);
 impl Raw {
     /// A number, as it is written. `None` when it is no JSON number or one that cannot be reckoned with.
     pub fn number(text: &str) -> Option<Self> {
-        is_finite_number(text).then(|| Self(text.to_owned()))
+        parse(text).is_some().then(|| Self(text.to_owned()))
     }
 
     /// A string with these characters.
@@ -119,7 +120,7 @@ impl MapText {
         if !field.is_number() {
             return characters(raw);
         }
-        is_finite_number(raw).then_some(Cow::Borrowed(raw))
+        parse(raw).is_some().then_some(Cow::Borrowed(raw))
     }
 
     /// The names of the entries that the gateway would misread if the map were written as it is: in a map of numbers
@@ -129,7 +130,7 @@ impl MapText {
         self.entries()
             .filter(|(_, raw)| {
                 if field.is_number() {
-                    !is_finite_number(raw)
+                    parse(raw).is_none()
                 } else {
                     !raw.starts_with('"')
                 }
@@ -179,11 +180,10 @@ fn quoted(characters: &str) -> String {
     serde_json::Value::from(characters).to_string()
 }
 
-fn is_finite_number(text: &str) -> bool {
+/// Whether a text is a number of JSON's grammar and nothing else, however large.
+pub(crate) fn is_number(text: &str) -> bool {
     let mut scanner = Scanner::new(text);
-    scanner.number().is_ok()
-        && scanner.at() == text.len()
-        && text.parse().is_ok_and(|number: f64| number.is_finite())
+    scanner.number().is_ok() && scanner.at() == text.len()
 }
 
 /// Where each name stands last. A table of places with open addressing, so that no name is copied.

@@ -2,13 +2,25 @@
 
 use std::fmt::Write;
 
-/// How far two numbers may be apart and still be the same, as the gateway has it.
-const TOLERANCE: f64 = 1e-9;
+use crate::prices::field::Field;
+use crate::prices::map_text::is_number;
+
+/// Two numbers nearer than this are one, as the gateway compares them.
+pub const EQUAL: f64 = 1e-9;
 
 /// Texts that are shorter than this and have no exponent are finite, whatever their digits.
 const SURELY_FINITE: usize = 300;
 
-/// Whether two numbers are the same to the gateway: equal texts, or less than 1e-9 apart. Texts that are no numbers are
+/// Whether two values of a field are the same: numbers as [`same`] has it, texts but for the space around them.
+pub fn same_value(field: Field, one: Option<&str>, other: Option<&str>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) if field.is_number() => same(one, other),
+        (Some(one), Some(other)) => one.trim() == other.trim(),
+        _ => one == other,
+    }
+}
+
+/// Whether two numbers are the same to the gateway: equal texts, or nearer than [`EQUAL`]. Texts that are no numbers are
 /// the same only when they are equal.
 pub fn same(a: &str, b: &str) -> bool {
     a == b
@@ -18,19 +30,25 @@ pub fn same(a: &str, b: &str) -> bool {
         }
 }
 
-/// Whether two numbers are less than 1e-9 apart.
+/// Whether two numbers are nearer than [`EQUAL`].
 pub fn near(a: f64, b: f64) -> bool {
-    (a - b).abs() < TOLERANCE
+    (a - b).abs() < EQUAL
 }
 
-/// The number that a text is, if it is a finite one in digits: not `NaN`, not `inf`, not beyond what an `f64` holds.
+/// The number that a text is, if it is one of JSON that can be reckoned with: not `NaN`, not `+1`, not in quotes, not
+/// beyond what an `f64` holds.
 pub fn parse(text: &str) -> Option<f64> {
-    let first = text.bytes().next()?;
-    if !matches!(first, b'0'..=b'9' | b'-' | b'+' | b'.') {
-        return None;
-    }
-    let number: f64 = text.parse().ok()?;
-    number.is_finite().then_some(number)
+    json(text).filter(|number| number.is_finite())
+}
+
+/// Whether a text is a number of JSON that no `f64` holds.
+pub(crate) fn is_beyond(text: &str) -> bool {
+    json(text).is_some_and(f64::is_infinite)
+}
+
+/// The number of a text of JSON's grammar, however large.
+fn json(text: &str) -> Option<f64> {
+    is_number(text).then(|| text.parse().ok())?
 }
 
 /// What is wrong with a number of JSON, as its text.
@@ -132,13 +150,28 @@ mod tests {
     }
 
     #[test]
-    fn only_finite_numbers_are_numbers() {
+    fn values_are_the_same_as_their_field_has_it() {
+        let ratio = |one, other| same_value(Field::ModelRatio, one, other);
+        assert!(ratio(Some("2"), Some("2.0")) && ratio(None, None));
+        assert!(!ratio(Some("2"), None) && !ratio(None, Some("0")));
+        assert!(!ratio(Some("2"), Some(" 2")));
+        let text = |one, other| same_value(Field::BillingExpr, Some(one), Some(other));
+        assert!(text("p * 2", " p * 2\n") && !text("p * 2", "p * 2.0"));
+    }
+
+    #[test]
+    fn only_finite_numbers_of_json_are_numbers() {
         for text in [
-            "", "NaN", "inf", "-inf", "infinity", "1e999", "x", "-x", "1_0",
+            "", " 1", "1 ", "NaN", "inf", "-inf", "infinity", "1e999", "+1", ".5", "1.", "01",
+            "null", "\"1\"", "0x1", "1_000", "x", "-x", "-",
         ] {
-            assert_eq!(parse(text), None, "{text}");
+            assert_eq!(parse(text), None, "{text:?}");
+            assert_eq!(is_beyond(text), text == "1e999", "{text:?}");
         }
         assert_eq!(parse("-0.5"), Some(-0.5));
+        assert_eq!(parse("1.50"), Some(1.5));
+        assert_eq!(parse("1E-7"), Some(1e-7));
+        assert!(parse("-0").is_some_and(f64::is_sign_negative));
         assert_eq!(check("1e400"), Err(Unusable::TooLarge));
         assert_eq!(check(&"9".repeat(400)), Err(Unusable::TooLarge));
         assert_eq!(check("1e-400"), Err(Unusable::TooSmall));
@@ -158,6 +191,7 @@ mod tests {
         assert_eq!(shortest(round6(1e-6)), "0.000001");
         assert_eq!(shortest(round6(1e308)), "1e+308");
         assert_eq!(shortest(-0.0), "0");
+        assert_eq!(shortest(1e-7), "1e-7");
     }
 
     #[test]

@@ -22,7 +22,7 @@
 //! The promises hold for prefixes: whoever writes must stop at the first write that surely failed.
 
 use crate::prices::field::{Field, TIERED};
-use crate::prices::suspicious::reckon;
+use crate::prices::number::parse;
 use crate::prices::unpriced::{Billed, billed_by};
 use crate::prices::values::{Kind, Values};
 
@@ -158,7 +158,7 @@ pub fn multiplier(values: &Values, field: Field) -> f64 {
     };
     values
         .get(field)
-        .map_or(default, |text| reckon(text).unwrap_or_default())
+        .map_or(default, |text| parse(text).unwrap_or_default())
 }
 
 /// What bills a model with these values: the way, and the values that count in it. Two models with the same are billed

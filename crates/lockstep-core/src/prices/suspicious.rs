@@ -3,14 +3,13 @@
 use crate::hold::{Reason, ReasonCode};
 use crate::prices::field::Field;
 use crate::prices::limits::PriceLimits;
+use crate::prices::number::{EQUAL, near, parse};
 use crate::prices::unpriced::billed_by;
 use crate::prices::usd::{PER_RATIO, Usd};
 use crate::prices::values::{Kind, Values};
 
 pub use crate::prices::diff::PLACEHOLDER;
-
-/// Two numbers nearer than this are one, as the gateway compares them.
-pub const EQUAL: f64 = 1e-9;
+pub use crate::prices::number::same_value as same;
 
 /// Two sources agree when their prices differ by no more than this share of the larger: they round differently.
 const AGREE: f64 = 1e-4;
@@ -27,35 +26,11 @@ const VOUCHES: f64 = 10.0;
 /// How many fields are numbers; they come first.
 const NUMBERS: usize = Field::BillingMode as usize;
 
-/// The number of a text, if the text is a JSON number that can be reckoned with.
-pub fn reckon(text: &str) -> Option<f64> {
-    let bare = text
-        .bytes()
-        .all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
-    let number: f64 = bare.then(|| serde_json::from_str(text).ok())??;
-    number.is_finite().then_some(number)
-}
-
-/// Whether two values of a field are the same: numbers within [`EQUAL`], expressions but for the space around them.
-pub fn same(field: Field, one: Option<&str>, other: Option<&str>) -> bool {
-    let (Some(one), Some(other)) = (one, other) else {
-        return one.is_none() && other.is_none();
-    };
-    if one == other {
-        return true;
-    }
-    if field.is_number() {
-        matches!((reckon(one), reckon(other)), (Some(one), Some(other)) if (one - other).abs() <= EQUAL)
-    } else {
-        one.trim() == other.trim()
-    }
-}
-
 /// Whether the text is the placeholder for "not priced".
 pub(super) fn is_placeholder(ratio: Option<&str>) -> bool {
     ratio
-        .and_then(reckon)
-        .is_some_and(|ratio| (ratio - PLACEHOLDER).abs() <= EQUAL)
+        .and_then(parse)
+        .is_some_and(|ratio| near(ratio, PLACEHOLDER))
 }
 
 /// Whether a number is below zero; minus zero is.
@@ -64,7 +39,7 @@ pub(super) fn is_negative(number: f64) -> bool {
 }
 
 fn is_zero(price: f64) -> bool {
-    price.abs() <= EQUAL
+    near(price, 0.0)
 }
 
 /// What a model costs in USD, by the field that says so: input under its ratio, what is a multiple of it under that.
@@ -78,7 +53,7 @@ impl Prices {
         let number = |field| {
             values
                 .get(field)
-                .map(|text| reckon(text).unwrap_or_default())
+                .map(|text| parse(text).unwrap_or_default())
         };
         let mut prices = Self::default();
         if kind == Kind::PerCall {
@@ -272,7 +247,7 @@ pub(super) fn broken(values: &Values) -> Option<(Field, ReasonCode)> {
     values
         .iter()
         .filter(|(field, _)| field.is_number())
-        .find_map(|(field, text)| match reckon(text) {
+        .find_map(|(field, text)| match parse(text) {
             None => Some((field, ReasonCode::NotANumber)),
             Some(number) if is_negative(number) => Some((field, ReasonCode::Negative)),
             Some(_) => None,
@@ -389,9 +364,9 @@ pub fn suspicions(local: &Values, locked: Option<f64>, offers: &[&Values]) -> Ve
             } else if let Some((_, code)) = broken(offer) {
                 add(code);
             }
-            let completion = offer.get(Field::CompletionRatio).and_then(reckon);
+            let completion = offer.get(Field::CompletionRatio).and_then(parse);
             if let (Some(locked), Some(completion)) = (locked, completion)
-                && (locked - completion).abs() > EQUAL
+                && !near(locked, completion)
             {
                 add(ReasonCode::LockedCompletion);
             }
@@ -453,19 +428,6 @@ mod tests {
             .iter()
             .map(|codes| codes.iter().map(|code| code.code()).collect())
             .collect()
-    }
-
-    #[test]
-    fn only_json_numbers_are_numbers() {
-        for text in [
-            "", " 1", "1 ", "NaN", "inf", "1e999", "+1", ".5", "1.", "01", "null", "\"1\"", "0x1",
-            "1_000",
-        ] {
-            assert_eq!(reckon(text), None, "{text:?}");
-        }
-        assert_eq!(reckon("1.50"), Some(1.5));
-        assert_eq!(reckon("1E-7"), Some(1e-7));
-        assert!(is_negative(reckon("-0").expect("is a number")));
     }
 
     #[test]

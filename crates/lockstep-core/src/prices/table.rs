@@ -134,6 +134,21 @@ impl<'a> Table<'a> {
         spans.iter().filter(|span| span.is_value()).count()
     }
 
+    /// The same table over another body, which has every value that is not the table's own at the same place.
+    pub(crate) fn moved_to(self, body: &str) -> Table<'_> {
+        let column = |column: Column<'a>| Column {
+            text: body,
+            spans: column.spans,
+            given: column.given,
+        };
+        Table {
+            columns: self.columns.map(column),
+            rows: self.rows,
+            ids: self.ids,
+            own: self.own,
+        }
+    }
+
     /// The text that a column's spans are places in.
     pub(crate) fn set_text(&mut self, field: Field, text: &'a str) {
         self.columns[field.index()].text = text;

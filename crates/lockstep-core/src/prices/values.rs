@@ -1,6 +1,7 @@
 //! The values of one model, as the texts they came as.
 
 use crate::prices::field::{Field, TIERED};
+use crate::prices::number::parse;
 
 /// What one model has in each of the ten maps. Numbers are kept as they were written, so that nothing is rewritten that
 /// did not change; an expression is kept without its quotes.
@@ -37,8 +38,7 @@ impl Values {
 
     /// A number field's value, if it is one that can be reckoned with.
     pub fn number(&self, field: Field) -> Option<f64> {
-        let number: f64 = self.get(field)?.parse().ok()?;
-        number.is_finite().then_some(number)
+        self.get(field).and_then(parse)
     }
 
     /// Sets or removes a value.

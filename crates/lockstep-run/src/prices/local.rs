@@ -11,6 +11,7 @@ use lockstep_core::prices::unpriced::billed;
 use lockstep_core::prices::values::Values;
 use lockstep_remote::gateway::{GatewayKind, PriceOptions};
 use lockstep_remote::retry::read_with_retries;
+use lockstep_store::prices::OutputBy;
 
 use crate::engine::Session;
 
@@ -76,6 +77,22 @@ impl LocalPrices {
     pub fn locked(&self, model: &str) -> Option<f64> {
         let billed = self.options.completion_ratio(model)?;
         billed.locked.then_some(billed.ratio)
+    }
+
+    /// The completion ratio that the gateway says it bills a model by, whoever set it.
+    pub(crate) fn billed_completion(&self, model: &str) -> Option<f64> {
+        Some(self.options.completion_ratio(model)?.ratio)
+    }
+
+    /// Who decides what a model's output costs; unknown of one that is in no map. `None` where the gateway tells of no
+    /// model.
+    pub(crate) fn output_by(&self, model: &str) -> Option<OutputBy> {
+        self.options.completion_ratios.as_ref()?;
+        Some(match self.options.completion_ratio(model) {
+            None => OutputBy::Unknown,
+            Some(billed) if billed.locked => OutputBy::Gateway,
+            Some(_) => OutputBy::Map,
+        })
     }
 
     /// The entries by map that forbid its rewriting. A text that is no map at all has one without a name.

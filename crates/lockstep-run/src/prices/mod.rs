@@ -1,5 +1,7 @@
 //! Price runs: sources collected, compared, planned, written, taken back.
 
+pub mod accept;
+mod again;
 pub mod collect;
 pub mod compare;
 mod expressions;
@@ -8,10 +10,12 @@ pub mod local;
 mod offers;
 mod others;
 mod outcomes;
+mod output;
 pub mod plan;
 mod put;
 pub mod review;
+mod rows;
 mod undo;
 pub mod unpriced;
-mod verify;
+pub mod verify;
 mod write;

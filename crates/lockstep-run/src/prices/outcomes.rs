@@ -26,19 +26,30 @@ impl Writing<'_> {
         local: &LocalPrices,
         resumed: Resumed,
     ) -> Result<(), EngineError> {
+        let is = |row: &PriceRow, text: &Option<String>| {
+            let now = local.value(&row.model, row.field);
+            same(row.field, now.as_deref(), text.as_deref())
+        };
+        let moved: BTreeSet<String> = self
+            .rows
+            .values()
+            .filter(|row| !is(row, &row.new))
+            .filter(|row| {
+                !is(row, &row.old) || (resumed == Resumed::No && !self.as_planned(row, local))
+            })
+            .map(|row| row.model.clone())
+            .collect();
+        let fits = self.again(&moved, local).await?;
+        self.given_up.extend(moved.difference(&fits).cloned());
         let mut outcomes = Vec::new();
         for row in self.rows.values() {
-            let now = local.value(&row.model, row.field);
-            let is = |text: &Option<String>| same(row.field, now.as_deref(), text.as_deref());
-            if is(&row.new) {
+            if is(row, &row.new) {
                 let state = match resumed {
                     // Somebody else made the price what it was to become; that is no write of this run.
                     Resumed::No => State::Same,
                     Resumed::Writes | Resumed::OnlyLooks => State::Applied,
                 };
                 outcomes.push(self.ended(row, state, None));
-            } else if !is(&row.old) || (resumed == Resumed::No && !self.as_planned(row, local)) {
-                self.given_up.insert(row.model.clone());
             }
         }
         let found: BTreeSet<(String, Field)> = outcomes
@@ -68,15 +79,15 @@ impl Writing<'_> {
             || (kind == row.detail.kind_old && (costs.is_none() || costs == row.usd_old))
     }
 
-    /// What becomes of a write's rows by what its maps say now: of models of which any value is no longer what was
-    /// planned from, all rows are given up; values that are there already need no write. `ours` is whether they may be
+    /// What becomes of a write's rows by what its maps say now: models of which any value is no longer what was
+    /// planned from are planned again, or all their rows are given up; values that are there already need no write. `ours` is whether they may be
     /// there by a write of this run.
-    pub(super) fn still_meant(
+    pub(super) async fn still_meant(
         &mut self,
         write: &Write,
         base: &LocalPrices,
         ours: bool,
-    ) -> Vec<PriceOutcome> {
+    ) -> Result<Vec<PriceOutcome>, EngineError> {
         let models: BTreeSet<&String> = write.edits.iter().map(|(model, _)| model).collect();
         let mut moved = BTreeSet::new();
         let mut there = BTreeSet::new();
@@ -94,6 +105,11 @@ impl Writing<'_> {
                 moved.insert(model.clone());
             }
         }
+        if !ours {
+            let fits = self.again(&moved, base).await?;
+            moved.retain(|model| !fits.contains(model));
+            there.retain(|model| !fits.contains(model));
+        }
         let rows = self.rows.iter();
         let outcomes = rows
             .filter_map(|((model, field), row)| {
@@ -108,7 +124,7 @@ impl Writing<'_> {
             })
             .collect();
         self.given_up.extend(moved);
-        outcomes
+        Ok(outcomes)
     }
 
     /// What the maps say of the rows that were just written.
@@ -196,6 +212,7 @@ impl Writing<'_> {
         }
         for outcome in &outcomes {
             self.rows.remove(&(outcome.model.clone(), outcome.field));
+            self.begun.insert(outcome.model.clone());
         }
         let requests = self.session.requests();
         self.session

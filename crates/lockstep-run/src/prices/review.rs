@@ -18,6 +18,8 @@ pub struct PriceApproval {
     pub only: Option<Vec<String>>,
     /// Who approved it, for the history.
     pub by: String,
+    /// Whether a price whose base moved may be planned again and written; else only as it was approved.
+    pub rebases: bool,
 }
 
 impl Session {

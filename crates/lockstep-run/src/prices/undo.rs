@@ -80,6 +80,8 @@ fn turned_round(run: &str, row: PriceRow, now: i64) -> PriceRow {
     std::mem::swap(&mut detail.kind_old, &mut detail.kind_new);
     detail.formula.clear();
     detail.others.clear();
+    detail.from = None;
+    detail.output = None;
     PriceRow {
         run_id: run.to_owned(),
         old: row.new,

@@ -1,20 +1,46 @@
 //! What the gateway really bills, asked of its price page after a write, and what is asked before one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use lockstep_core::change::Subject;
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::suspicious::same;
+use lockstep_core::prices::values::Values;
 use lockstep_store::prices::PriceRow;
 
+use super::local::LocalPrices;
 use crate::engine::Session;
 use crate::error::EngineError;
 
 /// The gateway's price page is up to a minute behind its maps.
-const BEHIND: Duration = Duration::from_secs(65);
+pub const BEHIND: Duration = Duration::from_secs(65);
 /// How often it is asked meanwhile: a change of the billing settings shows at once.
-const ASK_EVERY: Duration = Duration::from_secs(13);
+const TIMES: u32 = 5;
+
+/// What the price page says of what was written.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Verified {
+    /// Values that it shows otherwise, by model and field.
+    pub otherwise: Vec<Otherwise>,
+    /// How many of the written models it shows.
+    pub shown: usize,
+    /// The written models that it does not show: nobody serves them.
+    pub not_shown: Vec<String>,
+}
+
+/// A value that the price page shows otherwise than it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Otherwise {
+    /// The model.
+    pub model: String,
+    /// Which of its values.
+    pub field: Field,
+    /// What was written, or what the gateway says it bills by instead; `None` where the entry went.
+    pub written: Option<String>,
+    /// What the page shows.
+    pub shown: String,
+}
 
 impl Session {
     /// Whether a price plan was ever made of this gateway with somebody looking: the first one stops for a review.
@@ -26,36 +52,73 @@ impl Session {
             .await?)
     }
 
-    /// The models that the gateway's price page bills otherwise than was written, as late as a minute after. Models that
-    /// the page does not show are left out: nobody serves them.
-    pub async fn verify_prices(&self, written: &[PriceRow]) -> Result<Vec<String>, EngineError> {
+    /// What the gateway's price page says of written rows, asked again until it agrees or the patience ends
+    /// ([`BEHIND`] is how far a gateway's own page can be behind).
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Gateway`] when the page, or the maps, cannot be read.
+    pub async fn verify_prices(
+        &self,
+        written: &[PriceRow],
+        patience: Duration,
+    ) -> Result<Verified, EngineError> {
+        let local = self.local_prices(0).await?;
         let reader = self.reader();
-        let deadline = tokio::time::Instant::now() + BEHIND;
+        let deadline = tokio::time::Instant::now() + patience;
         loop {
             let page = reader.pricing().await.map_err(EngineError::Gateway)?;
-            let shown: BTreeMap<&str, _> = page
+            let shown: BTreeMap<&str, &Values> = page
                 .prices
                 .iter()
                 .map(|price| (price.model.as_str(), &price.values))
                 .collect();
-            let mut odd: Vec<String> = written
-                .iter()
-                .filter(|row| {
-                    let Some(values) = shown.get(row.model.as_str()) else {
-                        return false;
-                    };
-                    // What does not bill is not shown, and the completion ratio may be the gateway's own.
-                    let told = values.get(row.field).is_some();
-                    let billed = row.field != Field::CompletionRatio;
-                    told && billed && !same(row.field, values.get(row.field), row.new.as_deref())
-                })
-                .map(|row| row.model.clone())
-                .collect();
-            odd.dedup();
-            if odd.is_empty() || tokio::time::Instant::now() >= deadline {
-                return Ok(odd);
+            let verified = compared(written, &local, &shown);
+            let now = tokio::time::Instant::now();
+            if verified.otherwise.is_empty() || now >= deadline {
+                return Ok(verified);
             }
-            tokio::time::sleep(ASK_EVERY).await;
+            let left = deadline.saturating_duration_since(now);
+            tokio::time::sleep(left.min(patience / TIMES)).await;
         }
     }
+}
+
+fn compared(
+    written: &[PriceRow],
+    local: &LocalPrices,
+    shown: &BTreeMap<&str, &Values>,
+) -> Verified {
+    let mut verified = Verified::default();
+    let models: BTreeSet<&str> = written.iter().map(|row| row.model.as_str()).collect();
+    let (known, unknown): (Vec<&str>, Vec<&str>) = models
+        .into_iter()
+        .partition(|model| shown.contains_key(model));
+    verified.shown = known.len();
+    verified.not_shown = unknown.into_iter().map(str::to_owned).collect();
+    for row in written {
+        // What does not bill is not shown.
+        let Some(told) = shown
+            .get(row.model.as_str())
+            .and_then(|values| values.get(row.field))
+        else {
+            continue;
+        };
+        let expected = match (row.field, local.locked(&row.model)) {
+            // The page shows what is billed, whatever the map says.
+            (Field::CompletionRatio, Some(own)) => Some(own.to_string()),
+            // Without an entry of its own a model has the gateway's ratio, which no map tells.
+            (Field::CompletionRatio, None) if row.new.is_none() => continue,
+            _ => row.new.clone(),
+        };
+        if !same(row.field, Some(told), expected.as_deref()) {
+            verified.otherwise.push(Otherwise {
+                model: row.model.clone(),
+                field: row.field,
+                written: expected,
+                shown: told.to_owned(),
+            });
+        }
+    }
+    verified
 }

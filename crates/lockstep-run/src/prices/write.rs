@@ -4,7 +4,7 @@
 //! read back. The order of the writes is the plan's (`core::prices::passes`): after each of them every model bills by a
 //! price that it had or was to get.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use lockstep_core::change::{RunState, State};
@@ -18,6 +18,7 @@ use lockstep_store::prices::images::Image;
 use lockstep_store::runs::Run;
 use tokio_util::sync::CancellationToken;
 
+use super::again::Judging;
 use super::local::LocalPrices;
 use super::review::PriceApproval;
 use crate::engine::{Held, Session, Watch};
@@ -38,6 +39,12 @@ pub(super) struct Writing<'a> {
     pub(super) carried_on: bool,
     /// Models of which something went wrong: nothing more of them is written.
     pub(super) given_up: BTreeSet<String>,
+    /// Models of which a row has come to an end already.
+    pub(super) begun: BTreeSet<String>,
+    /// Models that were planned again because their base moved: that happens once.
+    pub(super) replanned: BTreeSet<String>,
+    /// What such a plan rests on.
+    pub(super) judging: Option<Judging>,
     /// The texts that an undo gives back, by map, and the text that the run it takes back had left there.
     pub(super) before: BTreeMap<Field, (String, String)>,
     /// How many writes were sent that may have been stored, by map.
@@ -92,7 +99,7 @@ impl Session {
                 run_id,
                 approval.only.as_deref(),
                 &approval.by,
-                false,
+                approval.rebases,
                 self.now(),
             )
             .await?;
@@ -136,6 +143,9 @@ impl Session {
                 .collect(),
             carried_on: resumed != Resumed::No,
             given_up: BTreeSet::new(),
+            begun: BTreeSet::new(),
+            replanned: BTreeSet::new(),
+            judging: None,
             before: BTreeMap::new(),
             sent: BTreeMap::new(),
             left: BTreeMap::new(),
@@ -204,7 +214,49 @@ impl Writing<'_> {
         if resumed == Resumed::OnlyLooks {
             return Ok(None);
         }
-        let models = self.models(&local);
+        let mut writes = self.writes(&local);
+        let mut done: i64 = 0;
+        watch.progress.phase(
+            Phase::Writing,
+            writes.len(),
+            self.session.estimate(writes.len() * 2),
+        );
+        let mut stopped = None;
+        while let Some(write) = writes.pop_front() {
+            if self.stop.is_cancelled() || stopped.is_some() {
+                break;
+            }
+            let planned_again = self.replanned.len();
+            let key = done;
+            watch.progress.begins(key, write.field.option_key());
+            let failed = match self.one(&write, local).await? {
+                (Some(read), failure) => {
+                    local = read;
+                    failure
+                }
+                (None, failure) => {
+                    self.tell_of_others(log).await?;
+                    return Ok(failure);
+                }
+            };
+            if self.replanned.len() > planned_again {
+                // Another plan has other writes. Those that are made already are no change any more.
+                writes = self.writes(&local);
+            }
+            done += 1;
+            let left = self.session.estimate(writes.len() * 2);
+            let throttled = self.session.gateway.requests().throttled;
+            watch.progress.ends(key, failed.is_some(), left, throttled);
+            stopped = failed.filter(|failure| failure.kind.whole_gateway());
+        }
+        self.tell_outputs(&local).await?;
+        self.tell_of_others(log).await?;
+        Ok(stopped)
+    }
+
+    /// The writes that are left to be made, in the order in which every prefix of them bills something sane.
+    fn writes(&self, local: &LocalPrices) -> VecDeque<Write> {
+        let models = self.models(local);
         let changes: Vec<Change<'_>> = models
             .iter()
             .map(|(model, (before, after))| Change {
@@ -213,34 +265,7 @@ impl Writing<'_> {
                 after,
             })
             .collect();
-        let writes = passes(&changes);
-        let total = writes.len();
-        let estimate = |left: usize| self.session.estimate(left * 2);
-        watch.progress.phase(Phase::Writing, total, estimate(total));
-        let mut stopped = None;
-        for (done, write) in writes.iter().enumerate() {
-            if self.stop.is_cancelled() || stopped.is_some() {
-                break;
-            }
-            let key = i64::try_from(done).unwrap_or(0);
-            watch.progress.begins(key, write.field.option_key());
-            let failed = match self.one(write, local).await? {
-                (Some(read), failure) => {
-                    local = read;
-                    failure
-                }
-                (None, failure) => {
-                    stopped = failure;
-                    break;
-                }
-            };
-            let left = self.session.estimate((total - done - 1) * 2);
-            let throttled = self.session.gateway.requests().throttled;
-            watch.progress.ends(key, failed.is_some(), left, throttled);
-            stopped = failed.filter(|failure| failure.kind.whole_gateway());
-        }
-        self.tell_of_others(log).await?;
-        Ok(stopped)
+        passes(&changes).into()
     }
 
     /// The models of which something is left to be written, as they are and as they are to become.
@@ -267,8 +292,14 @@ impl Writing<'_> {
         let mut base = local;
         let mut tries = 0;
         loop {
-            let done = self.still_meant(write, &base, tries > 0 || self.carried_on);
+            let planned_again = self.replanned.len();
+            let done = self
+                .still_meant(write, &base, tries > 0 || self.carried_on)
+                .await?;
             self.record(done, Vec::new()).await?;
+            if self.replanned.len() > planned_again {
+                return Ok((Some(base), None));
+            }
             let edits = self.edits(write);
             if edits.is_empty() {
                 return Ok((Some(base), None));

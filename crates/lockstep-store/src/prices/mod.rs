@@ -18,7 +18,7 @@ use lockstep_core::hash::Digest;
 use lockstep_core::hold::Reason;
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::usd::Usd;
-use lockstep_core::prices::values::Kind;
+use lockstep_core::prices::values::{Kind, Values};
 use sqlx::AssertSqlSafe;
 
 use crate::status::{ItemStatus, RunCounts};
@@ -72,6 +72,69 @@ pub struct PriceDetail {
     pub kind_new: Option<Kind>,
     /// The digest of what was held of the model when it was planned, by which the plan knows it again.
     pub held: Option<Digest>,
+    /// What the model was planned from, to plan it again should its base move. The first of the model's rows
+    /// that may be written has it.
+    pub from: Option<PlannedFrom>,
+    /// Who decides what output costs once the row is written; `None` where output has no price of its own.
+    pub output: Option<OutputBy>,
+}
+
+/// What a model was planned from.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct PlannedFrom {
+    /// The gateway's entries as they were.
+    pub base: Values,
+    /// What the sources said, the preferred first.
+    pub offers: Vec<StoredOffer>,
+}
+
+/// What a source said of a model, as an offer is made of it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StoredOffer {
+    /// The source's unique name.
+    pub source: String,
+    /// What it says.
+    pub raw: Values,
+    /// The same at our cost.
+    pub values: Values,
+    /// Why it could not be brought to our cost.
+    pub refused: Option<Reason>,
+    /// Since when it says so, in Unix milliseconds.
+    pub first_seen: Option<i64>,
+    /// Whether it is a copy of an earlier answer.
+    pub stale: bool,
+    /// The name under which the source has it, when that is only alike.
+    pub alike: Option<String>,
+}
+
+/// Who decides what a model's output costs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutputBy {
+    /// The configured completion ratio.
+    Map,
+    /// The gateway, by a ratio of its own, whatever is configured.
+    Gateway,
+    /// One of the two; the gateway tells once the model is in its maps.
+    Unknown,
+}
+
+impl OutputBy {
+    /// All of them.
+    pub const ALL: &[Self] = &[Self::Map, Self::Gateway, Self::Unknown];
+
+    /// Its stored and printed code.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Map => "map",
+            Self::Gateway => "gateway",
+            Self::Unknown => "unknown",
+        }
+    }
+
+    /// The one of a code.
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|by| by.code() == code)
+    }
 }
 
 impl PriceRow {

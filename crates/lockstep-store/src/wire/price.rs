@@ -8,8 +8,8 @@ use lockstep_core::prices::usd::Usd;
 use lockstep_core::prices::values::{Kind, Values};
 use serde::{Deserialize, Serialize};
 
-use super::{from_text, to_text};
-use crate::prices::PriceDetail;
+use super::{from_text, reason_from_text, reason_to_text, to_text};
+use crate::prices::{OutputBy, PlannedFrom, PriceDetail, StoredOffer};
 
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
@@ -69,6 +69,95 @@ struct DetailText {
     kind_new: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     held: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<FromText>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    output: Option<String>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct FromText {
+    base: BTreeMap<String, String>,
+    offers: Vec<OfferText>,
+}
+
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct OfferText {
+    source: String,
+    raw: BTreeMap<String, String>,
+    /// Absent where they are as the source says them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values: Option<BTreeMap<String, String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    refused: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    first_seen: Option<i64>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    stale: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alike: Option<String>,
+}
+
+impl FromText {
+    fn of(from: PlannedFrom) -> Self {
+        let PlannedFrom { base, offers } = from;
+        Self {
+            base: by_code(&base),
+            offers: offers.into_iter().map(OfferText::of).collect(),
+        }
+    }
+
+    fn read(self) -> Option<PlannedFrom> {
+        Some(PlannedFrom {
+            base: of_codes(&self.base)?,
+            offers: self
+                .offers
+                .into_iter()
+                .map(OfferText::read)
+                .collect::<Option<_>>()?,
+        })
+    }
+}
+
+impl OfferText {
+    fn of(offer: StoredOffer) -> Self {
+        let StoredOffer {
+            source,
+            raw,
+            values,
+            refused,
+            first_seen,
+            stale,
+            alike,
+        } = offer;
+        Self {
+            source,
+            values: (values != raw).then(|| by_code(&values)),
+            raw: by_code(&raw),
+            refused: refused.as_ref().map(reason_to_text),
+            first_seen,
+            stale,
+            alike,
+        }
+    }
+
+    fn read(self) -> Option<StoredOffer> {
+        let raw = of_codes(&self.raw)?;
+        Some(StoredOffer {
+            source: self.source,
+            values: match self.values {
+                Some(values) => of_codes(&values)?,
+                None => raw.clone(),
+            },
+            raw,
+            refused: maybe(self.refused, |text| reason_from_text(&text))?,
+            first_seen: self.first_seen,
+            stale: self.stale,
+            alike: self.alike,
+        })
+    }
 }
 
 /// A detail as JSON.
@@ -79,6 +168,8 @@ pub(crate) fn price_detail_to_text(detail: &PriceDetail) -> String {
         kind_old,
         kind_new,
         held,
+        from,
+        output,
     } = detail.clone();
     let formula = formula
         .into_iter()
@@ -89,6 +180,8 @@ pub(crate) fn price_detail_to_text(detail: &PriceDetail) -> String {
         kind_old: kind_old.map(|kind| kind.code().to_owned()),
         kind_new: kind_new.map(|kind| kind.code().to_owned()),
         held: held.map(|digest| digest.to_string()),
+        from: from.map(FromText::of),
+        output: output.map(|by| by.code().to_owned()),
     })
 }
 
@@ -105,23 +198,31 @@ pub(crate) fn price_detail_from_text(text: &str) -> Option<PriceDetail> {
         kind_old: maybe(text.kind_old, |code| kind_from_code(&code))?,
         kind_new: maybe(text.kind_new, |code| kind_from_code(&code))?,
         held: text.held.map(Digest::stored),
+        from: maybe(text.from, FromText::read)?,
+        output: maybe(text.output, |code| OutputBy::from_code(&code))?,
     })
 }
 
 /// A model's values as JSON: an object by the fields' codes.
 pub(crate) fn values_to_text(values: &Values) -> String {
-    let texts: BTreeMap<&str, &str> = values
-        .iter()
-        .map(|(field, value)| (field.code(), value))
-        .collect();
-    to_text(&texts)
+    to_text(&by_code(values))
 }
 
 /// The values of a JSON text.
 pub(crate) fn values_from_text(text: &str) -> Option<Values> {
-    let texts: BTreeMap<String, String> = from_text(text)?;
+    of_codes(&from_text(text)?)
+}
+
+fn by_code(values: &Values) -> BTreeMap<String, String> {
+    values
+        .iter()
+        .map(|(field, value)| (field.code().to_owned(), value.to_owned()))
+        .collect()
+}
+
+fn of_codes(texts: &BTreeMap<String, String>) -> Option<Values> {
     let mut values = Values::default();
-    for (code, value) in &texts {
+    for (code, value) in texts {
         values.set(Field::from_code(code)?, Some(value));
     }
     Some(values)
@@ -144,7 +245,7 @@ pub(crate) fn kind_from_code(code: &str) -> Option<Kind> {
 }
 
 /// Reads a text that may be absent; `None` when it is there and cannot be read.
-fn maybe<T>(text: Option<String>, read: impl FnOnce(String) -> Option<T>) -> Option<Option<T>> {
+fn maybe<S, T>(text: Option<S>, read: impl FnOnce(S) -> Option<T>) -> Option<Option<T>> {
     match text {
         Some(text) => read(text).map(Some),
         None => Some(None),

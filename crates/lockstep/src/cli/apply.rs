@@ -1,8 +1,8 @@
 //! apply and undo: runs that write what was planned before.
 
 use anyhow::bail;
-use lockstep_core::change::{RunState, State, Subject};
-use lockstep_run::{EngineError, Request, Session, Source};
+use lockstep_core::change::{RunState, Subject};
+use lockstep_run::{EngineError, Session};
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
@@ -11,63 +11,19 @@ use super::args::{ApplyArgs, FailOn, UndoArgs};
 use super::consent::{Proposal, approve};
 use super::context::Context;
 use super::exit::Exit;
+use super::held_apply as held;
 use super::prices::plan as price;
-use super::run::{carry_on, exit, paced_session, planned, tell};
+use super::run::{carry_on, exit, paced_session, tell};
 use crate::view::prices::Unit;
 use crate::view::table;
-use crate::words::en;
 
 /// `lockstep apply`
 pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result<Exit> {
     let (session, chosen) = paced_session(context, &args.target, &args.pace).await?;
     let carried_on = carry_on(context, &session).await?;
     let site = session.site().clone();
-    if args.held && held_are_prices(context, &site, &args.only).await? {
-        if args.consent.unattended {
-            bail!(
-                "what is held wants a person: `lockstep apply --held` asks, `--yes` is somebody's yes; --unattended is neither"
-            );
-        }
-        let run = session
-            .plan_held_prices(models(&args.only).as_deref(), &chosen.settings)
-            .await?;
-        let run = price::approve(context, &session, run, None, args.consent, Unit::Dollars).await?;
-        return prices_ended(context, &site, &run).await;
-    }
     if args.held {
-        let request = Request {
-            source: Source::Held(held_channels(context, &site, &args.only).await?),
-            settings: chosen.settings,
-            policy: None,
-            unattended: args.consent.unattended,
-            own_settings: false,
-            after: None,
-            ahead: lockstep_run::ahead::Ahead::default(),
-            go_on: false,
-        };
-        let run = planned(context, &session, &request).await?;
-        let rows = context.store().changes(&run.id).await?;
-        for row in rows.iter().filter(|row| row.state == State::Same) {
-            // It became so meanwhile, so nothing waits any more.
-            context
-                .store()
-                .delete_hold(&site.id, row.channel_id)
-                .await?;
-        }
-        let run = match run.state {
-            RunState::Planned => {
-                let proposal = Proposal {
-                    run,
-                    rows: &rows,
-                    only: None,
-                    rebases: false,
-                };
-                approve(context, &session, proposal, args.consent).await?
-            }
-            _ => run,
-        };
-        let exit = ended(context, &session, &run).await?;
-        return prices_wait(context, &site, &args.only, exit).await;
+        return held::apply(context, &session, &chosen, args).await;
     }
     let run = match &args.run {
         Some(prefix) => {
@@ -97,6 +53,7 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result
             models(&args.only),
             args.consent,
             Unit::Dollars,
+            false,
         )
         .await?;
         return prices_ended(context, &site, &run).await;
@@ -125,7 +82,16 @@ pub(crate) async fn undo(context: &Context, args: &UndoArgs) -> anyhow::Result<E
     if parent.subject == Subject::Prices {
         let only = models(&args.only);
         let run = session.plan_price_undo(&parent.id, only.as_deref()).await?;
-        let run = price::approve(context, &session, run, None, args.consent, Unit::Dollars).await?;
+        let run = price::approve(
+            context,
+            &session,
+            run,
+            None,
+            args.consent,
+            Unit::Dollars,
+            false,
+        )
+        .await?;
         let exit = prices_ended(context, &site, &run).await?;
         return took_back(context, &run, exit).await;
     }
@@ -155,40 +121,6 @@ async fn took_back(context: &Context, run: &Run, exit: Exit) -> anyhow::Result<E
 /// The models that were named; `None` where none was.
 fn models(names: &[String]) -> Option<Vec<String>> {
     (!names.is_empty()).then(|| names.to_vec())
-}
-
-/// Whether the held things that are meant are prices: what was named is a held model, or nothing else is held.
-async fn held_are_prices(context: &Context, site: &Site, only: &[String]) -> anyhow::Result<bool> {
-    let store = context.store();
-    let held = store.price_holds(&site.id).await?;
-    if only.is_empty() {
-        return Ok(!held.is_empty() && store.holds(&site.id).await?.is_empty());
-    }
-    Ok(only
-        .iter()
-        .all(|name| held.iter().any(|hold| hold.model == *name)))
-}
-
-/// All that is held was meant, and prices are not of this run: they wait on.
-async fn prices_wait(
-    context: &Context,
-    site: &Site,
-    only: &[String],
-    exit: Exit,
-) -> anyhow::Result<Exit> {
-    let held = context.store().price_holds(&site.id).await?;
-    if !only.is_empty() || held.is_empty() {
-        return Ok(exit);
-    }
-    let models: Vec<String> = held.into_iter().map(|hold| hold.model).collect();
-    context.screen.hint(&format!(
-        "Prices wait too: {}. `lockstep apply --held` once more writes these.",
-        en::names(&models, 8)
-    ));
-    Ok(match exit {
-        Exit::Done => Exit::Waits,
-        exit => exit,
-    })
 }
 
 async fn prices_ended(context: &Context, site: &Site, run: &Run) -> anyhow::Result<Exit> {
@@ -237,22 +169,6 @@ async fn latest_that_wrote(context: &Context, site: &Site) -> anyhow::Result<Run
     }
 }
 
-/// The held channels that were named; all where none was.
-async fn held_channels(
-    context: &Context,
-    site: &Site,
-    names: &[String],
-) -> anyhow::Result<Option<Vec<i64>>> {
-    if names.is_empty() {
-        return Ok(None);
-    }
-    let holds = context.store().holds(&site.id).await?;
-    let known = holds
-        .iter()
-        .map(|hold| (hold.channel_id, &hold.channel_name));
-    Ok(Some(chosen(names, known)?))
-}
-
 /// The channels of the rows that were named; `None` where none was.
 fn named(names: &[String], rows: &[ChangeRow]) -> anyhow::Result<Option<Vec<i64>>> {
     if names.is_empty() {
@@ -263,7 +179,7 @@ fn named(names: &[String], rows: &[ChangeRow]) -> anyhow::Result<Option<Vec<i64>
 }
 
 /// The channels that were named by id or name.
-fn chosen<'a>(
+pub(super) fn chosen<'a>(
     wanted: &[String],
     known: impl Iterator<Item = (i64, &'a String)>,
 ) -> anyhow::Result<Vec<i64>> {

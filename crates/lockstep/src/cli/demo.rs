@@ -287,7 +287,11 @@ async fn write_prices(
     by: String,
 ) -> anyhow::Result<Run> {
     let watch = Watch::default();
-    let approval = PriceApproval { only: None, by };
+    let approval = PriceApproval {
+        only: None,
+        by,
+        rebases: true,
+    };
     let work = session.write_prices(&run.id, &approval, &watch);
     Ok(bar::watch(&context.screen, &watch.progress, work).await?)
 }

@@ -10,6 +10,7 @@ mod doctor;
 mod exit;
 mod health;
 mod held;
+mod held_apply;
 mod layers;
 mod prices;
 mod run;

@@ -21,6 +21,7 @@ use super::context::{Context, seconds_at_auto};
 use super::exit::Exit;
 use super::layers::Chosen;
 use super::prices::plan::{self as price, Go};
+use super::prices::verify;
 use crate::view::{bar, json as form, table};
 use crate::words::en;
 
@@ -236,26 +237,21 @@ async fn sync_prices(
     args: &SyncArgs,
 ) -> anyhow::Result<(String, Ended)> {
     let unit = args.plan.prices.unit.unit();
+    let patience = verify::patience(args.plan.prices.verify.as_deref())?;
     let reviewed = session.prices_reviewed_before().await?;
     let run = price::planned(context, session, request).await?;
     let first = !reviewed && args.consent.given();
     let run = match run.state {
         RunState::Planned if first => run,
         RunState::Planned => {
-            price::approve(context, session, run, None, args.consent, unit).await?
+            price::approve(context, session, run, None, args.consent, unit, true).await?
         }
         _ => run,
     };
-    if args.plan.prices.verify
-        && let Err(error) = price::verify(context, session, &run).await
-    {
-        // What was written is told all the same.
-        context.screen.hint(&format!(
-            "The gateway's price page could not be asked: {error:#}"
-        ));
-    }
+    let page = verify::asked(context, session, &run, patience).await?;
     let fail_on = args.plan.fail_on;
     let ended = price::asked(context, session.site(), &run, unit, fail_on).await?;
+    let ended = page.told_in(context, ended);
     if first && run.state == RunState::Planned {
         context
             .screen

@@ -120,7 +120,7 @@ async fn one_of_prices(
         .cloned()
         .collect();
     if context.screen.json {
-        let object = price::as_json(context, site, run, &rows, &some).await?;
+        let object = price::as_json(context, site, run, &rows, &some, Value::Null).await?;
         context.screen.data(&object.to_string());
         return Ok(Exit::Done);
     }

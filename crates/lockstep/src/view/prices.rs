@@ -6,8 +6,8 @@ use lockstep_core::hold::ReasonCode;
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::usd::Usd;
 use lockstep_core::prices::values::{Kind, Values};
-use lockstep_store::prices::PriceRow;
 use lockstep_store::prices::images::Image;
+use lockstep_store::prices::{OutputBy, PriceRow};
 use lockstep_store::status::ItemStatus;
 use serde_json::{Map, Value, json};
 
@@ -54,6 +54,7 @@ pub(crate) fn item(row: &PriceRow) -> Value {
         "usd_new": row.usd_new.as_ref().map(usd),
         "kind_old": row.detail.kind_old.map(|kind| kind.code()),
         "kind_new": row.detail.kind_new.map(|kind| kind.code()),
+        "output": row.detail.output.map(OutputBy::code),
         "formula": formula,
         "others": others,
         "finished_at": row.finished_at.map(time),
@@ -178,6 +179,8 @@ fn story(screen: &Screen, model: &[PriceRow], unit: Unit) -> String {
     if lines.is_empty() || unit == Unit::Ratios || screen.verbose {
         lines.extend(model.iter().filter(|row| row.old != row.new).map(in_ratios));
     }
+    let output = first.detail.output.filter(|_| unit == Unit::Dollars);
+    lines.extend(output.and_then(en::output_by).map(str::to_owned));
     for row in model {
         let reasons = row.hold.iter().chain(&row.skip);
         for said in reasons.map(|reason| en::reason(reason).message) {

@@ -168,11 +168,18 @@ fn the_document_names_every_code_in_its_place() {
         "/$defs/item/properties/formula/properties",
         "/$defs/usd/properties",
         "/$defs/conflict/properties",
+        "/$defs/verified/properties",
+        "/$defs/verified/properties/otherwise/items/properties",
     ] {
         keys("## A price run", &prices, place);
     }
     keys("## `diff`", &prices, "/$defs/source/properties");
-    names_all("## A price run", ["items", "sources", "conflicts"]);
+    names_all(
+        "## A price run",
+        ["items", "sources", "conflicts", "verified"],
+    );
+    let states = &prices["$defs"]["verified"]["properties"]["state"]["enum"];
+    names_all("### `verified`", texts(states));
 }
 
 #[tokio::test(flavor = "multi_thread")]

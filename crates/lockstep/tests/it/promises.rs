@@ -44,6 +44,7 @@ const HARMLESS: &[&[&str]] = &[
     ],
     &["site", "source", "list"],
     &["site", "source", "test", "list"],
+    &["site", "source", "accept", "list"],
     &["site", "source", "remove", "later"],
     &["plan", "prices", "--source", "PRICES"],
     &[

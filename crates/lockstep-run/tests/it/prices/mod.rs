@@ -6,6 +6,7 @@ mod faults;
 mod gated;
 mod interrupted;
 mod oracle;
+mod output;
 mod planned;
 mod refused;
 mod second_admin;

@@ -79,7 +79,11 @@ pub(crate) async fn go(
 ) -> Result<Run, EngineError> {
     let run = session.plan_prices(request, watch).await?;
     if run.state == RunState::Planned {
-        session.write_prices(&run.id, &approval(None), watch).await
+        let approval = PriceApproval {
+            rebases: true,
+            ..approval(None)
+        };
+        session.write_prices(&run.id, &approval, watch).await
     } else {
         Ok(run)
     }
@@ -89,6 +93,7 @@ pub(crate) fn approval(only: Option<&[&str]>) -> PriceApproval {
     PriceApproval {
         only: only.map(|models| models.iter().map(|model| (*model).to_owned()).collect()),
         by: "a test".to_owned(),
+        rebases: false,
     }
 }
 

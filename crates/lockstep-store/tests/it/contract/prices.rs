@@ -4,9 +4,9 @@ use lockstep_core::hash::Digest;
 use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::usd::Usd;
-use lockstep_core::prices::values::Kind;
+use lockstep_core::prices::values::{Kind, Values};
 use lockstep_store::prices::copies::SourceCopy;
-use lockstep_store::prices::{PriceDetail, PriceRow, counts};
+use lockstep_store::prices::{OutputBy, PlannedFrom, PriceDetail, PriceRow, StoredOffer, counts};
 use lockstep_store::status::{ItemStatus, RunCounts};
 use lockstep_store::steps::Holds;
 use lockstep_store::{Store, StoreError};
@@ -45,6 +45,22 @@ pub(crate) async fn a_price_reads_back_as_it_was_recorded(store: &Store) {
             held: Some(lockstep_core::hash::Digest::of(["held"])),
             kind_old: Some(Kind::PerToken),
             kind_new: Some(Kind::Expression),
+            from: Some(PlannedFrom {
+                base: Values::default().with(Field::ModelRatio, "1.50"),
+                offers: vec![
+                    StoredOffer::default(),
+                    StoredOffer {
+                        source: "list(7)".to_owned(),
+                        raw: Values::default().with(Field::BillingExpr, "p * 2"),
+                        values: Values::default().with(Field::BillingExpr, "p * 3"),
+                        refused: Some(Reason::plain(ReasonCode::UnknownExpression)),
+                        first_seen: Some(NOW),
+                        stale: true,
+                        alike: Some("List/M".to_owned()),
+                    },
+                ],
+            }),
+            output: Some(OutputBy::Unknown),
         },
         finished_at: Some(NOW + 1),
         ..priced(

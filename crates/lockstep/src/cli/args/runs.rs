@@ -47,7 +47,7 @@ pub(crate) struct ApplyArgs {
     /// The run: its id, the start of it, or the latest of the site
     #[arg(conflicts_with = "held")]
     pub(crate) run: Option<String>,
-    /// Only this channel, by id or name; of a price run only this model
+    /// Only this channel, by id or name; of a price run only this model; with --held any of them
     #[arg(long, value_name = "ID|NAME")]
     pub(crate) only: Vec<String>,
     /// Write what is held

@@ -6,3 +6,4 @@ pub(crate) mod exit;
 pub(crate) mod plan;
 pub(crate) mod sources;
 pub(crate) mod unpriced;
+pub(crate) mod verify;

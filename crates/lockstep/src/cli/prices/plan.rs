@@ -95,7 +95,8 @@ pub(crate) async fn planned(
     Ok(bar::watch(&context.screen, &watch.progress, work).await?)
 }
 
-/// Asks where nobody said yes yet, and writes. Without a yes the run stays planned.
+/// Asks where nobody said yes yet, and writes. Without a yes the run stays planned. `rebases`: whether a price that
+/// somebody changes meanwhile may be planned again, or is written only as it was shown.
 pub(crate) async fn approve(
     context: &Context,
     session: &Session,
@@ -103,6 +104,7 @@ pub(crate) async fn approve(
     only: Option<Vec<String>>,
     consent: Consent,
     unit: prices::Unit,
+    rebases: bool,
 ) -> anyhow::Result<Run> {
     if consent.unattended && !run.unattended && run.trigger != "undo" {
         bail!(
@@ -156,6 +158,7 @@ pub(crate) async fn approve(
     let approval = PriceApproval {
         only,
         by: consent.by(&run.actor),
+        rebases,
     };
     let watch = watch_signals();
     let work = session.write_prices(&run.id, &approval, &watch);
@@ -171,7 +174,7 @@ pub(crate) async fn ended(
 ) -> anyhow::Result<Ended> {
     let rows = context.store().price_rows(&run.id).await?;
     let told = if context.screen.json {
-        as_json(context, site, run, &rows, &rows).await?
+        as_json(context, site, run, &rows, &rows, Value::Null).await?
     } else {
         tell(context, run, &rows, &rows, unit).await?;
         Value::Null
@@ -195,46 +198,14 @@ pub(crate) async fn asked(
     Ok(Ended { exit, ..ended })
 }
 
-/// Waits until the gateway's price page can have seen the writes, and says which models it bills otherwise.
-pub(crate) async fn verify(context: &Context, session: &Session, run: &Run) -> anyhow::Result<()> {
-    let rows = context.store().price_rows(&run.id).await?;
-    let written: Vec<PriceRow> = rows
-        .into_iter()
-        .filter(|row| row.state == State::Applied)
-        .collect();
-    if written.is_empty() {
-        return Ok(());
-    }
-    context
-        .screen
-        .hint("Waiting for the gateway's price page, which is up to a minute behind.");
-    let odd = session.verify_prices(&written).await?;
-    if odd.is_empty() {
-        context
-            .screen
-            .hint("The gateway's price page bills by what was written.");
-    } else {
-        let text = format!(
-            "The gateway's price page bills these otherwise: {}",
-            en::names(&odd, 20)
-        );
-        // There is one object on stdout, and this is not in it.
-        if context.screen.json {
-            context.screen.hint(&text);
-        } else {
-            context.screen.says(&text);
-        }
-    }
-    Ok(())
-}
-
-/// A price run as JSON, with all its items or some.
+/// A price run as JSON, with all its items or some, and what the gateway's price page said of it where it was asked.
 pub(crate) async fn as_json(
     context: &Context,
     site: &Site,
     run: &Run,
     rows: &[PriceRow],
     some: &[PriceRow],
+    verified: Value,
 ) -> anyhow::Result<Value> {
     let store = context.store();
     let sources = store.run_sources(&run.id).await?;
@@ -250,6 +221,7 @@ pub(crate) async fn as_json(
             "conflicts".to_owned(),
             conflicts.map(prices::conflict).collect(),
         );
+        fields.insert("verified".to_owned(), verified);
     }
     Ok(object)
 }

@@ -77,6 +77,7 @@ pub(crate) async fn source(context: &Context, verb: &SourceVerb) -> anyhow::Resu
         } => add(context, source, *untested, target).await,
         SourceVerb::List { target } => list(context, target).await,
         SourceVerb::Test { name, target } => test(context, name.as_deref(), target).await,
+        SourceVerb::Accept { name, target } => accept(context, name, target).await,
         SourceVerb::Remove { name, target } => remove(context, name, target).await,
     }
 }
@@ -173,6 +174,48 @@ async fn test(context: &Context, name: Option<&str>, target: &Target) -> anyhow:
         show(&context.screen, &told);
     }
     Ok(exit_of(&told))
+}
+
+async fn accept(context: &Context, name: &str, target: &Target) -> anyhow::Result<Exit> {
+    let site = context.site(target).await?;
+    let sources = context.store().sources(&site.id).await?;
+    let spec = match sources.into_iter().find(|source| source.name == name) {
+        Some(source) => source.spec,
+        None => name
+            .parse::<SourceSpec>()
+            .with_context(|| {
+                format!("there is no source `{name}`; `lockstep site source list` shows them")
+            })?
+            .to_string(),
+    };
+    let (session, chosen) = paced_session(context, target, &PaceArgs::default()).await?;
+    let (timeout, retries) = (chosen.settings.prices.timeout, chosen.settings.max_retries);
+    let collecting = collecting(context, target, &[spec], timeout, retries)?;
+    let all = session.accept_lists(&collecting).await?;
+    let Some(one) = all.first() else {
+        bail!("the gateway lists no such channel with an address");
+    };
+    let screen = &context.screen;
+    let text = en::list_accepted(one);
+    if screen.json {
+        screen.data(
+            &json!({
+                "accepted": one.accepted,
+                "models_before": one.before,
+                "sources": [state_as_json(&one.source)],
+            })
+            .to_string(),
+        );
+        screen.hint(&text);
+    } else {
+        screen.says(&text);
+    }
+    let good = SourceState::from_code(&one.source.state).is_some_and(SourceState::is_believed);
+    Ok(if one.accepted || good {
+        Exit::Done
+    } else {
+        Exit::Nothing
+    })
 }
 
 async fn remove(context: &Context, name: &str, target: &Target) -> anyhow::Result<Exit> {

@@ -71,7 +71,7 @@ pub(crate) async fn unpriced(context: &Context, args: &UnpricedArgs) -> anyhow::
         let run = if first {
             run
         } else {
-            approve(context, &session, run, None, args.consent, unit).await?
+            approve(context, &session, run, None, args.consent, unit, true).await?
         };
         let ended = asked(context, session.site(), &run, unit, FailOn::Any).await?;
         if first {

@@ -13,11 +13,11 @@ use lockstep_core::settings::Field;
 pub(crate) use failure::{failure, what_to_do};
 pub(crate) use finding::finding;
 pub(crate) use price::{
-    billed, field, first_prices, kind, no_source, nothing_to_compare, price_answer, price_failure,
-    without_price,
+    PAGE_IS_BEHIND, billed, field, first_prices, kind, no_source, nothing_to_compare, output_by,
+    page_unread, price_answer, price_failure, verified, without_price,
 };
 pub(crate) use reason::{dropped, kept, note, reason};
-pub(crate) use source::{conflict, doubt, skipped, source_error, source_state};
+pub(crate) use source::{conflict, doubt, list_accepted, skipped, source_error, source_state};
 
 /// Two variables of the environment that contradict each other.
 pub(crate) fn two_gateways(one: &str, other: &str) -> String {

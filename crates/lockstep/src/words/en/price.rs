@@ -5,6 +5,8 @@ use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::unpriced::Billed;
 use lockstep_core::prices::values::Kind;
+use lockstep_run::prices::verify::Verified;
+use lockstep_store::prices::OutputBy;
 use lockstep_store::prices::answers::AnswerKind;
 
 use super::names;
@@ -202,4 +204,60 @@ pub(crate) fn first_prices(run: &str) -> String {
     format!(
         "This is the first price run on this gateway, so it stops here, once: look at the plan, then `lockstep apply {run}` writes it."
     )
+}
+
+/// Said while the price page is asked.
+pub(crate) const PAGE_IS_BEHIND: &str =
+    "Asking the gateway's price page, which can be a minute behind.";
+
+/// What the gateway's price page says of what was written.
+pub(crate) fn verified(verified: &Verified) -> String {
+    if verified.otherwise.is_empty() && verified.shown == 0 {
+        return format!(
+            "The gateway's price page shows none of the models that were written, for nobody is served them: {}",
+            names(&verified.not_shown, 12)
+        );
+    }
+    if verified.otherwise.is_empty() {
+        return "The gateway's price page bills by what was written.".to_owned();
+    }
+    let said: Vec<String> = verified
+        .otherwise
+        .iter()
+        .map(|odd| {
+            let written = odd.written.as_deref().unwrap_or("none");
+            format!(
+                "{} ({} {} and not {written})",
+                odd.model,
+                field(odd.field),
+                odd.shown
+            )
+        })
+        .collect();
+    format!(
+        "The gateway's price page bills these otherwise than was written: {}. \
+         The maps have what was written, so the page may be an older one: look at it again in a minute. \
+         If it stays, another node of the gateway may not have read the options yet, or something keeps the page.",
+        names(&said, 12)
+    )
+}
+
+/// The price page could not be read.
+pub(crate) fn page_unread(why: &str) -> String {
+    format!(
+        "The gateway's price page could not be asked, so nothing is confirmed by it; the maps were read back all the same: {why}"
+    )
+}
+
+/// Who decides what output costs, where that is not the map.
+pub(crate) fn output_by(by: OutputBy) -> Option<&'static str> {
+    match by {
+        OutputBy::Map => None,
+        OutputBy::Gateway => {
+            Some("output is billed by the gateway's own ratio, whatever is configured")
+        }
+        OutputBy::Unknown => Some(
+            "output price known after the first write: the gateway may have a ratio of its own for this name",
+        ),
+    }
 }

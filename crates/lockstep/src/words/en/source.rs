@@ -2,10 +2,29 @@
 
 use lockstep_core::hold::ReasonCode;
 use lockstep_core::prices::source::SourceState;
+use lockstep_run::prices::accept::Accepted;
 use lockstep_store::prices::images::Image;
 use lockstep_store::prices::run_sources::RunSource;
 
 use super::names;
+
+/// What came of accepting a list that has shrunk.
+pub(crate) fn list_accepted(one: &Accepted) -> String {
+    let source = &one.source;
+    if one.accepted {
+        let before = one.before.unwrap_or(0);
+        return format!(
+            "{}: its {} (before: {before}) are its list from now on; `lockstep plan prices` plans from it again",
+            source.name,
+            super::count(source.models, "model", "models"),
+        );
+    }
+    format!(
+        "{}: there is nothing to accept, for its list has not shrunk: {}",
+        source.name,
+        source_state(source)
+    )
+}
 
 /// How far a source can be trusted, and what to do where it cannot.
 pub(crate) fn source_state(source: &RunSource) -> String {
@@ -15,7 +34,7 @@ pub(crate) fn source_state(source: &RunSource) -> String {
         Some(SourceState::Partial) => "in part: some entries cannot be used".to_owned(),
         Some(SourceState::Empty) => "empty: it lists no price".to_owned(),
         Some(SourceState::Shrunken) => {
-            "less than half of its last good list; nothing is planned from it".to_owned()
+            "less than half of its last good list; nothing is planned from it. If it has shrunk for good: `lockstep site source accept NAME`".to_owned()
         }
         Some(SourceState::Stale) => {
             format!(

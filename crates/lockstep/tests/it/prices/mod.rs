@@ -3,12 +3,14 @@
 mod answers;
 mod forms;
 mod kills;
+mod options;
 mod recordings;
 mod requests;
 mod runs;
 mod sources;
 mod told;
 mod unpriced;
+mod verifying;
 
 use std::collections::BTreeMap;
 

@@ -295,12 +295,12 @@ async fn an_undo_after_somebody_elses_edit_is_a_conflict_and_leaves_it() {
 async fn a_plan_that_somebody_overtook_is_not_written_over_his_price() {
     let (gateway, shell) = in_the_shop().await;
     shell.run(&["plan", "prices", "--mode", "both"]).await.is(2);
-    let text = gateway.option("ModelRatio").expect("a map");
-    gateway.set_option("ModelRatio", &text.replace("0.5", "0.6"));
+    // The list says nothing of the cache, so the price would be one that nobody has seen.
+    gateway.set_option("CacheRatio", "{\"birch\":0.5}");
     let (run, code) = shell.json(&["apply", "--yes"]).await;
     assert_eq!(code, 3, "{run:#}");
     assert_eq!(of_model(&run, "birch")[0]["error"]["kind"], "moved");
-    assert_eq!(tokens(&gateway, "birch"), (1.2, 4.8));
+    assert_eq!(tokens(&gateway, "birch"), (1.0, 4.0));
     assert_eq!(tokens(&gateway, "cedar"), (3.0, 15.0));
     // Another source: the plan rests on other ones now.
     shell.run(&["plan", "prices", "--mode", "both"]).await.is(2);
@@ -308,7 +308,21 @@ async fn a_plan_that_somebody_overtook_is_not_written_over_his_price() {
     remember(&shell, &gateway, "more").await;
     let (told, code) = shell.json(&["apply", "--yes"]).await;
     assert_eq!(code, 1, "{told}");
-    assert_eq!(tokens(&gateway, "birch"), (1.2, 4.8));
+    assert_eq!(tokens(&gateway, "birch"), (1.0, 4.0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_that_starts_from_elsewhere_is_written_as_it_was_approved_and_told() {
+    let (gateway, shell) = in_the_shop().await;
+    shell.run(&["plan", "prices", "--mode", "both"]).await.is(2);
+    let text = gateway.option("ModelRatio").expect("a map");
+    gateway.set_option("ModelRatio", &text.replace("0.5", "0.6"));
+    let (run, code) = shell.json(&["apply", "--yes"]).await;
+    assert_eq!(code, 0, "{run:#}");
+    let birch = of_model(&run, "birch")[0];
+    assert_eq!((&birch["old"], &birch["new"]), (&json!(0.6), &json!(0.75)));
+    assert_eq!(birch["usd_old"]["input"], 1.2);
+    assert_eq!(tokens(&gateway, "birch"), (1.5, 6.0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -398,4 +412,72 @@ async fn a_model_that_no_source_knows_is_said_to_be_without_a_price_only_when_it
     let said = shell.run(&["plan", "prices", "--mode", "both"]).await.is(2);
     said.says("Without a price, and no source that answered has one: dune")
         .says("for no source that answered has a price of them: amber");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_output_price_that_nobody_can_know_is_told_after_the_write_and_not_before() {
+    let gateway = start(shop()).await;
+    gateway.add_provider(
+        Provider::new("new", ["o3-new"]).pricing_list(&[Price::tokens("o3-new", 2.0, 4.0)]),
+    );
+    let url = gateway.provider("new").base_url().to_owned();
+    gateway.add_channel(
+        lockstep_sim::Channel::new(2, "New")
+            .models("o3-new")
+            .base_url(&url),
+    );
+    let shell = open(Shell::with_site(&gateway).await);
+    remember(&shell, &gateway, "new").await;
+    let said = shell.run(&["plan", "prices"]).await.is(2);
+    said.says("output price known after the first write");
+    let (run, _) = shell.json(&["plan", "prices"]).await;
+    let planned = of_model(&run, "o3-new")[0];
+    assert_eq!(
+        (&planned["output"], &planned["usd_new"]["output"]),
+        (&json!("unknown"), &json!(null))
+    );
+    let (run, code) = shell.json(&["apply", "--yes"]).await;
+    let written = of_model(&run, "o3-new")[0];
+    assert_eq!(code, 0, "{run:#}");
+    assert_eq!(
+        (&written["output"], &written["usd_new"]["output"]),
+        (&json!("gateway"), &json!(8.0))
+    );
+    assert_eq!(tokens(&gateway, "o3-new"), (2.0, 8.0));
+    let said = shell
+        .run(&["runs", run["run"].as_str().expect("an id")])
+        .await;
+    said.says("the gateway's own ratio");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_held_list_and_a_held_price_named_together_are_two_runs() {
+    let apply = ["apply", "--held", "--yes", "--only", "birch", "--only"];
+    for json in [true, false] {
+        let (gateway, shell) = in_the_shop().await;
+        gateway.provider("acme").set_models(["zinc"]);
+        publish(&gateway, "list", &list_with(20.0));
+        let plan = ["plan", "prices", "--mode", "update"];
+        shell.run(&plan).await.is(2);
+        shell.run(&["plan"]).await.is(2);
+        // A name that is neither stops both.
+        let typed = [&apply[..], &["nobody"]].concat();
+        shell.run(&typed).await.is(1).says("`nobody` is no channel");
+        assert!(gateway.writes().is_empty());
+        let typed = [&apply[..], &["1"]].concat();
+        if json {
+            let (told, code) = shell.json(&typed).await;
+            assert_eq!(code, 0, "{told:#}");
+            assert_eq!(told["prices"]["subject"], "prices");
+            assert_eq!(told["prices"]["items"][0]["model"], "birch");
+            assert_eq!(told["models"]["subject"], "models");
+            assert_eq!(told["models"]["items"][0]["channel_id"], 1);
+        } else {
+            let said = shell.run(&typed).await.is(0);
+            said.says("birch").says("Model lists").says("Acme");
+        }
+        assert_eq!(gateway.channel(1).expect("a channel").models, "zinc");
+        assert_eq!(tokens(&gateway, "birch"), (20.0, 80.0));
+        shell.run(&["held"]).await.is(0);
+    }
 }

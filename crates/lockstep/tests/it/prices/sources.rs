@@ -3,7 +3,7 @@
 use lockstep_sim::{Page, Provider};
 use serde_json::json;
 
-use super::{list, open, shop, source};
+use super::{in_the_shop, list, open, publish, shop, source, tokens};
 use crate::canary;
 use crate::tester::Shell;
 use crate::world::start;
@@ -226,4 +226,49 @@ async fn a_file_is_a_source_and_what_it_costs_here_is_reckoned() {
         .await
         .is(1)
         .says("nowhere.json");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_has_shrunk_for_good_is_believed_once_somebody_says_so() {
+    let (gateway, shell) = in_the_shop().await;
+    shell.run(&["plan", "prices"]).await.is(2);
+    let (told, code) = shell.json(&["site", "source", "accept", "list"]).await;
+    assert_eq!((code, &told["accepted"]), (0, &json!(false)), "{told:#}");
+    let one = [lockstep_sim::Price::tokens("cedar", 2.0, 8.0)];
+    publish(&gateway, "list", &one);
+    for _ in 0..2 {
+        // However often it comes.
+        let (run, code) = shell.json(&["plan", "prices"]).await;
+        assert_eq!((code, &run["sources"][0]["state"]), (1, &json!("shrunken")));
+    }
+    shell
+        .run(&["site", "source", "test"])
+        .await
+        .says("lockstep site source accept NAME");
+    // What is no list at all cannot be accepted.
+    gateway
+        .provider("list")
+        .set_page("/api/pricing", Page::html());
+    shell.run(&["site", "source", "accept", "list"]).await.is(1);
+    publish(&gateway, "list", &one);
+    let (told, code) = shell.json(&["site", "source", "accept", "list"]).await;
+    assert_eq!((code, &told["accepted"]), (0, &json!(true)), "{told:#}");
+    assert_eq!(
+        (&told["models_before"], &told["sources"][0]["models"]),
+        (&json!(4), &json!(1))
+    );
+    shell.run(&["sync", "prices", "--yes"]).await.is(0);
+    assert_eq!(tokens(&gateway, "cedar"), (2.0, 8.0));
+    shell
+        .run(&["site", "source", "accept", "nobody"])
+        .await
+        .is(1)
+        .says("lockstep site source list");
+    // As typed, for a source that is not remembered; then as a person reads it.
+    let typed = source(&gateway, "list");
+    shell
+        .run(&["site", "source", "accept", &typed])
+        .await
+        .is(0)
+        .says("nothing to accept");
 }

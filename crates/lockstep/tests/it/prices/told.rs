@@ -122,7 +122,7 @@ fn the_schema_of_a_price_run_is_one_and_refuses_what_is_none() {
     let item = json!({
         "model": "m", "field": "model_ratio", "old": 1, "new": 1.25, "source": "list", "status": "success",
         "error": null, "hold": null, "skip": null, "usd_old": usd, "usd_new": usd, "kind_old": "per_token",
-        "kind_new": "per_token",
+        "kind_new": "per_token", "output": "map",
         "formula": {"price": 2.5, "recharge": 1, "group": 1, "markup": 1, "result": 2.5},
         "others": [{"source": "b", "value": 2}], "finished_at": "2026-08-01T06:30:00Z",
     });
@@ -140,6 +140,10 @@ fn the_schema_of_a_price_run_is_one_and_refuses_what_is_none() {
             "fetched_at": null, "skipped": [{"reason": "duplicate", "count": 1, "names": ["m"]}],
         }],
         "conflicts": [{"option": "ModelRatio", "writes_by_others": 1, "before": "{}", "after": null}],
+        "verified": {
+            "state": "otherwise", "message": "m", "not_shown": ["n"],
+            "otherwise": [{"model": "m", "field": "model_ratio", "written": 1.25, "shown": 1}],
+        },
     });
     assert!(validator.is_valid(&good));
     for place in [
@@ -151,6 +155,8 @@ fn the_schema_of_a_price_run_is_one_and_refuses_what_is_none() {
         "/sources/0",
         "/sources/0/skipped/0",
         "/conflicts/0",
+        "/verified",
+        "/verified/otherwise/0",
     ] {
         let object = good
             .pointer(place)
