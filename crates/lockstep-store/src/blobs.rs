@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use lockstep_core::hash::Digest;
-use sqlx::QueryBuilder;
+use crate::sql::QueryBuilder;
 
-use crate::StoreError;
-use crate::sqlite::{Connection, Db};
+use crate::{StoreError, sql};
+use crate::sql::Connection;
 
 /// How many rows one statement inserts: enough to be fast, few enough for every database's limit of parameters.
 pub(crate) const ROWS_PER_STATEMENT: usize = 200;
@@ -29,7 +29,7 @@ impl Blobs {
     pub(crate) async fn store(self, db: &mut Connection) -> Result<(), StoreError> {
         let texts: Vec<(String, String)> = self.0.into_iter().collect();
         for some in texts.chunks(ROWS_PER_STATEMENT) {
-            let mut insert = QueryBuilder::<Db>::new("INSERT INTO blob (hash, text) ");
+            let mut insert = QueryBuilder::new("INSERT INTO blob (hash, text) ");
             insert.push_values(some, |mut row, (hash, text)| {
                 row.push_bind(hash).push_bind(text);
             });
@@ -42,7 +42,7 @@ impl Blobs {
 
 /// Removes the texts that nothing names any more.
 pub(crate) async fn remove_unused(db: &mut Connection) -> Result<(), StoreError> {
-    sqlx::query(
+    sql::query(
         "DELETE FROM blob WHERE hash NOT IN (
             SELECT before_hash FROM change
             UNION SELECT after_hash FROM change WHERE after_hash IS NOT NULL

@@ -3,13 +3,14 @@
 use lockstep_core::change::State;
 use lockstep_core::channel::Provider;
 use lockstep_core::hash::Digest;
-use sqlx::{AssertSqlSafe, QueryBuilder};
+use sqlx::AssertSqlSafe;
+use crate::sql::QueryBuilder;
 
-use crate::StoreError;
+use crate::{StoreError, sql};
 use crate::blobs::{Blobs, ROWS_PER_STATEMENT};
 use crate::changes::ChangeRow;
 use crate::columns::{Columns, big};
-use crate::sqlite::{Connection, Db, Row};
+use crate::sql::{Connection, Row};
 use crate::wire::{self, Detail};
 
 /// A detail that is longer than this, in bytes, goes to the texts: the same names are dropped in every run.
@@ -103,7 +104,7 @@ pub(crate) fn from_outline(row: &Row) -> Result<ChangeRow, StoreError> {
 /// The run's changes of which something is held.
 pub(crate) async fn held(db: &mut Connection, run_id: &str) -> Result<Vec<ChangeRow>, StoreError> {
     let sql = select("c.run_id = $1 AND c.hold IS NOT NULL ORDER BY c.channel_id");
-    let rows = sqlx::query(AssertSqlSafe(sql))
+    let rows = sql::query(AssertSqlSafe(sql))
         .bind(run_id)
         .fetch_all(db)
         .await?;
@@ -121,7 +122,7 @@ pub(crate) async fn store(
     let texts: Vec<Texts<'_>> = rows.iter().map(|row| Texts::of(row, &mut blobs)).collect();
     blobs.store(db).await?;
     for some in texts.chunks(ROWS_PER_STATEMENT) {
-        let mut insert = QueryBuilder::<Db>::new(
+        let mut insert = QueryBuilder::new(
             "INSERT INTO change (run_id, channel_id, site_id, subject, channel_name, provider_kind, provider_url, \
              page, base, before_hash, after_hash, upstream_hash, state, hold, skip, failure, detail, \
              attempts, http_status, read_at, finished_at) ",

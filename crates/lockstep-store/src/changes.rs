@@ -12,7 +12,7 @@ use sqlx::AssertSqlSafe;
 
 use crate::change_rows::{from_outline, from_row, select, select_outlines};
 use crate::status::ItemStatus;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, sql};
 
 /// One channel in one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl Store {
     /// The run's changes in the order of their channel ids.
     pub async fn changes(&self, run_id: &str) -> Result<Vec<ChangeRow>, StoreError> {
         let sql = select("c.run_id = $1 ORDER BY c.channel_id");
-        let rows = sqlx::query(AssertSqlSafe(sql))
+        let rows = sql::query(AssertSqlSafe(sql))
             .bind(run_id)
             .fetch_all(self.readers())
             .await?;
@@ -98,7 +98,7 @@ impl Store {
     /// The run's changes without the providers' lists, in the order of their channel ids: those lists are the longest
     /// part of a run, and who only compares what was shown needs none.
     pub async fn outlines(&self, run_id: &str) -> Result<Vec<ChangeRow>, StoreError> {
-        let rows = sqlx::query(select_outlines())
+        let rows = sql::query(select_outlines())
             .bind(run_id)
             .fetch_all(self.readers())
             .await?;
@@ -112,7 +112,7 @@ impl Store {
         state: State,
     ) -> Result<Vec<ChangeRow>, StoreError> {
         let sql = select("c.run_id = $1 AND c.state = $2 ORDER BY c.channel_id");
-        let rows = sqlx::query(AssertSqlSafe(sql))
+        let rows = sql::query(AssertSqlSafe(sql))
             .bind(run_id)
             .bind(state.code())
             .fetch_all(self.readers())
@@ -127,7 +127,7 @@ impl Store {
         channel_id: i64,
     ) -> Result<Option<ChangeRow>, StoreError> {
         let sql = select("c.run_id = $1 AND c.channel_id = $2");
-        let row = sqlx::query(AssertSqlSafe(sql))
+        let row = sql::query(AssertSqlSafe(sql))
             .bind(run_id)
             .bind(channel_id)
             .fetch_optional(self.readers())
@@ -141,7 +141,7 @@ impl Store {
         site_id: &str,
         subject: Subject,
     ) -> Result<Vec<i64>, StoreError> {
-        Ok(sqlx::query_scalar(
+        Ok(sql::query_scalar(
             "SELECT c.channel_id FROM change c
              WHERE c.site_id = $1 AND c.subject = $2 AND c.state IN ('unread', 'moved', 'failed', 'unverified')
              AND NOT EXISTS (
@@ -168,7 +168,7 @@ impl Store {
             "c.site_id = $1 AND c.channel_id = $2
              ORDER BY COALESCE(c.finished_at, c.read_at) DESC, c.run_id DESC LIMIT $3",
         );
-        let rows = sqlx::query(AssertSqlSafe(sql))
+        let rows = sql::query(AssertSqlSafe(sql))
             .bind(site_id)
             .bind(channel_id)
             .bind(i64::from(limit))

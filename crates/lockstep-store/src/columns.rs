@@ -1,10 +1,9 @@
 //! Reading rows: a value that this program would not have written names its table, column and row.
 
 use serde::de::DeserializeOwned;
-use sqlx::{Decode, Row as _, Type};
 
 use crate::StoreError;
-use crate::sqlite::{Db, Row};
+use crate::sql::{Column, Row};
 use crate::wire;
 
 /// The columns of one row.
@@ -36,10 +35,7 @@ impl<'r> Columns<'r> {
         }
     }
 
-    fn get<T>(&self, column: &'static str) -> Result<T, StoreError>
-    where
-        T: Decode<'r, Db> + Type<Db>,
-    {
+    fn get<T: Column>(&self, column: &'static str) -> Result<T, StoreError> {
         self.row.try_get(column).map_err(|_| self.bad(column))
     }
 

@@ -19,7 +19,7 @@ pub enum StoreError {
     /// The database was made by a newer Lockstep. The file was not touched.
     #[error(
         "the database has schema {found}, this Lockstep knows {known}: a newer Lockstep made it; \
-         run that version, or restore the copy that was made beside the database before it was upgraded"
+         run that version, or restore the copy from before it was upgraded (of a file, one lies beside it)"
     )]
     NewerSchema {
         /// The schema version of the file.
@@ -125,6 +125,13 @@ pub enum StoreError {
         /// Who holds the lock: the process id and what it is about.
         holder: String,
     },
+    /// Only a file can be copied here.
+    #[error(
+        "a database on a PostgreSQL server is not copied by Lockstep: `pg_dump --format=custom --file={} ADDRESS` does; \
+         keep the key file with it",
+        .0.display()
+    )]
+    OnServer(PathBuf),
     /// A backup is never written over an existing file.
     #[error("{} exists already: give another name for the backup", .0.display())]
     Exists(PathBuf),
@@ -137,12 +144,24 @@ impl From<sqlx::Error> for StoreError {
     fn from(error: sqlx::Error) -> Self {
         let meaning = match &error {
             sqlx::Error::Database(told) => {
-                told.code().and_then(|code| crate::sqlite::meaning(&code))
+                let meaning = match told.try_downcast_ref::<sqlx::sqlite::SqliteError>() {
+                    Some(_) => crate::sqlite::meaning,
+                    None => crate::postgres::meaning,
+                };
+                told.code().and_then(|code| meaning(&code))
             }
             sqlx::Error::PoolTimedOut => Some(Self::Unavailable(
                 "all connections are busy; wait until the work that is under way ends".to_owned(),
             )),
-            sqlx::Error::Io(cause) => Some(Self::Unavailable(cause.to_string())),
+            sqlx::Error::Io(cause) => Some(Self::Unavailable(format!(
+                "{cause}; look whether the disk, or the server, is there"
+            ))),
+            sqlx::Error::Tls(cause) => Some(Self::Unavailable(format!(
+                "no trusted connection ({cause}); look at sslmode and sslrootcert in its address"
+            ))),
+            sqlx::Error::PoolClosed | sqlx::Error::WorkerCrashed | sqlx::Error::BeginFailed => {
+                Some(Self::Unavailable(error.to_string()))
+            }
             _ => None,
         };
         meaning.unwrap_or(Self::Database(error))

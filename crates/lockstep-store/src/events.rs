@@ -5,13 +5,13 @@ use lockstep_core::failure::Failure;
 use lockstep_core::hold::Reason;
 use lockstep_core::prices::field::Field;
 use serde_json::{Value, json};
-use sqlx::QueryBuilder;
+use crate::sql::QueryBuilder;
 
 use crate::blobs::ROWS_PER_STATEMENT;
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Db, Row};
+use crate::sql::{Connection, Row};
 use crate::status::ItemStatus;
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, sql};
 
 /// How long, in milliseconds, events of single channels and prices are kept after their run came to rest: a day.
 const ITEMS_KEPT_MS: i64 = 86_400_000;
@@ -60,29 +60,52 @@ pub struct Event {
     pub kind: EventKind,
     /// A JSON object.
     pub data: String,
+    /// Its number over all runs: greater than that of every event that could be read before. 0 for one that an older
+    /// Lockstep stored.
+    pub feed: i64,
 }
 
 impl Store {
     /// The run's events after a number, in order; 0 for all. Those of kind [`EventKind::Item`] are forgotten a day
     /// after the run came to rest.
     pub async fn events(&self, run_id: &str, after_seq: i64) -> Result<Vec<Event>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM event WHERE run_id = $1 AND seq > $2 ORDER BY seq")
+        let rows = sql::query("SELECT * FROM event WHERE run_id = $1 AND seq > $2 ORDER BY seq")
             .bind(run_id)
             .bind(after_seq)
             .fetch_all(self.readers())
             .await?;
-        let read = |row: &Row| {
-            let columns = Columns::new(row, "event", "seq");
-            Ok(Event {
-                run_id: columns.text("run_id")?,
-                seq: columns.number("seq")?,
-                at: columns.number("at")?,
-                kind: columns.read("kind", EventKind::from_code)?,
-                data: columns.text("data")?,
-            })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(from_row).collect()
     }
+
+    /// At most `limit` events of all runs after a number of the feed, in its order; 0 for all. Who goes on from the last
+    /// one's [`Event::feed`] misses none: numbers are taken and become visible in one order.
+    pub async fn events_since(&self, feed: i64, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let rows = sql::query("SELECT * FROM event WHERE feed > $1 ORDER BY feed LIMIT $2")
+            .bind(feed.max(0))
+            .bind(i64::from(limit))
+            .fetch_all(self.readers())
+            .await?;
+        rows.iter().map(from_row).collect()
+    }
+
+    /// The number of the newest event of all runs, to go on from.
+    pub async fn events_end(&self) -> Result<i64, StoreError> {
+        Ok(sql::query_scalar("SELECT last FROM feed")
+            .fetch_one(self.readers())
+            .await?)
+    }
+}
+
+fn from_row(row: &Row) -> Result<Event, StoreError> {
+    let columns = Columns::new(row, "event", "seq");
+    Ok(Event {
+        run_id: columns.text("run_id")?,
+        seq: columns.number("seq")?,
+        at: columns.number("at")?,
+        kind: columns.read("kind", EventKind::from_code)?,
+        data: columns.text("data")?,
+        feed: columns.number("feed")?,
+    })
 }
 
 /// An event that has no number yet.
@@ -169,20 +192,27 @@ pub(crate) async fn append(
     if events.is_empty() {
         return Ok(());
     }
-    let last: i64 = sqlx::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM event WHERE run_id = $1")
+    let last: i64 = sql::query_scalar("SELECT COALESCE(MAX(seq), 0) FROM event WHERE run_id = $1")
         .bind(run_id)
         .fetch_one(&mut *db)
         .await?;
+    // Until the transaction ends, nobody else takes numbers: those of the feed become visible in their order.
+    let end: i64 = sql::query_scalar("UPDATE feed SET last = last + $1 RETURNING last")
+        .bind(i64::try_from(events.len()).unwrap_or(0))
+        .fetch_one(&mut *db)
+        .await?;
+    let ahead = end - i64::try_from(events.len()).unwrap_or(0) - last;
     let numbered: Vec<(i64, NewEvent)> = (last + 1..).zip(events).collect();
     for some in numbered.chunks(ROWS_PER_STATEMENT) {
         let mut insert =
-            QueryBuilder::<Db>::new("INSERT INTO event (run_id, seq, at, kind, data) ");
+            QueryBuilder::new("INSERT INTO event (run_id, seq, at, kind, data, feed) ");
         insert.push_values(some, |mut row, (seq, event)| {
             row.push_bind(run_id)
                 .push_bind(seq)
                 .push_bind(event.at)
                 .push_bind(event.kind.code())
-                .push_bind(&event.data);
+                .push_bind(&event.data)
+                .push_bind(seq + ahead);
         });
         insert.build().persistent(false).execute(&mut *db).await?;
     }
@@ -195,7 +225,7 @@ pub(crate) async fn forget_old(
     site_id: &str,
     now: i64,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    sql::query(
         "DELETE FROM event WHERE kind = 'item' AND run_id IN (
             SELECT id FROM run WHERE site_id = $1 AND state NOT IN ('queued', 'reading', 'writing')
             AND COALESCE(ended_at, planned_at) < $2)",

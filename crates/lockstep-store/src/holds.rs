@@ -4,8 +4,8 @@ use lockstep_core::hash::Digest;
 use lockstep_core::hold::Reason;
 
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Row};
-use crate::{Store, StoreError, change_rows, wire};
+use crate::sql::{Connection, Row};
+use crate::{Store, StoreError, change_rows, sql, wire};
 
 /// What waits on one channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub struct Hold {
 impl Store {
     /// What waits on the site, in the order of channel ids.
     pub async fn holds(&self, site_id: &str) -> Result<Vec<Hold>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM hold WHERE site_id = $1 ORDER BY channel_id")
+        let rows = sql::query("SELECT * FROM hold WHERE site_id = $1 ORDER BY channel_id")
             .bind(site_id)
             .fetch_all(self.readers())
             .await?;
@@ -57,7 +57,7 @@ impl Store {
         self.write(move |db| {
             Box::pin(async move {
                 let deleted =
-                    sqlx::query("DELETE FROM hold WHERE site_id = $1 AND channel_id = $2")
+                    sql::query("DELETE FROM hold WHERE site_id = $1 AND channel_id = $2")
                         .bind(site_id)
                         .bind(channel_id)
                         .execute(db)
@@ -77,7 +77,7 @@ pub(crate) async fn forget_passed(
     site_id: &str,
     everywhere: bool,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    sql::query(
         "DELETE FROM hold WHERE site_id = $1 AND channel_id IN (
             SELECT channel_id FROM change
             WHERE run_id = $2 AND hold IS NULL AND failure IS NULL AND state <> 'unread')",
@@ -87,7 +87,7 @@ pub(crate) async fn forget_passed(
     .execute(&mut *db)
     .await?;
     if everywhere {
-        sqlx::query(
+        sql::query(
             "DELETE FROM hold WHERE site_id = $1
              AND channel_id NOT IN (SELECT channel_id FROM change WHERE run_id = $2)",
         )
@@ -112,7 +112,7 @@ pub(crate) async fn keep_found(
         };
         let reason = wire::reason_to_text(reason);
         let digest = row.held_digest().unwrap_or_else(|| Digest::of([&reason]));
-        sqlx::query(
+        sql::query(
             "INSERT INTO hold (site_id, channel_id, channel_name, run_id, reason, held_add, held_remove, since, digest)
              VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
              ON CONFLICT (site_id, channel_id) DO UPDATE

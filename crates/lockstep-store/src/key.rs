@@ -14,7 +14,7 @@ use crate::seal::{Seal, from_hex, to_hex};
 /// Where the key is.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum KeySource {
-    /// Beside the database: its name with `.key` after it.
+    /// Beside the database file: its name with `.key` after it. A database on a server has no such place.
     #[default]
     FileBeside,
     /// In this file.

@@ -1,6 +1,6 @@
 //! What Lockstep remembers: sites, runs, changes, prices, holds and events.
 //!
-//! One database, written by several processes of one machine. Every write is one transaction that no caller can cut
+//! One database: a SQLite file, written by several processes of one machine, or PostgreSQL, by several machines. Every write is one transaction that no caller can cut
 //! in half, and the steps of a run update nothing once another holder has taken the run over. No clock is read here:
 //! `now` is always an argument, in Unix milliseconds, and so is every other time.
 
@@ -13,14 +13,17 @@ pub mod events;
 pub mod holds;
 mod key;
 pub mod leases;
+mod location;
 pub mod lock;
 mod memory;
 mod open;
 mod overrides;
+mod postgres;
 pub mod prices;
 pub mod runs;
 mod seal;
 pub mod sites;
+mod sql;
 mod sqlite;
 pub mod status;
 pub mod steps;
@@ -30,4 +33,5 @@ mod wire;
 
 pub use error::StoreError;
 pub use key::KeySource;
+pub use location::{Location, Server};
 pub use store::Store;

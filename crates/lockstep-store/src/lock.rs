@@ -19,9 +19,7 @@ impl GatewayLock {
     /// Takes the lock, or says who has it ([`StoreError::Busy`]). `holder` is for that message, the run's id say;
     /// the process id is added. Databases of one folder share their locks.
     pub fn try_take(store: &Store, url: &GatewayUrl, holder: &str) -> Result<Self, StoreError> {
-        let digest = Digest::of([url.as_str()]);
-        let name = digest.as_str().get(..16).unwrap_or(digest.as_str());
-        let mut file = open::lock_file(store.path(), &format!("{name}.lock"))?;
+        let mut file = lock_of(store, url)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
@@ -29,11 +27,7 @@ impl GatewayLock {
                     holder: holder_of(&mut file),
                 });
             }
-            Err(TryLockError::Error(error)) => {
-                return Err(StoreError::Unavailable(format!(
-                    "the lock of the gateway cannot be taken ({error}); the database must be on a local disk"
-                )));
-            }
+            Err(TryLockError::Error(error)) => return Err(not_local(&error)),
         }
         let mut lock = Self { file };
         // The words are only for a message: without them the lock still holds.
@@ -41,6 +35,15 @@ impl GatewayLock {
             tracing::debug!(%error, "a lock file says nothing of its holder");
         }
         Ok(lock)
+    }
+
+    /// Whether somebody has the lock. Who takes it at the same moment may be told that it is taken.
+    pub(crate) fn is_taken(store: &Store, url: &GatewayUrl) -> Result<bool, StoreError> {
+        match lock_of(store, url)?.try_lock_shared() {
+            Ok(()) => Ok(false),
+            Err(TryLockError::WouldBlock) => Ok(true),
+            Err(TryLockError::Error(error)) => Err(not_local(&error)),
+        }
     }
 
     fn say(&mut self, holder: &str) -> std::io::Result<()> {
@@ -55,6 +58,24 @@ impl Drop for GatewayLock {
         // An empty file names nobody who is gone. Closing the file frees the lock.
         let _ = self.file.set_len(0);
     }
+}
+
+/// The file that stands for a gateway.
+fn lock_of(store: &Store, url: &GatewayUrl) -> Result<File, StoreError> {
+    let Some(database) = store.path() else {
+        return Err(StoreError::Unavailable(
+            "a gateway is locked by a file only where the database is one".to_owned(),
+        ));
+    };
+    let digest = Digest::of([url.as_str()]);
+    let name = digest.as_str().get(..16).unwrap_or(digest.as_str());
+    open::lock_file(database, &format!("{name}.lock"))
+}
+
+fn not_local(error: &std::io::Error) -> StoreError {
+    StoreError::Unavailable(format!(
+        "the lock of the gateway cannot be taken ({error}); the database must be on a local disk"
+    ))
 }
 
 fn holder_of(file: &mut File) -> String {

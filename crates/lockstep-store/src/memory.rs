@@ -3,11 +3,11 @@
 use std::collections::HashMap;
 
 use lockstep_core::models::memory::Memory;
-use sqlx::QueryBuilder;
+use crate::sql::QueryBuilder;
 
 use crate::blobs::{Blobs, ROWS_PER_STATEMENT};
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Db, Row};
+use crate::sql::{Connection, Row};
 use crate::wire::{self, MemoryRest};
 use crate::{Store, StoreError, sites};
 
@@ -33,11 +33,9 @@ fn from_row(row: &Row) -> Result<(i64, Memory), StoreError> {
 impl Store {
     /// The memory of every channel of the site that has one, by channel id.
     pub async fn memories(&self, site_id: &str) -> Result<HashMap<i64, Memory>, StoreError> {
-        let rows = QueryBuilder::<Db>::new(SELECT)
-            .push_bind(site_id)
-            .build()
-            .fetch_all(self.readers())
-            .await?;
+        let mut query = QueryBuilder::new(SELECT);
+        query.push_bind(site_id);
+        let rows = query.build().fetch_all(self.readers()).await?;
         rows.iter().map(from_row).collect()
     }
 
@@ -49,7 +47,7 @@ impl Store {
     ) -> Result<HashMap<i64, Memory>, StoreError> {
         let mut memories = HashMap::with_capacity(channels.len());
         for some in channels.chunks(ROWS_PER_STATEMENT) {
-            let mut query = QueryBuilder::<Db>::new(SELECT);
+            let mut query = QueryBuilder::new(SELECT);
             query.push_bind(site_id).push(" AND m.channel_id IN (");
             let mut ids = query.separated(", ");
             for id in some {
@@ -101,7 +99,7 @@ pub(crate) async fn store(
         .collect();
     blobs.store(db).await?;
     for some in rows.chunks(ROWS_PER_STATEMENT) {
-        let mut insert = QueryBuilder::<Db>::new(
+        let mut insert = QueryBuilder::new(
             "INSERT INTO memory (site_id, channel_id, settled_hash, left_hash, data) ",
         );
         insert.push_values(some, |mut row, (channel_id, settled, left, data)| {

@@ -4,11 +4,15 @@ use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
+use sqlx::ConnectOptions as _;
+use sqlx::Connection as _;
 use sqlx::migrate::{MigrateError, Migrator};
 
+use crate::location::Server;
+use crate::postgres::Pools;
 use crate::seal::Seal;
-use crate::sqlite::{self, Found, Pool};
-use crate::{KeySource, StoreError, key};
+use crate::sql::{Pool, Target, query, query_scalar};
+use crate::{KeySource, StoreError, key, postgres, sqlite};
 
 /// The name of the value in `meta` that proves the key, and the place that it is bound to.
 pub(crate) const PROOF: &str = "key_proof";
@@ -16,7 +20,49 @@ pub(crate) const PROOF: &str = "key_proof";
 /// What is encrypted as the proof.
 const PROVEN: &str = "lockstep";
 
-/// Brings the database to the newest of the migrations and returns the seal for its tokens and the connection that writes.
+/// What a look at a database found.
+#[derive(Debug, Default)]
+pub(crate) struct Found {
+    /// The schema's version; `None` where there are no tables.
+    pub(crate) version: Option<i64>,
+    /// The stored proof of the key.
+    pub(crate) proof: Option<String>,
+    /// Whether anything is encrypted: the token of a site, or where notices go.
+    pub(crate) secrets: bool,
+}
+
+impl Found {
+    /// Looks at a database that has these tables.
+    pub(crate) async fn read(mut on: Target<'_>, tables: &[String]) -> Result<Self, sqlx::Error> {
+        let has = |name: &str| tables.iter().any(|table| table == name);
+        let version: Option<i64> = query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
+            .fetch_one(on.again())
+            .await?;
+        let mut found = Self {
+            version,
+            ..Self::default()
+        };
+        if has("meta") && has("site") {
+            found.proof = query_scalar("SELECT value FROM meta WHERE name = $1")
+                .bind(PROOF)
+                .fetch_optional(on.again())
+                .await?;
+            let tokens: i64 = query_scalar("SELECT COUNT(*) FROM site WHERE token IS NOT NULL")
+                .fetch_one(on.again())
+                .await?;
+            found.secrets = tokens > 0;
+        }
+        if has("notice_target") {
+            let targets: i64 = query_scalar("SELECT COUNT(*) FROM notice_target")
+                .fetch_one(on.again())
+                .await?;
+            found.secrets |= targets > 0;
+        }
+        Ok(found)
+    }
+}
+
+/// Brings the file to the newest of the migrations and returns the seal for its tokens and the connection that writes.
 pub(crate) async fn prepare(
     path: &Path,
     source: &KeySource,
@@ -52,8 +98,63 @@ pub(crate) async fn prepare(
         tracing::warn!(path = %path.display(), %error, "others may read the database file");
     }
     let writer = sqlite::writer(path).await?;
-    migrate(&writer, path, migrations, &seal, &found).await?;
+    migrations
+        .run(&writer)
+        .await
+        .map_err(|error| not_migrated(path, error))?;
+    let writer = Pool::Sqlite(writer);
+    prove(&writer, &seal, &found).await?;
     Ok((seal, writer))
+}
+
+/// As [`prepare`], of a database on a server. Nothing is copied before it is upgraded. All replicas have the same key: where
+/// one was stored, no other is taken, and none is made.
+pub(crate) async fn prepare_server(
+    server: &Server,
+    source: &KeySource,
+    migrations: &Migrator,
+) -> Result<(Seal, Pools), StoreError> {
+    let shown = Path::new(server.shown());
+    let KeySource::File(file) = source else {
+        return Err(StoreError::KeyFile {
+            path: "".into(),
+            reason: "a database on a server has no place beside it; \
+                     name the key file with --key-file or LOCKSTEP_KEY_FILE, the same for every replica"
+                .to_owned(),
+        });
+    };
+    let mut db = server.options().connect().await.map_err(|error| {
+        match StoreError::from(error) {
+            StoreError::Unavailable(reason) => {
+                StoreError::Unavailable(format!("{}: {reason}", server.shown()))
+            }
+            other => other,
+        }
+    })?;
+    postgres::alone(&mut db).await?;
+    let mut found = postgres::look(&mut db, server.shown()).await?;
+    let known = known(migrations);
+    if let Some(version) = found.version
+        && version > known
+    {
+        return Err(StoreError::NewerSchema {
+            found: version,
+            known,
+        });
+    }
+    found.secrets |= found.proof.is_some();
+    let seal = the_seal(shown, file, &found)?;
+    let unhurried = postgres::unhurried(server.options());
+    migrations
+        .run(&unhurried)
+        .await
+        .map_err(|error| not_migrated(shown, error))?;
+    unhurried.close().await;
+    let pools = postgres::pools(server.options());
+    prove(&Pool::Postgres(pools.writer.clone()), &seal, &found).await?;
+    // The lock of those who open goes with it.
+    db.close().await?;
+    Ok((seal, pools))
 }
 
 /// The schema version that the migrations lead to.
@@ -72,14 +173,14 @@ fn the_seal(path: &Path, file: &Path, found: &Found) -> Result<Seal, StoreError>
         key: file.to_owned(),
     };
     let Some(seal) = key::read(file)? else {
-        return if found.tokens {
+        return if found.secrets {
             Err(wrong())
         } else {
             create_folder(&folder(file))?;
             key::create(file)
         };
     };
-    if found.tokens && !proves(&seal, found) {
+    if found.secrets && !proves(&seal, found) {
         return Err(wrong());
     }
     Ok(seal)
@@ -93,15 +194,8 @@ fn proves(seal: &Seal, found: &Found) -> bool {
         .is_some_and(|text| text == PROVEN)
 }
 
-/// Brings the schema up to date and proves that the file can be written.
-async fn migrate(
-    writer: &Pool,
-    path: &Path,
-    migrations: &Migrator,
-    seal: &Seal,
-    found: &Found,
-) -> Result<(), StoreError> {
-    migrations.run(writer).await.map_err(|error| match error {
+fn not_migrated(path: &Path, error: MigrateError) -> StoreError {
+    match error {
         MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => error.into(),
         other => StoreError::Open {
             path: path.to_owned(),
@@ -109,20 +203,24 @@ async fn migrate(
                 "its schema is none of a released Lockstep ({other}); restore a backup"
             ),
         },
-    })?;
-    let mut write = writer.begin_with(sqlite::BEGIN_WRITE).await?;
+    }
+}
+
+/// Finds out that the database can be written, and stores the proof of the key.
+async fn prove(writer: &Pool, seal: &Seal, found: &Found) -> Result<(), StoreError> {
+    let mut write = writer.begin_write().await?;
     // SQLite says that a file is read-only when something is to be written, not before. This removes nothing.
-    sqlx::query("DELETE FROM meta WHERE name = ''")
-        .execute(&mut *write)
+    query("DELETE FROM meta WHERE name = ''")
+        .execute(&mut write)
         .await?;
     if !proves(seal, found) {
-        sqlx::query(
+        query(
             "INSERT INTO meta (name, value) VALUES ($1, $2)
              ON CONFLICT (name) DO UPDATE SET value = excluded.value",
         )
         .bind(PROOF)
         .bind(seal.close(PROVEN, PROOF))
-        .execute(&mut *write)
+        .execute(&mut write)
         .await?;
     }
     Ok(write.commit().await?)

@@ -7,9 +7,9 @@ use lockstep_core::hash::Digest;
 use lockstep_core::settings::Overrides;
 
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Row};
+use crate::sql::{Connection, Row};
 use crate::wire::{self, OverridesText};
-use crate::{Store, StoreError, sites};
+use crate::{Store, StoreError, sites, sql};
 
 impl Store {
     /// The overrides of the site's channels, by channel id.
@@ -43,14 +43,14 @@ impl Store {
             Box::pin(async move {
                 sites::site(db, &site_id).await?;
                 let set = match data {
-                    Some(data) => sqlx::query(
+                    Some(data) => sql::query(
                         "INSERT INTO channel_override (site_id, channel_id, data) VALUES ($1, $2, $3)
                          ON CONFLICT (site_id, channel_id) DO UPDATE SET data = excluded.data",
                     )
                     .bind(site_id)
                     .bind(channel_id)
                     .bind(data),
-                    None => sqlx::query(
+                    None => sql::query(
                         "DELETE FROM channel_override WHERE site_id = $1 AND channel_id = $2",
                     )
                     .bind(site_id)
@@ -77,7 +77,7 @@ impl Store {
             Box::pin(async move {
                 sites::site(db, &site_id).await?;
                 let set = match data {
-                    Some(data) => sqlx::query(
+                    Some(data) => sql::query(
                         "INSERT INTO provider_override (site_id, kind, base_url, data) VALUES ($1, $2, $3, $4)
                          ON CONFLICT (site_id, kind, base_url) DO UPDATE SET data = excluded.data",
                     )
@@ -85,7 +85,7 @@ impl Store {
                     .bind(kind)
                     .bind(base_url)
                     .bind(data),
-                    None => sqlx::query(
+                    None => sql::query(
                         "DELETE FROM provider_override WHERE site_id = $1 AND kind = $2 AND base_url = $3",
                     )
                     .bind(site_id)
@@ -126,7 +126,7 @@ async fn of_channels(
     db: &mut Connection,
     site_id: &str,
 ) -> Result<BTreeMap<i64, Overrides>, StoreError> {
-    let rows = sqlx::query("SELECT channel_id, data FROM channel_override WHERE site_id = $1")
+    let rows = sql::query("SELECT channel_id, data FROM channel_override WHERE site_id = $1")
         .bind(site_id)
         .fetch_all(db)
         .await?;
@@ -141,7 +141,7 @@ async fn of_providers(
     db: &mut Connection,
     site_id: &str,
 ) -> Result<BTreeMap<Provider, Overrides>, StoreError> {
-    let rows = sqlx::query("SELECT kind, base_url, data FROM provider_override WHERE site_id = $1")
+    let rows = sql::query("SELECT kind, base_url, data FROM provider_override WHERE site_id = $1")
         .bind(site_id)
         .fetch_all(db)
         .await?;

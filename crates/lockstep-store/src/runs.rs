@@ -6,9 +6,9 @@ use lockstep_core::hash::Digest;
 use lockstep_core::site::GatewayUrl;
 
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Row};
+use crate::sql::{Connection, Row};
 use crate::status::RunCounts;
-use crate::{Store, StoreError, events, sites, tally, wire};
+use crate::{Store, StoreError, events, sites, sql, tally, wire};
 
 /// One run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -104,7 +104,7 @@ impl Store {
             Box::pin(async move {
                 let site = sites::site(db, &new.site_id).await?;
                 events::forget_old(db, &site.id, now).await?;
-                sqlx::query(
+                sql::query(
                     "INSERT INTO run (id, parent, site_id, site_url, subject, state, started_by, actor, go_on, unattended,
                                       selection, settings, policy_override, policy_hash, started_at,
                                       reads, writes, throttled, fence, total)
@@ -152,7 +152,7 @@ impl Store {
         if prefix.is_empty() || !prefix.chars().all(|c| c == '-' || c.is_ascii_hexdigit()) {
             return Err(none());
         }
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT * FROM run WHERE id LIKE $1 AND ($2 IS NULL OR site_id = $2) ORDER BY id",
         )
         .bind(format!("{prefix}%"))
@@ -175,7 +175,7 @@ impl Store {
         site_id: &str,
         subject: Subject,
     ) -> Result<Option<Run>, StoreError> {
-        let row = sqlx::query(
+        let row = sql::query(
             "SELECT * FROM run WHERE site_id = $1 AND subject = $2 ORDER BY id DESC LIMIT 1",
         )
         .bind(site_id)
@@ -194,13 +194,13 @@ impl Store {
     ) -> Result<Vec<(Run, RunCounts)>, StoreError> {
         // One transaction, so that a run and its counts are of the same moment.
         let mut db = self.readers().begin().await?;
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT * FROM run WHERE site_id = $1 AND ($2 IS NULL OR id < $2) ORDER BY id DESC LIMIT $3",
         )
         .bind(site_id)
         .bind(before)
         .bind(i64::from(limit))
-        .fetch_all(&mut *db)
+        .fetch_all(&mut db)
         .await?;
         let mut runs = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -222,13 +222,62 @@ impl Store {
 
     /// The site's runs that are queued, reading or writing, oldest first.
     pub async fn unfinished_runs(&self, site_id: &str) -> Result<Vec<Run>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT * FROM run WHERE site_id = $1 AND state IN ('queued', 'reading', 'writing') ORDER BY id",
         )
         .bind(site_id)
         .fetch_all(self.readers())
         .await?;
         rows.iter().map(from_row).collect()
+    }
+
+    /// The runs of all sites that are queued, reading or writing and whose gateway nobody holds, oldest first: whoever had
+    /// them is gone, or never came.
+    pub async fn orphaned_runs(&self) -> Result<Vec<Run>, StoreError> {
+        let rows = sql::query(
+            "SELECT * FROM run WHERE state IN ('queued', 'reading', 'writing') ORDER BY id",
+        )
+        .fetch_all(self.readers())
+        .await?;
+        let mut runs: Vec<Run> = rows.iter().map(from_row).collect::<Result<_, _>>()?;
+        if !runs.is_empty() {
+            let held = self.held_gateways(runs.iter().map(|run| &run.site_url)).await?;
+            runs.retain(|run| !held.contains(&run.site_url));
+        }
+        Ok(runs)
+    }
+
+    /// Asks whoever has the run to end it early. Returns whether that is still to come: a run that is over has nobody to
+    /// ask. The first who asked is kept.
+    pub async fn ask_to_cancel(&self, run_id: &str, by: &str) -> Result<bool, StoreError> {
+        let (run_id, by) = (run_id.to_owned(), by.to_owned());
+        self.write(move |db| {
+            Box::pin(async move {
+                let state = one(db, &run_id).await?.state;
+                if state.ended() {
+                    return Ok(false);
+                }
+                sql::query(
+                    "UPDATE run SET cancelled_by = $2 WHERE id = $1 AND cancelled_by IS NULL",
+                )
+                .bind(&run_id)
+                .bind(by)
+                .execute(db)
+                .await?;
+                Ok(true)
+            })
+        })
+        .await
+    }
+
+    /// Who asked that the run ends early, if anybody did.
+    pub async fn cancel_asked(&self, run_id: &str) -> Result<Option<String>, StoreError> {
+        let asked: Option<Option<String>> =
+            sql::query_scalar("SELECT cancelled_by FROM run WHERE id = $1")
+                .bind(run_id)
+                .fetch_optional(self.readers())
+                .await?;
+        asked.ok_or_else(|| not_found(run_id))
     }
 
     /// Whether a run of the site about the subject was ever planned with somebody looking: any run, or one over all
@@ -239,7 +288,7 @@ impl Store {
         subject: Subject,
         all_channels: bool,
     ) -> Result<bool, StoreError> {
-        let planned: Option<i64> = sqlx::query_scalar(
+        let planned: Option<i64> = sql::query_scalar(
             "SELECT planned_at FROM run
              WHERE site_id = $1 AND subject = $2 AND planned_at IS NOT NULL AND unattended = 0
              AND (selection IS NULL OR $3 = 0) LIMIT 1",
@@ -254,7 +303,7 @@ impl Store {
 }
 
 async fn one(db: &mut Connection, id: &str) -> Result<Run, StoreError> {
-    let row = sqlx::query("SELECT * FROM run WHERE id = $1")
+    let row = sql::query("SELECT * FROM run WHERE id = $1")
         .bind(id)
         .fetch_optional(db)
         .await?;

@@ -7,8 +7,8 @@ use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::columns::Columns;
 use crate::prices::copies;
-use crate::sqlite::{Connection, Row};
-use crate::{Store, StoreError, blobs, wire};
+use crate::sql::{Connection, Row};
+use crate::{Store, StoreError, blobs, sql, wire};
 
 /// One gateway as it is known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ impl Store {
         };
         self.write(move |db| {
             Box::pin(async move {
-                sqlx::query(
+                sql::query(
                     "INSERT INTO site (id, name, url, user_id, console_url, is_default, allow_private, settings,
                                        first_write_done, created_at, token)
                      VALUES ($1, $2, $3, $4, $5, 0, $6, $7, 0, $8, $9)",
@@ -118,7 +118,7 @@ impl Store {
 
     /// All sites: the named ones by name, then the others by address.
     pub async fn sites(&self) -> Result<Vec<Site>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT * FROM site ORDER BY CASE WHEN name IS NULL THEN 1 ELSE 0 END, name, url",
         )
         .fetch_all(self.readers())
@@ -134,7 +134,7 @@ impl Store {
 
     /// The site of a name.
     pub async fn site_by_name(&self, name: &str) -> Result<Site, StoreError> {
-        let row = sqlx::query("SELECT * FROM site WHERE name = $1")
+        let row = sql::query("SELECT * FROM site WHERE name = $1")
             .bind(name)
             .fetch_optional(self.readers())
             .await?;
@@ -149,7 +149,7 @@ impl Store {
         let url = url.clone();
         self.write(move |db| {
             Box::pin(async move {
-                sqlx::query(
+                sql::query(
                     "INSERT INTO site (id, url, user_id, is_default, allow_private, settings, first_write_done, created_at)
                      VALUES ($1, $2, '', 0, '[]', '{}', 0, $3)
                      ON CONFLICT (url) WHERE name IS NULL DO NOTHING",
@@ -159,7 +159,7 @@ impl Store {
                 .bind(now)
                 .execute(&mut *db)
                 .await?;
-                let row = sqlx::query("SELECT * FROM site WHERE name IS NULL AND url = $1")
+                let row = sql::query("SELECT * FROM site WHERE name IS NULL AND url = $1")
                     .bind(url.as_str())
                     .fetch_one(db)
                     .await?;
@@ -213,7 +213,7 @@ impl Store {
                     };
                 }
                 if site.is_default {
-                    sqlx::query("UPDATE site SET is_default = 0 WHERE is_default = 1 AND id <> $1")
+                    sql::query("UPDATE site SET is_default = 0 WHERE is_default = 1 AND id <> $1")
                         .bind(&site.id)
                         .execute(&mut *db)
                         .await?;
@@ -230,7 +230,7 @@ impl Store {
         let id = id.to_owned();
         self.write(move |db| {
             Box::pin(async move {
-                let removed = sqlx::query("DELETE FROM site WHERE id = $1")
+                let removed = sql::query("DELETE FROM site WHERE id = $1")
                     .bind(&id)
                     .execute(&mut *db)
                     .await?;
@@ -245,7 +245,7 @@ impl Store {
     /// The site's token, decrypted.
     pub async fn token(&self, id: &str) -> Result<Option<SecretString>, StoreError> {
         let stored: Option<Option<String>> =
-            sqlx::query_scalar("SELECT token FROM site WHERE id = $1")
+            sql::query_scalar("SELECT token FROM site WHERE id = $1")
                 .bind(id)
                 .fetch_optional(self.readers())
                 .await?;
@@ -271,7 +271,7 @@ impl Store {
         let id = id.to_owned();
         self.write(move |db| {
             Box::pin(async move {
-                let set = sqlx::query("UPDATE site SET token = $2 WHERE id = $1")
+                let set = sql::query("UPDATE site SET token = $2 WHERE id = $1")
                     .bind(&id)
                     .bind(sealed)
                     .execute(db)
@@ -287,7 +287,7 @@ impl Store {
         let id = id.to_owned();
         self.write(move |db| {
             Box::pin(async move {
-                let marked = sqlx::query("UPDATE site SET first_write_done = 1 WHERE id = $1")
+                let marked = sql::query("UPDATE site SET first_write_done = 1 WHERE id = $1")
                     .bind(&id)
                     .execute(db)
                     .await?;
@@ -312,7 +312,7 @@ fn place(id: &str) -> String {
 }
 
 pub(crate) async fn site(db: &mut Connection, id: &str) -> Result<Site, StoreError> {
-    let row = sqlx::query("SELECT * FROM site WHERE id = $1")
+    let row = sql::query("SELECT * FROM site WHERE id = $1")
         .bind(id)
         .fetch_optional(db)
         .await?;
@@ -322,7 +322,7 @@ pub(crate) async fn site(db: &mut Connection, id: &str) -> Result<Site, StoreErr
 }
 
 async fn store(db: &mut Connection, site: &Site) -> Result<(), StoreError> {
-    sqlx::query(
+    sql::query(
         "UPDATE site SET name = $2, url = $3, user_id = $4, console_url = $5, is_default = $6,
                          allow_private = $7, settings = $8, first_write_done = $9
          WHERE id = $1",

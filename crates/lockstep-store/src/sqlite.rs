@@ -8,22 +8,35 @@ use std::time::Duration;
 
 use sqlx::migrate::Migrator;
 use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
 };
 use sqlx::{ConnectOptions as _, Connection as _};
 
+use crate::open::Found;
 use crate::StoreError;
-
-pub(crate) type Db = sqlx::Sqlite;
-pub(crate) type Connection = sqlx::SqliteConnection;
-pub(crate) type Pool = SqlitePool;
-pub(crate) type Row = sqlx::sqlite::SqliteRow;
 
 /// The schema's migrations, in the program itself.
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 
+/// What is read in one transaction is of one moment.
+pub(crate) const BEGIN_READ: &str = "BEGIN";
+
 /// A write takes its lock at the start: one that begins as a reader can find itself unable to go on.
 pub(crate) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
+
+/// Takes the lease of gateway `$1` for holder `$2` at `$3`. The lock of the gateway's file was taken before, so nobody
+/// else can have it.
+pub(crate) const TAKE_LEASE: &str =
+    "INSERT INTO lease (url, holder, fence, taken_at)
+     VALUES ($1, $2, (SELECT COALESCE(MAX(fence), 0) + 1 FROM lease), $3)
+     ON CONFLICT (url) DO UPDATE
+     SET holder = excluded.holder, fence = excluded.fence, taken_at = excluded.taken_at
+     RETURNING fence";
+
+/// Whether the lease of gateway `$1` is the one of fence `$2`.
+pub(crate) const LEASE_HOLDS: &str =
+    "SELECT COUNT(*) FROM lease WHERE url = $1 AND fence = $2 AND holder IS NOT NULL";
 
 /// How long a process waits for another one's transaction.
 const BUSY: Duration = Duration::from_secs(10);
@@ -47,7 +60,7 @@ pub(crate) fn options(path: &Path) -> SqliteConnectOptions {
 }
 
 /// One connection that writes, for SQLite has one writer at a time: tasks queue here instead of in busy waits.
-pub(crate) async fn writer(path: &Path) -> Result<Pool, sqlx::Error> {
+pub(crate) async fn writer(path: &Path) -> Result<SqlitePool, sqlx::Error> {
     SqlitePoolOptions::new()
         .max_connections(1)
         .acquire_timeout(ACQUIRE)
@@ -57,23 +70,12 @@ pub(crate) async fn writer(path: &Path) -> Result<Pool, sqlx::Error> {
 }
 
 /// Connections that can only read.
-pub(crate) fn readers(path: &Path) -> Pool {
+pub(crate) fn readers(path: &Path) -> SqlitePool {
     SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(ACQUIRE)
         .test_before_acquire(false)
         .connect_lazy_with(options(path).pragma("query_only", "ON"))
-}
-
-/// What a look at a database file found.
-#[derive(Debug, Default)]
-pub(crate) struct Found {
-    /// The schema's version; `None` for a file without tables.
-    pub(crate) version: Option<i64>,
-    /// The stored proof of the key.
-    pub(crate) proof: Option<String>,
-    /// Whether any site has a token.
-    pub(crate) tokens: bool,
 }
 
 /// Looks at a database without being able to change it.
@@ -90,7 +92,7 @@ pub(crate) async fn look(path: &Path) -> Result<Found, StoreError> {
     found
 }
 
-async fn found(db: &mut Connection, path: &Path) -> Result<Found, StoreError> {
+async fn found(db: &mut SqliteConnection, path: &Path) -> Result<Found, StoreError> {
     let tables: Vec<String> =
         sqlx::query_scalar("SELECT name FROM sqlite_master WHERE type = 'table'")
             .fetch_all(&mut *db)
@@ -98,30 +100,13 @@ async fn found(db: &mut Connection, path: &Path) -> Result<Found, StoreError> {
     if tables.is_empty() {
         return Ok(Found::default());
     }
-    let has = |name: &str| tables.iter().any(|table| table == name);
-    if !has("_sqlx_migrations") {
+    if !tables.iter().any(|table| table == "_sqlx_migrations") {
         return Err(StoreError::Open {
             path: path.to_owned(),
             reason: "it is another program's database; give Lockstep a file of its own".to_owned(),
         });
     }
-    let mut found = Found {
-        version: sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
-            .fetch_one(&mut *db)
-            .await?,
-        ..Found::default()
-    };
-    if has("meta") && has("site") {
-        found.proof = sqlx::query_scalar("SELECT value FROM meta WHERE name = $1")
-            .bind(crate::open::PROOF)
-            .fetch_optional(&mut *db)
-            .await?;
-        let tokens: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM site WHERE token IS NOT NULL")
-            .fetch_one(&mut *db)
-            .await?;
-        found.tokens = tokens > 0;
-    }
-    Ok(found)
+    Ok(Found::read(db.into(), &tables).await?)
 }
 
 /// Copies the database, complete at one moment, to a new file that only its owner can read. Writers go on meanwhile.

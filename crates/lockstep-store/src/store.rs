@@ -4,25 +4,32 @@ use std::fmt;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use tokio::task::JoinHandle;
 use uuid::timestamp::context::ContextV7;
 use uuid::{Timestamp, Uuid};
 
+use crate::leases::LeaseTimes;
 use crate::seal::{self, Seal};
-use crate::sqlite::{self, Connection, Pool};
-use crate::{KeySource, StoreError, open};
+use crate::sql::{Connection, Pool};
+use crate::{KeySource, Location, StoreError, open, postgres, sqlite};
 
 /// What Lockstep remembers. Clones share one database; several processes may too.
 #[derive(Clone)]
 pub struct Store {
     inner: Arc<Inner>,
+    times: LeaseTimes,
 }
 
 struct Inner {
-    path: PathBuf,
+    location: Location,
     readers: Pool,
     writer: Pool,
+    leases: Pool,
+    // Leases that are being given back.
+    releases: Mutex<Vec<JoinHandle<()>>>,
     seal: Seal,
     // Ids of one process grow even within a millisecond and when the clock is set back.
     ids: Mutex<ContextV7>,
@@ -30,13 +37,24 @@ struct Inner {
     _temporary: Option<Temporary>,
 }
 
+/// How long a transaction on a server may take: one that went away without a word would be waited for for hours.
+const WRITE_LIMIT: Duration = Duration::from_secs(90);
+
+/// The error of a server that does not answer.
+pub(crate) fn no_answer() -> StoreError {
+    StoreError::Unavailable(
+        "the server does not answer; look whether it runs and can be reached".to_owned(),
+    )
+}
+
 /// The work of one transaction.
 pub(crate) type Work<'c, T> = Pin<Box<dyn Future<Output = Result<T, StoreError>> + Send + 'c>>;
 
 impl Store {
-    /// Opens the database of the path; it, its folder and its key are made when there are none.
-    pub async fn open(path: &Path, key: KeySource) -> Result<Self, StoreError> {
-        Self::open_with(path, key, None).await
+    /// Opens the database; a file, its folder and its key are made when there are none, and so are the tables on a
+    /// server.
+    pub async fn open(location: impl Into<Location>, key: KeySource) -> Result<Self, StoreError> {
+        Self::open_with(location.into(), key, None).await
     }
 
     /// A store of its own in the system's folder for temporary files, removed with its last clone: for a demo.
@@ -44,50 +62,116 @@ impl Store {
         let folder = std::env::temp_dir().join(format!("lockstep-{}", seal::random_name()));
         open::create_folder(&folder)?;
         let path = folder.join("lockstep.db");
-        Self::open_with(&path, KeySource::FileBeside, Some(Temporary(folder))).await
+        Self::open_with(path.into(), KeySource::FileBeside, Some(Temporary(folder))).await
     }
 
     async fn open_with(
-        path: &Path,
+        location: Location,
         key: KeySource,
         temporary: Option<Temporary>,
     ) -> Result<Self, StoreError> {
-        let path = path.to_owned();
         // A caller that goes away must not leave a database half made.
         uncut(async move {
-            let (seal, writer) = open::prepare(&path, &key, &sqlite::MIGRATIONS).await?;
+            let (seal, readers, writer, leases) = match &location {
+                Location::File(path) => {
+                    let (seal, writer) = open::prepare(path, &key, &sqlite::MIGRATIONS).await?;
+                    let readers = Pool::Sqlite(sqlite::readers(path));
+                    (seal, readers, writer.clone(), writer)
+                }
+                Location::Postgres(server) => {
+                    let (seal, pools) =
+                        open::prepare_server(server, &key, &postgres::MIGRATIONS).await?;
+                    let pool = Pool::Postgres;
+                    let (readers, writer) = (pool(pools.readers), pool(pools.writer));
+                    (seal, readers, writer, pool(pools.leases))
+                }
+            };
             let inner = Inner {
-                readers: sqlite::readers(&path),
+                location,
+                readers,
                 writer,
-                path,
+                leases,
+                releases: Mutex::default(),
                 seal,
                 ids: Mutex::new(ContextV7::new()),
                 _temporary: temporary,
             };
             Ok(Self {
                 inner: Arc::new(inner),
+                times: LeaseTimes::default(),
             })
         })
         .await
     }
 
+    /// The same store with other times for its leases. Every process on one database must have the same.
+    #[must_use]
+    pub fn with_lease_times(mut self, times: LeaseTimes) -> Self {
+        self.times = times;
+        self
+    }
+
+    /// How long its leases hold.
+    pub fn lease_times(&self) -> LeaseTimes {
+        self.times
+    }
+
     /// Writes a copy of the database, complete at one moment, to a file that must not exist. Its mode is 600. The key
-    /// is not part of it.
+    /// is not part of it. A database on a server is copied by its own tools: [`StoreError::OnServer`].
     pub async fn backup(&self, to: &Path) -> Result<(), StoreError> {
-        let (from, to) = (self.inner.path.clone(), to.to_owned());
+        let Some(from) = self.path() else {
+            return Err(StoreError::OnServer(to.to_owned()));
+        };
+        let (from, to) = (from.to_owned(), to.to_owned());
         uncut(async move { sqlite::copy(&from, &to).await }).await
     }
 
-    /// Ends the use of the database by this and all clones: waits for the write under way and folds the log into the
-    /// file. Without it the same happens in the background when the last clone is dropped.
+    /// Ends the use of the database by this and all clones: waits for the write under way and for leases that are being
+    /// given back, and folds the log into the file. Without it the same happens in the background when the last clone is
+    /// dropped; but where the program ends at once, a lease is then not given back and runs out only later.
     pub async fn close(&self) {
+        self.released().await;
         self.inner.writer.close().await;
+        self.inner.leases.close().await;
         self.inner.readers.close().await;
     }
 
-    /// The database file.
-    pub fn path(&self) -> &Path {
-        &self.inner.path
+    /// The database file; `None` for a database on a server.
+    pub fn path(&self) -> Option<&Path> {
+        self.inner.location.file()
+    }
+
+    /// Where the database is.
+    pub fn location(&self) -> &Location {
+        &self.inner.location
+    }
+
+    /// Waits for the leases that are being given back.
+    pub(crate) async fn released(&self) {
+        let releases = std::mem::take(&mut *self.releases());
+        for release in releases {
+            // One that panicked gave nothing back, and its lease runs out.
+            let _ = release.await;
+        }
+    }
+
+    /// Remembers that a lease is being given back.
+    pub(crate) fn releasing(&self, release: JoinHandle<()>) {
+        let mut releases = self.releases();
+        releases.retain(|release| !release.is_finished());
+        releases.push(release);
+    }
+
+    fn releases(&self) -> MutexGuard<'_, Vec<JoinHandle<()>>> {
+        self.inner
+            .releases
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Connections for leases, which must not wait for writes.
+    pub(crate) fn leases(&self) -> &Pool {
+        &self.inner.leases
     }
 
     /// Connections to read with.
@@ -116,10 +200,18 @@ impl Store {
     {
         let writer = self.inner.writer.clone();
         uncut(async move {
-            let mut transaction = writer.begin_with(sqlite::BEGIN_WRITE).await?;
-            let value = work(&mut transaction).await?;
-            transaction.commit().await?;
-            Ok(value)
+            let write = async {
+                let mut transaction = writer.begin_write().await?;
+                let value = work(&mut transaction).await?;
+                transaction.commit().await?;
+                Ok(value)
+            };
+            match &writer {
+                Pool::Sqlite(_) => write.await,
+                Pool::Postgres(_) => tokio::time::timeout(WRITE_LIMIT, write)
+                    .await
+                    .unwrap_or_else(|_| Err(no_answer())),
+            }
         })
         .await
     }
@@ -127,7 +219,7 @@ impl Store {
 
 impl fmt::Debug for Store {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Store({})", self.inner.path.display())
+        write!(f, "Store({})", self.inner.location)
     }
 }
 
@@ -160,6 +252,7 @@ impl Drop for Temporary {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::{query, query_scalar};
 
     #[tokio::test]
     async fn a_full_disk_is_told_as_one_and_half_a_transaction_is_not_kept() {
@@ -168,7 +261,7 @@ mod tests {
         store
             .write(|db| {
                 Box::pin(async move {
-                    sqlx::query("PRAGMA max_page_count = 1").execute(db).await?;
+                    query("PRAGMA max_page_count = 1").execute(db).await?;
                     Ok(())
                 })
             })
@@ -178,10 +271,10 @@ mod tests {
         let full = store
             .write(move |db| {
                 Box::pin(async move {
-                    sqlx::query("INSERT INTO meta (name, value) VALUES ('small', '')")
+                    query("INSERT INTO meta (name, value) VALUES ('small', '')")
                         .execute(&mut *db)
                         .await?;
-                    sqlx::query("INSERT INTO meta (name, value) VALUES ('large', $1)")
+                    query("INSERT INTO meta (name, value) VALUES ('large', $1)")
                         .bind(text)
                         .execute(db)
                         .await?;
@@ -191,7 +284,7 @@ mod tests {
             .await;
         assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
         let rows: i64 =
-            sqlx::query_scalar("SELECT COUNT(*) FROM meta WHERE name IN ('small', 'large')")
+            query_scalar("SELECT COUNT(*) FROM meta WHERE name IN ('small', 'large')")
                 .fetch_one(store.readers())
                 .await
                 .expect("a count");
@@ -201,17 +294,17 @@ mod tests {
     #[tokio::test]
     async fn readers_cannot_write() {
         let store = Store::open_temporary().await.expect("a store");
-        let refused = sqlx::query("DELETE FROM meta")
+        let refused = query("DELETE FROM meta")
             .execute(store.readers())
             .await;
-        let refused = StoreError::from(refused.expect_err("refused"));
+        let refused = StoreError::from(refused.err().expect("refused"));
         assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
     }
 
     #[tokio::test]
     async fn a_temporary_store_goes_with_its_last_clone() {
         let store = Store::open_temporary().await.expect("a store");
-        let path = store.path().to_owned();
+        let path = store.path().expect("a file").to_owned();
         let clone = store.clone();
         drop(store);
         assert!(path.exists());

@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use lockstep_core::change::State;
 
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Row};
+use crate::sql::{Connection, Row};
 use crate::status::RunCounts;
-use crate::{StoreError, wire};
+use crate::{StoreError, sql, wire};
 
 /// How many channels there are of a state, with a hold or without; or how many models, by the states of their fields.
 type Group = (String, bool, u64);
@@ -30,7 +30,7 @@ pub(crate) fn stored(row: &Row) -> Result<Option<RunCounts>, StoreError> {
 /// Keeps the counts in the run's row, for it is at rest.
 pub(crate) async fn keep(db: &mut Connection, run_id: &str) -> Result<(), StoreError> {
     let groups = groups(db, run_id).await?;
-    sqlx::query("UPDATE run SET tally = $2 WHERE id = $1")
+    sql::query("UPDATE run SET tally = $2 WHERE id = $1")
         .bind(run_id)
         .bind(wire::to_text(&groups))
         .execute(db)
@@ -46,7 +46,7 @@ async fn groups(db: &mut Connection, run_id: &str) -> Result<Vec<Group>, StoreEr
 }
 
 async fn channels(db: &mut Connection, run_id: &str) -> Result<Vec<Group>, StoreError> {
-    let groups: Vec<(String, i64, i64)> = sqlx::query_as(
+    let groups: Vec<(String, i64, i64)> = sql::query_as(
         "SELECT state, CAST(CASE WHEN hold IS NULL THEN 0 ELSE 1 END AS BIGINT) AS held, COUNT(*) AS changes
          FROM change WHERE run_id = $1 GROUP BY 1, 2 ORDER BY 1, 2",
     )
@@ -61,7 +61,7 @@ async fn channels(db: &mut Connection, run_id: &str) -> Result<Vec<Group>, Store
 }
 
 async fn models(db: &mut Connection, run_id: &str) -> Result<Vec<Group>, StoreError> {
-    let fields: Vec<(String, String, i64)> = sqlx::query_as(
+    let fields: Vec<(String, String, i64)> = sql::query_as(
         "SELECT model, state, CAST(MAX(CASE WHEN hold IS NULL THEN 0 ELSE 1 END) AS BIGINT) AS held
          FROM price_change WHERE run_id = $1 GROUP BY 1, 2 ORDER BY 1, 2",
     )

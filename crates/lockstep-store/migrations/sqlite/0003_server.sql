@@ -100,3 +100,14 @@ ALTER TABLE lease ADD COLUMN expires_at BIGINT;
 
 -- Who asked that the run ends early. Whoever holds it looks.
 ALTER TABLE run ADD COLUMN cancelled_by TEXT;
+
+-- The number that the newest event of all runs has. It is taken within the transaction that stores the event, and
+-- whoever takes it next waits for that one's end: numbers become visible in their order, and a reader skips none.
+CREATE TABLE feed (
+    last BIGINT NOT NULL
+);
+INSERT INTO feed (last) VALUES (0);
+
+-- The event's number over all runs; 0 for one of an older schema.
+ALTER TABLE event ADD COLUMN feed BIGINT NOT NULL DEFAULT 0;
+CREATE INDEX event_by_feed ON event (feed);

@@ -6,8 +6,8 @@ use lockstep_core::prices::field::Field;
 use lockstep_core::prices::values::Kind;
 
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Row};
-use crate::{Store, StoreError, sites, wire};
+use crate::sql::{Connection, Row};
+use crate::{Store, StoreError, sites, sql, wire};
 
 /// What was answered.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -110,7 +110,7 @@ impl Store {
         let (site_id, model) = (site_id.to_owned(), model.to_owned());
         self.write(move |db| {
             Box::pin(async move {
-                let deleted = sqlx::query(
+                let deleted = sql::query(
                     "DELETE FROM price_answer
                      WHERE site_id = $1 AND model = $2 AND ($3 IS NULL OR field = $3)",
                 )
@@ -129,7 +129,7 @@ impl Store {
 async fn set(db: &mut Connection, site_id: &str, answer: &PriceAnswer) -> Result<(), StoreError> {
     let field = answer.field.map_or("", Field::code);
     if !matches!(answer.kind, AnswerKind::Allow(_)) {
-        sqlx::query(
+        sql::query(
             "DELETE FROM price_answer WHERE site_id = $1 AND model = $2 AND field = $3 AND kind = $4",
         )
         .bind(site_id)
@@ -139,7 +139,7 @@ async fn set(db: &mut Connection, site_id: &str, answer: &PriceAnswer) -> Result
         .execute(&mut *db)
         .await?;
     }
-    sqlx::query(
+    sql::query(
         "INSERT INTO price_answer (site_id, model, field, kind, argument, answered_by, answered_at)
          VALUES ($1, $2, $3, $4, $5, $6, $7)
          ON CONFLICT (site_id, model, field, kind, argument) DO UPDATE
@@ -178,7 +178,7 @@ pub(crate) async fn of_site(
     db: &mut Connection,
     site_id: &str,
 ) -> Result<Vec<PriceAnswer>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM price_answer WHERE site_id = $1")
+    let rows = sql::query("SELECT * FROM price_answer WHERE site_id = $1")
         .bind(site_id)
         .fetch_all(db)
         .await?;

@@ -3,8 +3,8 @@
 use lockstep_core::hash::Digest;
 
 use crate::columns::{Columns, big};
-use crate::sqlite::Connection;
-use crate::{Store, StoreError, sites};
+use crate::sql::Connection;
+use crate::{Store, StoreError, sites, sql};
 
 /// How long, in milliseconds, a copy is kept that nobody renewed: 30 days. Its source is gone, or as good as gone.
 const KEPT_MS: i64 = 30 * 86_400_000;
@@ -32,7 +32,7 @@ impl Store {
         site_id: &str,
         key: &str,
     ) -> Result<Option<SourceCopy>, StoreError> {
-        let row = sqlx::query(
+        let row = sql::query(
             "SELECT c.source_key, c.etag, c.fetched_at, c.models, b.text AS body
              FROM source_copy c LEFT JOIN source_body b ON b.hash = c.body_hash
              WHERE c.site_id = $1 AND c.source_key = $2",
@@ -65,14 +65,14 @@ impl Store {
             Box::pin(async move {
                 sites::site(db, &site_id).await?;
                 let hash = Digest::of([&copy.body]);
-                sqlx::query(
+                sql::query(
                     "INSERT INTO source_body (hash, text) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING",
                 )
                 .bind(hash.as_str())
                 .bind(&copy.body)
                 .execute(&mut *db)
                 .await?;
-                sqlx::query(
+                sql::query(
                     "INSERT INTO source_copy (site_id, source_key, body_hash, etag, fetched_at, models)
                      VALUES ($1, $2, $3, $4, $5, $6)
                      ON CONFLICT (site_id, source_key) DO UPDATE
@@ -87,7 +87,7 @@ impl Store {
                 .bind(big(copy.models))
                 .execute(&mut *db)
                 .await?;
-                sqlx::query("DELETE FROM source_copy WHERE site_id = $1 AND fetched_at < $2")
+                sql::query("DELETE FROM source_copy WHERE site_id = $1 AND fetched_at < $2")
                     .bind(&site_id)
                     .bind(copy.fetched_at.saturating_sub(KEPT_MS))
                     .execute(&mut *db)
@@ -101,7 +101,7 @@ impl Store {
     /// When the host was called after `since`, oldest first, in Unix milliseconds.
     pub async fn source_calls(&self, host: &str, since: i64) -> Result<Vec<i64>, StoreError> {
         Ok(
-            sqlx::query_scalar(
+            sql::query_scalar(
                 "SELECT at FROM source_call WHERE host = $1 AND at > $2 ORDER BY at",
             )
             .bind(host)
@@ -124,11 +124,11 @@ impl Store {
         let host = host.to_owned();
         self.write(move |db| {
             Box::pin(async move {
-                sqlx::query("DELETE FROM source_call WHERE at < $1")
+                sql::query("DELETE FROM source_call WHERE at < $1")
                     .bind(at.saturating_sub(CALLS_KEPT_MS))
                     .execute(&mut *db)
                     .await?;
-                let taken = sqlx::query(
+                let taken = sql::query(
                     "INSERT INTO source_call (host, at) SELECT $1, $2
                      WHERE (SELECT COUNT(*) FROM source_call WHERE host = $1 AND at > $3) < $4",
                 )
@@ -147,7 +147,7 @@ impl Store {
 
 /// Removes the bodies that no copy has any more.
 pub(crate) async fn remove_unused(db: &mut Connection) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM source_body WHERE hash NOT IN (SELECT body_hash FROM source_copy)")
+    sql::query("DELETE FROM source_body WHERE hash NOT IN (SELECT body_hash FROM source_copy)")
         .execute(db)
         .await?;
     Ok(())

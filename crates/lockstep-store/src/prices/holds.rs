@@ -2,13 +2,14 @@
 
 use lockstep_core::hash::Digest;
 use lockstep_core::hold::Reason;
-use sqlx::{AssertSqlSafe, QueryBuilder};
+use sqlx::AssertSqlSafe;
+use crate::sql::QueryBuilder;
 
 use super::{held_digest, rows};
 use crate::blobs::ROWS_PER_STATEMENT;
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Db, Row};
-use crate::{Store, StoreError, wire};
+use crate::sql::{Connection, Row};
+use crate::{Store, StoreError, sql, wire};
 
 /// What waits on one model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +33,7 @@ pub struct PriceHold {
 impl Store {
     /// What waits on the site's prices, in the order of the models.
     pub async fn price_holds(&self, site_id: &str) -> Result<Vec<PriceHold>, StoreError> {
-        let rows = sqlx::query("SELECT * FROM price_hold WHERE site_id = $1 ORDER BY model")
+        let rows = sql::query("SELECT * FROM price_hold WHERE site_id = $1 ORDER BY model")
             .bind(site_id)
             .fetch_all(self.readers())
             .await?;
@@ -57,7 +58,7 @@ impl Store {
         self.write(move |db| {
             Box::pin(async move {
                 let deleted =
-                    sqlx::query("DELETE FROM price_hold WHERE site_id = $1 AND model = $2")
+                    sql::query("DELETE FROM price_hold WHERE site_id = $1 AND model = $2")
                         .bind(site_id)
                         .bind(model)
                         .execute(db)
@@ -77,7 +78,7 @@ pub(crate) async fn forget_passed(
     site_id: &str,
     everywhere: bool,
 ) -> Result<(), StoreError> {
-    sqlx::query(
+    sql::query(
         "DELETE FROM price_hold WHERE site_id = $1
          AND model IN (SELECT model FROM price_change WHERE run_id = $2)
          AND model NOT IN (
@@ -89,7 +90,7 @@ pub(crate) async fn forget_passed(
     .execute(&mut *db)
     .await?;
     if everywhere {
-        sqlx::query(
+        sql::query(
             "DELETE FROM price_hold WHERE site_id = $1
              AND model NOT IN (SELECT model FROM price_change WHERE run_id = $2)",
         )
@@ -110,7 +111,7 @@ pub(crate) async fn keep_found(
 ) -> Result<(), StoreError> {
     let found = found(db, run_id).await?;
     for some in found.chunks(ROWS_PER_STATEMENT) {
-        let mut insert = QueryBuilder::<Db>::new(
+        let mut insert = QueryBuilder::new(
             "INSERT INTO price_hold (site_id, model, run_id, reason, digest, since, source) ",
         );
         insert.push_values(some, |mut row, hold| {
@@ -146,7 +147,7 @@ async fn found(db: &mut Connection, run_id: &str) -> Result<Vec<Found>, StoreErr
     let sql = rows::select(
         "c.run_id = $1 AND c.model IN (SELECT model FROM price_change WHERE run_id = $1 AND hold IS NOT NULL)",
     );
-    let all = sqlx::query(AssertSqlSafe(sql))
+    let all = sql::query(AssertSqlSafe(sql))
         .bind(run_id)
         .fetch_all(db)
         .await?;

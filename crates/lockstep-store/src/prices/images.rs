@@ -2,8 +2,8 @@
 
 use crate::blobs::Blobs;
 use crate::columns::{Columns, big};
-use crate::sqlite::{Connection, Row};
-use crate::{Store, StoreError};
+use crate::sql::{Connection, Row};
+use crate::{Store, StoreError, sql};
 
 /// One of the gateway's maps in one run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct Image {
 impl Store {
     /// The run's images, in the order of their keys.
     pub async fn images(&self, run_id: &str) -> Result<Vec<Image>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT i.option_key, i.after_hash, i.others, b.text AS before_text, a.text AS after_text
              FROM image i
              LEFT JOIN blob b ON b.hash = i.before_hash
@@ -58,7 +58,7 @@ pub(crate) async fn store(
     let before = blobs.put(&image.before);
     let after = image.after.as_ref().map(|text| blobs.put(text));
     blobs.store(db).await?;
-    sqlx::query(
+    sql::query(
         "INSERT INTO image (run_id, option_key, before_hash, after_hash, others) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (run_id, option_key) DO UPDATE
          SET after_hash = COALESCE(excluded.after_hash, image.after_hash)",
@@ -80,7 +80,7 @@ pub(crate) async fn set_others(
     key: &str,
     others: u64,
 ) -> Result<(), StoreError> {
-    let set = sqlx::query("UPDATE image SET others = $3 WHERE run_id = $1 AND option_key = $2")
+    let set = sql::query("UPDATE image SET others = $3 WHERE run_id = $1 AND option_key = $2")
         .bind(run_id)
         .bind(key)
         .bind(big(others))

@@ -22,7 +22,7 @@ use lockstep_core::prices::values::{Kind, Values};
 use sqlx::AssertSqlSafe;
 
 use crate::status::{ItemStatus, RunCounts};
-use crate::{Store, StoreError};
+use crate::{Store, StoreError, sql};
 
 /// One field of one model in one price run.
 #[derive(Clone, Debug, PartialEq)]
@@ -178,7 +178,7 @@ impl Store {
     /// The run's price rows in the order of their models, and of one model in that of [`Field::ALL`].
     pub async fn price_rows(&self, run_id: &str) -> Result<Vec<PriceRow>, StoreError> {
         let sql = rows::select("c.run_id = $1 ORDER BY c.model");
-        let found = sqlx::query(AssertSqlSafe(sql))
+        let found = sql::query(AssertSqlSafe(sql))
             .bind(run_id)
             .fetch_all(self.readers())
             .await?;
@@ -192,7 +192,7 @@ impl Store {
         state: State,
     ) -> Result<Vec<PriceRow>, StoreError> {
         let sql = rows::select("c.run_id = $1 AND c.state = $2 ORDER BY c.model");
-        let found = sqlx::query(AssertSqlSafe(sql))
+        let found = sql::query(AssertSqlSafe(sql))
             .bind(run_id)
             .bind(state.code())
             .fetch_all(self.readers())
@@ -212,7 +212,7 @@ impl Store {
             "c.site_id = $1 AND c.model = $2
              ORDER BY COALESCE(c.finished_at, c.read_at) DESC, c.run_id DESC, c.field LIMIT $3",
         );
-        let found = sqlx::query(AssertSqlSafe(sql))
+        let found = sql::query(AssertSqlSafe(sql))
             .bind(site_id)
             .bind(model)
             .bind(i64::from(limit))
@@ -223,7 +223,7 @@ impl Store {
 
     /// The models of which something failed in the latest run of the site that has rows of them, in order.
     pub async fn latest_failed_models(&self, site_id: &str) -> Result<Vec<String>, StoreError> {
-        let mut models: Vec<String> = sqlx::query_scalar(
+        let mut models: Vec<String> = sql::query_scalar(
             "SELECT DISTINCT c.model FROM price_change c
              WHERE c.site_id = $1 AND c.state IN ('unread', 'moved', 'failed', 'unverified')
              AND NOT EXISTS (

@@ -2,12 +2,12 @@
 
 use lockstep_core::change::State;
 use lockstep_core::prices::field::Field;
-use sqlx::QueryBuilder;
+use crate::sql::QueryBuilder;
 
 use super::PriceRow;
 use crate::blobs::{Blobs, ROWS_PER_STATEMENT};
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Db, Row};
+use crate::sql::{Connection, Row};
 use crate::{StoreError, wire};
 
 /// A value or detail that is longer than this, in bytes, goes to the texts: an expression is the same in every run.
@@ -100,7 +100,7 @@ pub(crate) async fn store(
     let texts: Vec<Texts<'_>> = rows.iter().map(|row| Texts::of(row, &mut blobs)).collect();
     blobs.store(db).await?;
     for some in texts.chunks(ROWS_PER_STATEMENT) {
-        let mut insert = QueryBuilder::<Db>::new(
+        let mut insert = QueryBuilder::new(
             "INSERT INTO price_change (run_id, model, field, site_id, old_value, old_hash, new_value, new_hash, \
              source, state, hold, skip, failure, usd_old, usd_new, detail, read_at, finished_at) ",
         );

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::columns::{Columns, big};
-use crate::sqlite::{Connection, Row};
-use crate::{Store, StoreError, wire};
+use crate::sql::{Connection, Row};
+use crate::{Store, StoreError, sql, wire};
 
 /// One source of one run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl Store {
     /// What became of the run's sources, in their order of preference.
     pub async fn run_sources(&self, run_id: &str) -> Result<Vec<RunSource>, StoreError> {
         let rows =
-            sqlx::query("SELECT run_id, data FROM run_source WHERE run_id = $1 ORDER BY position")
+            sql::query("SELECT run_id, data FROM run_source WHERE run_id = $1 ORDER BY position")
                 .bind(run_id)
                 .fetch_all(self.readers())
                 .await?;
@@ -75,7 +75,7 @@ pub(crate) async fn store(
     run_id: &str,
     sources: &[RunSource],
 ) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM run_source WHERE run_id = $1")
+    sql::query("DELETE FROM run_source WHERE run_id = $1")
         .bind(run_id)
         .execute(&mut *db)
         .await?;
@@ -98,7 +98,7 @@ pub(crate) async fn store(
             fetched_at,
             skipped,
         };
-        sqlx::query("INSERT INTO run_source (run_id, position, data) VALUES ($1, $2, $3)")
+        sql::query("INSERT INTO run_source (run_id, position, data) VALUES ($1, $2, $3)")
             .bind(run_id)
             .bind(big(position))
             .bind(wire::to_text(&text))

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use lockstep_core::hash::Digest;
 use lockstep_core::prices::values::Values;
-use sqlx::QueryBuilder;
+use crate::sql::QueryBuilder;
 
 use crate::blobs::ROWS_PER_STATEMENT;
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Db, Row};
-use crate::{Store, StoreError, sites, wire};
+use crate::sql::{Connection, Row};
+use crate::{Store, StoreError, sites, sql, wire};
 
 /// What a source says of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ impl Store {
         site_id: &str,
         source: &str,
     ) -> Result<BTreeMap<String, Seen>, StoreError> {
-        let rows = sqlx::query(
+        let rows = sql::query(
             "SELECT model, digest, first_seen FROM price_seen WHERE site_id = $1 AND source = $2",
         )
         .bind(site_id)
@@ -59,7 +59,7 @@ impl Store {
             Box::pin(async move {
                 sites::site(db, &site_id).await?;
                 for some in models.chunks(ROWS_PER_STATEMENT) {
-                    let mut insert = QueryBuilder::<Db>::new(
+                    let mut insert = QueryBuilder::new(
                         "INSERT INTO price_seen (site_id, source, model, digest, first_seen) ",
                     );
                     insert.push_values(some, |mut row, (model, digest)| {
@@ -84,7 +84,7 @@ impl Store {
 
     /// The values of each model that were last accepted: written by us, or found and left.
     pub async fn accepted(&self, site_id: &str) -> Result<BTreeMap<String, Values>, StoreError> {
-        let rows = sqlx::query("SELECT model, data FROM price_accepted WHERE site_id = $1")
+        let rows = sql::query("SELECT model, data FROM price_accepted WHERE site_id = $1")
             .bind(site_id)
             .fetch_all(self.readers())
             .await?;
@@ -122,7 +122,7 @@ pub(crate) async fn accept(
     now: i64,
 ) -> Result<(), StoreError> {
     for some in models.chunks(ROWS_PER_STATEMENT) {
-        let mut insert = QueryBuilder::<Db>::new(
+        let mut insert = QueryBuilder::new(
             "INSERT INTO price_accepted (site_id, model, data, accepted_at) ",
         );
         insert.push_values(some, |mut row, (model, values)| {
@@ -138,7 +138,7 @@ pub(crate) async fn accept(
         insert.build().persistent(false).execute(&mut *db).await?;
     }
     for (model, _) in models.iter().filter(|(_, values)| values.is_empty()) {
-        sqlx::query("DELETE FROM price_accepted WHERE site_id = $1 AND model = $2 AND data = '{}'")
+        sql::query("DELETE FROM price_accepted WHERE site_id = $1 AND model = $2 AND data = '{}'")
             .bind(site_id)
             .bind(model)
             .execute(&mut *db)

@@ -4,8 +4,8 @@ use lockstep_core::hash::Digest;
 
 use super::answers;
 use crate::columns::Columns;
-use crate::sqlite::{Connection, Row};
-use crate::{Store, StoreError, sites};
+use crate::sql::{Connection, Row};
+use crate::{Store, StoreError, sites, sql};
 
 /// One source of a site.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -82,7 +82,7 @@ impl Store {
             Box::pin(async move {
                 let mut all = of_site(db, &site_id).await?;
                 taken_out(&mut all, &name)?;
-                sqlx::query("DELETE FROM price_seen WHERE site_id = $1 AND source = $2")
+                sql::query("DELETE FROM price_seen WHERE site_id = $1 AND source = $2")
                     .bind(&site_id)
                     .bind(&name)
                     .execute(&mut *db)
@@ -118,7 +118,7 @@ fn taken_out(all: &mut Vec<StoredSource>, name: &str) -> Result<StoredSource, St
 }
 
 async fn of_site(db: &mut Connection, site_id: &str) -> Result<Vec<StoredSource>, StoreError> {
-    let rows = sqlx::query("SELECT * FROM source WHERE site_id = $1 ORDER BY position")
+    let rows = sql::query("SELECT * FROM source WHERE site_id = $1 ORDER BY position")
         .bind(site_id)
         .fetch_all(db)
         .await?;
@@ -135,12 +135,12 @@ async fn of_site(db: &mut Connection, site_id: &str) -> Result<Vec<StoredSource>
 
 /// Stores the site's sources in this order, and no others.
 async fn store(db: &mut Connection, site_id: &str, all: &[StoredSource]) -> Result<(), StoreError> {
-    sqlx::query("DELETE FROM source WHERE site_id = $1")
+    sql::query("DELETE FROM source WHERE site_id = $1")
         .bind(site_id)
         .execute(&mut *db)
         .await?;
     for (position, source) in (0i64..).zip(all) {
-        sqlx::query("INSERT INTO source (site_id, name, position, spec) VALUES ($1, $2, $3, $4)")
+        sql::query("INSERT INTO source (site_id, name, position, spec) VALUES ($1, $2, $3, $4)")
             .bind(site_id)
             .bind(&source.name)
             .bind(position)

@@ -4,8 +4,8 @@ use lockstep_core::change::{RunState, Subject};
 
 use super::Requests;
 use crate::columns::{Columns, big};
-use crate::sqlite::{Connection, Row};
-use crate::{StoreError, runs};
+use crate::sql::{Connection, Row};
+use crate::{StoreError, runs, sql};
 
 /// What a step needs to know of its run.
 pub(super) struct Entry {
@@ -25,7 +25,7 @@ pub(super) async fn enter(
     fence: i64,
     requests: Requests,
 ) -> Result<Entry, StoreError> {
-    let row = sqlx::query(
+    let row = sql::query(
         "UPDATE run SET reads = reads + $3, writes = writes + $4, throttled = throttled + $5
          WHERE id = $1 AND fence = $2
          RETURNING id, site_id, subject, state, selection, parent",
@@ -49,7 +49,7 @@ pub(super) async fn take_over(
     run_id: &str,
     fence: i64,
 ) -> Result<Entry, StoreError> {
-    let row = sqlx::query(
+    let row = sql::query(
         "UPDATE run SET fence = $2 WHERE id = $1 AND fence <= $2
          RETURNING id, site_id, subject, state, selection, parent",
     )
@@ -73,7 +73,7 @@ impl Entry {
         let Some(parent) = &self.parent else {
             return Ok(true);
         };
-        let subject: Option<String> = sqlx::query_scalar("SELECT subject FROM run WHERE id = $1")
+        let subject: Option<String> = sql::query_scalar("SELECT subject FROM run WHERE id = $1")
             .bind(parent)
             .fetch_optional(db)
             .await?;
@@ -108,7 +108,7 @@ impl Entry {
 /// What an approval needs: there is no fence, for a planned run has no holder.
 pub(super) async fn look(db: &mut Connection, run_id: &str) -> Result<Entry, StoreError> {
     let row =
-        sqlx::query("SELECT id, site_id, subject, state, selection, parent FROM run WHERE id = $1")
+        sql::query("SELECT id, site_id, subject, state, selection, parent FROM run WHERE id = $1")
             .bind(run_id)
             .fetch_optional(db)
             .await?;
@@ -128,7 +128,7 @@ fn entry(row: &Row) -> Result<Entry, StoreError> {
 }
 
 async fn fenced(db: &mut Connection, run_id: &str, given: i64) -> Result<StoreError, StoreError> {
-    let stored: Option<i64> = sqlx::query_scalar("SELECT fence FROM run WHERE id = $1")
+    let stored: Option<i64> = sql::query_scalar("SELECT fence FROM run WHERE id = $1")
         .bind(run_id)
         .fetch_optional(db)
         .await?;

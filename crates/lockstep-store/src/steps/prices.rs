@@ -13,8 +13,8 @@ use crate::events::{NewEvent, Target};
 use crate::prices::rows::Value;
 use crate::prices::run_sources::{self, RunSource};
 use crate::prices::{PriceRow, images, seen};
-use crate::sqlite::Connection;
-use crate::{Store, StoreError, events, wire};
+use crate::sql::Connection;
+use crate::{Store, StoreError, events, sql, wire};
 
 impl Store {
     /// Records prices as they were read and planned; a row of the same model and field is replaced.
@@ -176,7 +176,7 @@ async fn settle(
     blobs: &mut Blobs,
 ) -> Result<NewEvent, StoreError> {
     let new = Value::of(outcome.new.as_deref(), blobs);
-    let row = sqlx::query(
+    let row = sql::query(
         "UPDATE price_change SET state = $4, failure = $5, finished_at = $6,
                 new_value = CASE WHEN $7 = 0 THEN new_value ELSE $8 END,
                 new_hash = CASE WHEN $7 = 0 THEN new_hash ELSE $9 END,

@@ -8,7 +8,7 @@ use super::rows::{Rows, keep_holds};
 use super::{Holds, Planned, Requests};
 use crate::changes::ChangeRow;
 use crate::columns::big;
-use crate::{Store, StoreError, events, memory, tally};
+use crate::{Store, StoreError, events, memory, sql, tally};
 
 impl Store {
     /// Takes over a run under a newer fence without changing its state: to write a run that was approved, to cancel
@@ -34,7 +34,7 @@ impl Store {
                 if run.state == RunState::Reading {
                     return Ok(());
                 }
-                sqlx::query("UPDATE run SET state = $2 WHERE id = $1")
+                sql::query("UPDATE run SET state = $2 WHERE id = $1")
                     .bind(&run_id)
                     .bind(RunState::Reading.code())
                     .execute(&mut *db)
@@ -52,7 +52,7 @@ impl Store {
         self.write(move |db| {
             Box::pin(async move {
                 enter(db, &run_id, fence, Requests::default()).await?;
-                sqlx::query("UPDATE run SET total = $2 WHERE id = $1")
+                sql::query("UPDATE run SET total = $2 WHERE id = $1")
                     .bind(&run_id)
                     .bind(big(total))
                     .execute(db)
@@ -163,7 +163,7 @@ impl Store {
                 if planned.holds != Holds::Leave {
                     keep_holds(db, &run, planned.holds == Holds::Renew, now).await?;
                 }
-                sqlx::query(
+                sql::query(
                     "UPDATE run SET state = $2, plan_hash = $3, total = $4, planned_at = $5 WHERE id = $1",
                 )
                 .bind(&run_id)

@@ -1,13 +1,13 @@
 //! The rows of a run, whatever it is about: what a step does with them is the same for both subjects.
 
 use lockstep_core::change::Subject;
-use sqlx::QueryBuilder;
+use crate::sql::QueryBuilder;
 
 use super::entry::Entry;
 use crate::changes::ChangeRow;
 use crate::events::{NewEvent, Target};
 use crate::prices::{self, PriceRow};
-use crate::sqlite::{Connection, Db};
+use crate::sql::Connection;
 use crate::{StoreError, change_rows, events, holds};
 
 /// Rows that a step is given.
@@ -113,7 +113,7 @@ impl Chosen {
     }
 
     /// Adds the condition that a row is of one of the targets from `from` on, up to `to`.
-    pub(super) fn push(&self, query: &mut QueryBuilder<Db>, from: usize, to: usize) {
+    pub(super) fn push(&self, query: &mut QueryBuilder, from: usize, to: usize) {
         match self {
             Self::Channels(ids) => {
                 query.push(" AND channel_id IN (");

@@ -4,7 +4,7 @@ use lockstep_core::change::{RunState, Subject};
 use lockstep_core::failure::Failure;
 use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::models::memory::Memory;
-use sqlx::QueryBuilder;
+use crate::sql::QueryBuilder;
 
 use super::entry::{Entry, enter, look};
 use super::rows::{Chosen, Rows, table};
@@ -13,8 +13,8 @@ use crate::blobs::{Blobs, ROWS_PER_STATEMENT};
 use crate::changes::ChangeRow;
 use crate::columns::{Columns, big};
 use crate::events::{NewEvent, Target};
-use crate::sqlite::{Connection, Db};
-use crate::{Store, StoreError, events, memory, tally, wire};
+use crate::sql::Connection;
+use crate::{Store, StoreError, events, memory, sql, tally, wire};
 
 impl Store {
     /// Planned to writing: the ready changes, or those of them that are named, become approved, the other ready ones
@@ -96,7 +96,7 @@ impl Store {
                     });
                 }
                 drop_waiting(db, &run, "state IN ('ready', 'approved')", now).await?;
-                sqlx::query("UPDATE run SET state = $2, failure = $3, ended_at = $4 WHERE id = $1")
+                sql::query("UPDATE run SET state = $2, failure = $3, ended_at = $4 WHERE id = $1")
                     .bind(&run_id)
                     .bind(state.code())
                     .bind(failure.as_ref().map(wire::failure_to_text))
@@ -125,7 +125,7 @@ impl Store {
         self.write(move |db| {
             Box::pin(async move {
                 // The state is part of the condition: of two who approve, one is refused.
-                let moved = sqlx::query(
+                let moved = sql::query(
                     "UPDATE run SET state = 'writing', approved_at = $2, approved_by = $3, go_on = $4, tally = NULL
                      WHERE id = $1 AND state = 'planned'",
                 )
@@ -190,7 +190,7 @@ async fn set_approved(
     only: Option<&Chosen>,
 ) -> Result<u64, StoreError> {
     let approve = || {
-        let mut update = QueryBuilder::<Db>::new("UPDATE ");
+        let mut update = QueryBuilder::new("UPDATE ");
         update
             .push(table(run.subject))
             .push(" SET state = 'approved' WHERE state = 'ready' AND run_id = ")
@@ -226,7 +226,7 @@ async fn set_approved(
             "SELECT COUNT(DISTINCT model) FROM price_change WHERE run_id = $1 AND state = 'approved'"
         }
     };
-    let approved: i64 = sqlx::query_scalar(count)
+    let approved: i64 = sql::query_scalar(count)
         .bind(&run.id)
         .fetch_one(db)
         .await?;
@@ -241,7 +241,7 @@ async fn drop_waiting(
     now: i64,
 ) -> Result<(), StoreError> {
     let reason = wire::reason_to_text(&Reason::plain(ReasonCode::NotWritten));
-    let mut update = QueryBuilder::<Db>::new("UPDATE ");
+    let mut update = QueryBuilder::new("UPDATE ");
     update
         .push(table(run.subject))
         .push(" SET state = 'dropped', skip = ")
@@ -263,7 +263,7 @@ async fn settle(
     outcome: &Outcome,
     blobs: &mut Blobs,
 ) -> Result<NewEvent, StoreError> {
-    let row = sqlx::query(
+    let row = sql::query(
         "UPDATE change SET state = $3, after_hash = COALESCE($4, after_hash), failure = $5,
                            attempts = attempts + $6, http_status = COALESCE($7, http_status), finished_at = $8,
                            skip = CASE WHEN $3 IN ('dropped', 'skipped') THEN skip ELSE NULL END

@@ -25,7 +25,7 @@ impl Other {
         // One connection: another one would not know yet which trigger is there to be dropped.
         let pool = SqlitePoolOptions::new()
             .max_connections(1)
-            .connect_with(SqliteConnectOptions::new().filename(store.path()));
+            .connect_with(SqliteConnectOptions::new().filename(store.path().expect("a file")));
         Self(pool.await.expect("opens"))
     }
 

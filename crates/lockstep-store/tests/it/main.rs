@@ -1,27 +1,38 @@
 //! What the store promises, as tests. `contract` holds for every database; the rest is about files.
 
+#[path = "../cluster/mod.rs"]
+mod cluster;
 mod contract;
-mod dropped;
 mod failing;
+mod on_postgres;
 mod opening;
 mod samples;
 mod secrets;
 mod sharing;
 mod tester;
 
-use lockstep_store::Store;
-
-macro_rules! on_sqlite {
+macro_rules! on_both {
     ($($module:ident::$name:ident),+ $(,)?) => {
-        $(#[tokio::test]
-        async fn $name() {
-            let store = Store::open_temporary().await.expect("a store");
-            contract::$module::$name(&store).await;
-        })+
+        mod sqlite {
+            $(#[tokio::test]
+            async fn $name() {
+                let store = lockstep_store::Store::open_temporary().await.expect("a store");
+                crate::contract::$module::$name(&store).await;
+            })+
+        }
+
+        mod postgres {
+            $(#[tokio::test]
+            async fn $name() {
+                if let Some(store) = crate::on_postgres::store().await {
+                    crate::contract::$module::$name(&store).await;
+                }
+            })+
+        }
     };
 }
 
-on_sqlite! {
+on_both! {
     sites::a_site_is_added_found_edited_and_removed,
     sites::a_name_belongs_to_one_site,
     sites::a_nameless_site_is_made_once_for_an_address,
@@ -52,6 +63,7 @@ on_sqlite! {
     holds::the_digest_of_a_hold_is_the_planners,
     events::events_are_numbered_without_gaps,
     events::old_events_of_channels_are_forgotten,
+    events::the_feed_of_all_runs_has_every_event_once_in_its_order,
     prices::a_price_reads_back_as_it_was_recorded,
     prices::a_long_expression_is_stored_once,
     prices::prices_are_counted_by_model,
@@ -81,4 +93,9 @@ on_sqlite! {
     sources::a_copy_takes_the_place_of_the_one_before,
     sources::calls_to_a_host_are_taken_up_to_the_most,
     leases::fences_grow_over_all_gateways,
+    leases::a_gateway_has_one_holder_at_a_time,
+    runs::a_run_is_asked_to_end,
+    runs::runs_without_a_holder_are_found,
+    texts::every_text_reads_back_as_it_was,
+    dropped::a_dropped_future_leaves_no_half_transaction,
 }

@@ -6,6 +6,7 @@ use lockstep_core::models::plan::Note;
 use lockstep_store::Store;
 use lockstep_store::changes::ChangeRow;
 
+use crate::on_postgres::size;
 use crate::tester::{NONE, NOW, new_site, of, planned, reading, row, site};
 
 pub(crate) async fn a_change_reads_back_as_it_was_recorded(store: &Store) {
@@ -93,10 +94,7 @@ pub(crate) async fn an_unchanged_list_is_stored_once(store: &Store) {
     };
     planned(store, &site, rows(0), NOW).await;
     planned(store, &site, rows(0), NOW + 1).await;
-    let folder = tempfile::tempdir().expect("a folder");
-    let copy = folder.path().join("copy.db");
-    store.backup(&copy).await.expect("a copy");
-    let size = std::fs::metadata(&copy).expect("a file").len();
+    let size = size(store).await;
     assert!(
         size < 3 * text.len() as u64,
         "{size} bytes for lists of {}",

@@ -94,3 +94,41 @@ pub(crate) async fn old_events_of_channels_are_forgotten(store: &Store) {
         .expect("an event");
     assert_eq!((last.seq, last.kind), (5, EventKind::RunState));
 }
+
+pub(crate) async fn the_feed_of_all_runs_has_every_event_once_in_its_order(store: &Store) {
+    let site = site(store).await;
+    let start = store.events_end().await.expect("the end");
+    let writers = (0..6).map(|_| {
+        let (store, site) = (store.clone(), site.clone());
+        tokio::spawn(async move {
+            let rows = vec![row(1, State::Ready), row(2, State::Same)];
+            planned(&store, &site, rows, NOW).await.id
+        })
+    });
+    let writers: Vec<_> = writers.collect();
+    // A reader that goes on from what it saw, while they write.
+    let mut seen = Vec::new();
+    let mut cursor = start;
+    loop {
+        let over = writers.iter().all(tokio::task::JoinHandle::is_finished);
+        let some = store.events_since(cursor, 4).await.expect("events");
+        cursor = some.last().map_or(cursor, |event| event.feed);
+        let none = some.is_empty();
+        seen.extend(some);
+        if over && none {
+            break;
+        }
+    }
+    let mut all = Vec::new();
+    for writer in writers {
+        let run = writer.await.expect("planned");
+        let events = store.events(&run, 0).await.expect("events");
+        assert!(events.is_sorted_by(|a, b| a.feed < b.feed));
+        all.extend(events);
+    }
+    all.sort_by_key(|event| event.feed);
+    assert_eq!(seen, all);
+    assert_eq!(store.events_end().await.expect("the end"), cursor);
+    store.remove_site(&site.id).await.expect("removed");
+    assert_eq!(store.events_end().await.expect("the end"), cursor, "it never goes back");
+}

@@ -1,6 +1,7 @@
 //! What every database must do. Each function takes a fresh store.
 
 pub(crate) mod changes;
+pub(crate) mod dropped;
 pub(crate) mod events;
 pub(crate) mod holds;
 pub(crate) mod leases;
@@ -13,3 +14,4 @@ pub(crate) mod runs;
 pub(crate) mod sites;
 pub(crate) mod sources;
 pub(crate) mod steps;
+pub(crate) mod texts;

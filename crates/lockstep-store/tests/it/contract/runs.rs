@@ -345,3 +345,40 @@ pub(crate) async fn a_removed_site_takes_its_runs_with_it(store: &Store) {
     );
     assert_eq!(store.memories(&other.id).await.expect("read").len(), 1);
 }
+
+pub(crate) async fn a_run_is_asked_to_end(store: &Store) {
+    let site = site(store).await;
+    let run = reading(store, &site, 1, NOW).await;
+    assert_eq!(store.cancel_asked(&run.id).await.expect("asked"), None);
+    assert!(store.ask_to_cancel(&run.id, "ann").await.expect("asked"));
+    assert!(store.ask_to_cancel(&run.id, "ben").await.expect("asked"));
+    let by = store.cancel_asked(&run.id).await.expect("asked");
+    assert_eq!(by.as_deref(), Some("ann"));
+    store
+        .end_run(&run.id, 1, RunState::Cancelled, None, NONE, NOW)
+        .await
+        .expect("ended");
+    assert!(!store.ask_to_cancel(&run.id, "ann").await.expect("asked"));
+    let nobody = store.ask_to_cancel("nobody", "ann").await;
+    assert!(matches!(nobody, Err(StoreError::NotFound(_))), "{nobody:?}");
+}
+
+pub(crate) async fn runs_without_a_holder_are_found(store: &Store) {
+    let site = site(store).await;
+    let found = async || -> Vec<String> {
+        let runs = store.orphaned_runs().await.expect("asked");
+        runs.into_iter().map(|run| run.id).collect()
+    };
+    let run = reading(store, &site, 1, NOW).await;
+    let queued = store.create_run(new_run(&site), NOW + 1).await.expect("a run");
+    planned(store, &site, vec![row(1, State::Ready)], NOW + 2).await;
+    assert_eq!(found().await, [run.id.clone(), queued.id.clone()]);
+    let hold = store.hold_gateway(&site.url, "a run", NOW).await.expect("held");
+    assert_eq!(found().await, [""; 0]);
+    let fence = hold.fence();
+    drop(hold);
+    let again = store.hold_gateway(&site.url, "a run", NOW).await.expect("held");
+    assert!(again.fence() > fence);
+    drop(again);
+    store.close().await;
+}

@@ -8,6 +8,7 @@ use lockstep_store::sites::SiteEdit;
 use lockstep_store::{Store, StoreError};
 
 use super::price_memory::answer;
+use crate::on_postgres::size;
 use crate::tester::{NOW, new_site, site};
 
 const DAY: i64 = 86_400_000;
@@ -178,10 +179,7 @@ pub(crate) async fn a_copy_takes_the_place_of_the_one_before(store: &Store) {
     }
     assert_eq!(kept(&site.id, "b").await.as_ref(), Some(&first));
     assert_eq!(kept(&other.id, "a").await.as_ref(), Some(&first));
-    let folder = tempfile::tempdir().expect("a folder");
-    let file = folder.path().join("copy.db");
-    store.backup(&file).await.expect("a copy");
-    let size = std::fs::metadata(&file).expect("a file").len();
+    let size = size(store).await;
     assert!(size < 2 << 18, "{size} bytes");
 
     let late = copy("late".to_owned(), None, NOW + 31 * DAY);

@@ -11,14 +11,12 @@ use lockstep_store::steps::Requests;
 
 use crate::tester::{NOW, of, reading, row, site};
 
-#[tokio::test]
-async fn a_dropped_future_leaves_no_half_transaction() {
+pub(crate) async fn a_dropped_future_leaves_no_half_transaction(store: &Store) {
     const ROWS: i64 = 300;
-    let store = Store::open_temporary().await.expect("a store");
-    let site = site(&store).await;
+    let site = site(store).await;
     let mut cut = 0;
     for attempt in 0..40u64 {
-        let run = reading(&store, &site, 1, NOW).await;
+        let run = reading(store, &site, 1, NOW).await;
         let rows: Vec<ChangeRow> = (0..ROWS).map(|id| of(&run, row(id, State::Same))).collect();
         let memories = (0..ROWS).map(|id| (id, Memory::default())).collect();
         let requests = Requests {
