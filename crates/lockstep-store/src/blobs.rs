@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_core::hash::Digest;
 use crate::sql::QueryBuilder;
+use lockstep_core::hash::Digest;
 
-use crate::{StoreError, sql};
 use crate::sql::Connection;
+use crate::{StoreError, sql};
 
 /// How many rows one statement inserts: enough to be fast, few enough for every database's limit of parameters.
 pub(crate) const ROWS_PER_STATEMENT: usize = 200;

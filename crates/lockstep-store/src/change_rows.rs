@@ -1,17 +1,17 @@
 //! Changes as rows: the long texts and lists apart, by their digest.
 
+use crate::sql::QueryBuilder;
 use lockstep_core::change::State;
 use lockstep_core::channel::Provider;
 use lockstep_core::hash::Digest;
 use sqlx::AssertSqlSafe;
-use crate::sql::QueryBuilder;
 
-use crate::{StoreError, sql};
 use crate::blobs::{Blobs, ROWS_PER_STATEMENT};
 use crate::changes::ChangeRow;
 use crate::columns::{Columns, big};
 use crate::sql::{Connection, Row};
 use crate::wire::{self, Detail};
+use crate::{StoreError, sql};
 
 /// A detail that is longer than this, in bytes, goes to the texts: the same names are dropped in every run.
 const SHORT_DETAIL: usize = 200;

@@ -1,11 +1,11 @@
 //! Events: what happened in a run, in order, for those who watch.
 
+use crate::sql::QueryBuilder;
 use lockstep_core::change::{RunState, State};
 use lockstep_core::failure::Failure;
 use lockstep_core::hold::Reason;
 use lockstep_core::prices::field::Field;
 use serde_json::{Value, json};
-use crate::sql::QueryBuilder;
 
 use crate::blobs::ROWS_PER_STATEMENT;
 use crate::columns::Columns;

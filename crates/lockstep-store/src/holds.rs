@@ -56,12 +56,11 @@ impl Store {
         let site_id = site_id.to_owned();
         self.write(move |db| {
             Box::pin(async move {
-                let deleted =
-                    sql::query("DELETE FROM hold WHERE site_id = $1 AND channel_id = $2")
-                        .bind(site_id)
-                        .bind(channel_id)
-                        .execute(db)
-                        .await?;
+                let deleted = sql::query("DELETE FROM hold WHERE site_id = $1 AND channel_id = $2")
+                    .bind(site_id)
+                    .bind(channel_id)
+                    .execute(db)
+                    .await?;
                 Ok(deleted.rows_affected() > 0)
             })
         })

@@ -148,7 +148,10 @@ mod tests {
             let location = Location::parse(text).expect("an address");
             let told = format!("{location} {location:?}");
             assert!(!told.contains("canary"), "{told}");
-            assert!(told.contains("postgres://me@") && told.contains("/lockstep"), "{told}");
+            assert!(
+                told.contains("postgres://me@") && told.contains("/lockstep"),
+                "{told}"
+            );
         }
         for text in [
             "postgres://me:canary@host:canary/x",

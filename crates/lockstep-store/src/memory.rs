@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use lockstep_core::models::memory::Memory;
 use crate::sql::QueryBuilder;
+use lockstep_core::models::memory::Memory;
 
 use crate::blobs::{Blobs, ROWS_PER_STATEMENT};
 use crate::columns::Columns;

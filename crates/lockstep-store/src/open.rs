@@ -123,14 +123,17 @@ pub(crate) async fn prepare_server(
                 .to_owned(),
         });
     };
-    let mut db = server.options().connect().await.map_err(|error| {
-        match StoreError::from(error) {
-            StoreError::Unavailable(reason) => {
-                StoreError::Unavailable(format!("{}: {reason}", server.shown()))
-            }
-            other => other,
-        }
-    })?;
+    let mut db =
+        server
+            .options()
+            .connect()
+            .await
+            .map_err(|error| match StoreError::from(error) {
+                StoreError::Unavailable(reason) => {
+                    StoreError::Unavailable(format!("{}: {reason}", server.shown()))
+                }
+                other => other,
+            })?;
     postgres::alone(&mut db).await?;
     let mut found = postgres::look(&mut db, server.shown()).await?;
     let known = known(migrations);

@@ -25,8 +25,7 @@ pub(crate) const BEGIN_WRITE: &str = "BEGIN; SELECT pg_advisory_xact_lock(781357
 const LOCK_OPENING: &str = "SELECT pg_advisory_lock(7813573191660758385)";
 
 /// Takes the lease of gateway `$1` for holder `$2` from whoever has it, for `$3` milliseconds.
-pub(crate) const SEIZE_LEASE: &str =
-    "INSERT INTO lease (url, holder, fence, taken_at, expires_at)
+pub(crate) const SEIZE_LEASE: &str = "INSERT INTO lease (url, holder, fence, taken_at, expires_at)
      SELECT $1, $2, (SELECT COALESCE(MAX(fence), 0) + 1 FROM lease), now.ms, now.ms + $3
      FROM (SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS ms) now
      ON CONFLICT (url) DO UPDATE
@@ -47,8 +46,7 @@ pub(crate) const TAKE_LEASE: &str =
      RETURNING fence";
 
 /// Renews the lease of gateway `$1` that is the one of fence `$2`, for `$3` milliseconds.
-pub(crate) const RENEW_LEASE: &str =
-    "UPDATE lease
+pub(crate) const RENEW_LEASE: &str = "UPDATE lease
      SET expires_at = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + $3
      WHERE url = $1 AND fence = $2 AND holder IS NOT NULL";
 
@@ -168,7 +166,9 @@ pub(crate) fn meaning(code: &str) -> Option<StoreError> {
             );
         }
         "28P01" | "28000" => {
-            return unavailable("it refuses the user or the password; look at the database's address");
+            return unavailable(
+                "it refuses the user or the password; look at the database's address",
+            );
         }
         "3D000" => return unavailable("there is no such database; `createdb` makes it"),
         "42501" => {
@@ -190,7 +190,9 @@ pub(crate) fn meaning(code: &str) -> Option<StoreError> {
         _ => {}
     }
     match code.get(..2) {
-        Some("08" | "57") => unavailable("it is shutting down or not ready; start it and try again"),
+        Some("08" | "57") => {
+            unavailable("it is shutting down or not ready; start it and try again")
+        }
         Some("53" | "58") => unavailable("it lacks memory, disk or files; look at its log"),
         _ => None,
     }

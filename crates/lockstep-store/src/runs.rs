@@ -241,7 +241,9 @@ impl Store {
         .await?;
         let mut runs: Vec<Run> = rows.iter().map(from_row).collect::<Result<_, _>>()?;
         if !runs.is_empty() {
-            let held = self.held_gateways(runs.iter().map(|run| &run.site_url)).await?;
+            let held = self
+                .held_gateways(runs.iter().map(|run| &run.site_url))
+                .await?;
             runs.retain(|run| !held.contains(&run.site_url));
         }
         Ok(runs)

@@ -13,8 +13,8 @@ use sqlx::sqlite::{
 };
 use sqlx::{ConnectOptions as _, Connection as _};
 
-use crate::open::Found;
 use crate::StoreError;
+use crate::open::Found;
 
 /// The schema's migrations, in the program itself.
 pub(crate) static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
@@ -27,8 +27,7 @@ pub(crate) const BEGIN_WRITE: &str = "BEGIN IMMEDIATE";
 
 /// Takes the lease of gateway `$1` for holder `$2` at `$3`. The lock of the gateway's file was taken before, so nobody
 /// else can have it.
-pub(crate) const TAKE_LEASE: &str =
-    "INSERT INTO lease (url, holder, fence, taken_at)
+pub(crate) const TAKE_LEASE: &str = "INSERT INTO lease (url, holder, fence, taken_at)
      VALUES ($1, $2, (SELECT COALESCE(MAX(fence), 0) + 1 FROM lease), $3)
      ON CONFLICT (url) DO UPDATE
      SET holder = excluded.holder, fence = excluded.fence, taken_at = excluded.taken_at

@@ -283,20 +283,17 @@ mod tests {
             })
             .await;
         assert!(matches!(full, Err(StoreError::Full)), "{full:?}");
-        let rows: i64 =
-            query_scalar("SELECT COUNT(*) FROM meta WHERE name IN ('small', 'large')")
-                .fetch_one(store.readers())
-                .await
-                .expect("a count");
+        let rows: i64 = query_scalar("SELECT COUNT(*) FROM meta WHERE name IN ('small', 'large')")
+            .fetch_one(store.readers())
+            .await
+            .expect("a count");
         assert_eq!(rows, 0);
     }
 
     #[tokio::test]
     async fn readers_cannot_write() {
         let store = Store::open_temporary().await.expect("a store");
-        let refused = query("DELETE FROM meta")
-            .execute(store.readers())
-            .await;
+        let refused = query("DELETE FROM meta").execute(store.readers()).await;
         let refused = StoreError::from(refused.err().expect("refused"));
         assert!(matches!(refused, StoreError::Unavailable(_)), "{refused}");
     }

@@ -101,13 +101,11 @@ impl Store {
     /// When the host was called after `since`, oldest first, in Unix milliseconds.
     pub async fn source_calls(&self, host: &str, since: i64) -> Result<Vec<i64>, StoreError> {
         Ok(
-            sql::query_scalar(
-                "SELECT at FROM source_call WHERE host = $1 AND at > $2 ORDER BY at",
-            )
-            .bind(host)
-            .bind(since)
-            .fetch_all(self.readers())
-            .await?,
+            sql::query_scalar("SELECT at FROM source_call WHERE host = $1 AND at > $2 ORDER BY at")
+                .bind(host)
+                .bind(since)
+                .fetch_all(self.readers())
+                .await?,
         )
     }
 

@@ -1,9 +1,9 @@
 //! Price holds: what waits for an answer, beyond the run that found it. A model has one, for one held field holds it.
 
+use crate::sql::QueryBuilder;
 use lockstep_core::hash::Digest;
 use lockstep_core::hold::Reason;
 use sqlx::AssertSqlSafe;
-use crate::sql::QueryBuilder;
 
 use super::{held_digest, rows};
 use crate::blobs::ROWS_PER_STATEMENT;

@@ -1,8 +1,8 @@
 //! Price changes as rows: long values and details apart, by their digest.
 
+use crate::sql::QueryBuilder;
 use lockstep_core::change::State;
 use lockstep_core::prices::field::Field;
-use crate::sql::QueryBuilder;
 
 use super::PriceRow;
 use crate::blobs::{Blobs, ROWS_PER_STATEMENT};

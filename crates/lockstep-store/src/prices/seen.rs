@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
+use crate::sql::QueryBuilder;
 use lockstep_core::hash::Digest;
 use lockstep_core::prices::values::Values;
-use crate::sql::QueryBuilder;
 
 use crate::blobs::ROWS_PER_STATEMENT;
 use crate::columns::Columns;
@@ -122,9 +122,8 @@ pub(crate) async fn accept(
     now: i64,
 ) -> Result<(), StoreError> {
     for some in models.chunks(ROWS_PER_STATEMENT) {
-        let mut insert = QueryBuilder::new(
-            "INSERT INTO price_accepted (site_id, model, data, accepted_at) ",
-        );
+        let mut insert =
+            QueryBuilder::new("INSERT INTO price_accepted (site_id, model, data, accepted_at) ");
         insert.push_values(some, |mut row, (model, values)| {
             row.push_bind(site_id)
                 .push_bind(model)

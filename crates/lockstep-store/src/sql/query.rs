@@ -112,17 +112,15 @@ macro_rules! run {
 
 macro_rules! on_sqlite {
     ($query:ident) => {
-        sqlx::query_with($query.sql.nameless(), sqlite_arguments($query.values)?).persistent($query.persistent)
+        sqlx::query_with($query.sql.nameless(), sqlite_arguments($query.values)?)
+            .persistent($query.persistent)
     };
 }
 
 macro_rules! on_postgres {
     ($query:ident) => {
-        sqlx::query_with(
-            $query.sql.numbered(),
-            postgres_arguments($query.values)?,
-        )
-        .persistent($query.persistent)
+        sqlx::query_with($query.sql.numbered(), postgres_arguments($query.values)?)
+            .persistent($query.persistent)
     };
 }
 
@@ -149,10 +147,7 @@ impl Query {
     }
 
     /// Runs it.
-    pub(crate) async fn execute<'t>(
-        self,
-        on: impl Into<Target<'t>>,
-    ) -> Result<Done, sqlx::Error> {
+    pub(crate) async fn execute<'t>(self, on: impl Into<Target<'t>>) -> Result<Done, sqlx::Error> {
         run!(
             self,
             on,
@@ -177,10 +172,7 @@ impl Query {
     }
 
     /// Its first row, which there must be.
-    pub(crate) async fn fetch_one<'t>(
-        self,
-        on: impl Into<Target<'t>>,
-    ) -> Result<Row, sqlx::Error> {
+    pub(crate) async fn fetch_one<'t>(self, on: impl Into<Target<'t>>) -> Result<Row, sqlx::Error> {
         run!(self, on, fetch_one, Row::Sqlite, Row::Postgres)
     }
 

@@ -164,7 +164,15 @@ mod tests {
 
     #[test]
     fn every_text_is_stored_without_a_nul_and_comes_back() {
-        for text in ["", "a", "a\0b", "\0\0", "\u{10FFFF}", "\u{10FFFF}0\0\u{10FFFF}1", "ä0"] {
+        for text in [
+            "",
+            "a",
+            "a\0b",
+            "\0\0",
+            "\u{10FFFF}",
+            "\u{10FFFF}0\0\u{10FFFF}1",
+            "ä0",
+        ] {
             let stored = storable(text.to_owned());
             assert!(!stored.contains('\0'), "{text:?}");
             assert_eq!(restored(stored), text);

@@ -1,7 +1,7 @@
 //! The rows of a run, whatever it is about: what a step does with them is the same for both subjects.
 
-use lockstep_core::change::Subject;
 use crate::sql::QueryBuilder;
+use lockstep_core::change::Subject;
 
 use super::entry::Entry;
 use crate::changes::ChangeRow;

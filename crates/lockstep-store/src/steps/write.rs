@@ -1,10 +1,10 @@
 //! From planned to the end.
 
+use crate::sql::QueryBuilder;
 use lockstep_core::change::{RunState, Subject};
 use lockstep_core::failure::Failure;
 use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::models::memory::Memory;
-use crate::sql::QueryBuilder;
 
 use super::entry::{Entry, enter, look};
 use super::rows::{Chosen, Rows, table};
@@ -226,10 +226,7 @@ async fn set_approved(
             "SELECT COUNT(DISTINCT model) FROM price_change WHERE run_id = $1 AND state = 'approved'"
         }
     };
-    let approved: i64 = sql::query_scalar(count)
-        .bind(&run.id)
-        .fetch_one(db)
-        .await?;
+    let approved: i64 = sql::query_scalar(count).bind(&run.id).fetch_one(db).await?;
     Ok(u64::try_from(approved).unwrap_or(0))
 }
 

@@ -78,7 +78,9 @@ impl Cluster {
             );
             return None;
         };
-        let folder = TempDir::with_prefix("lockstep-pg-").expect("a folder").keep();
+        let folder = TempDir::with_prefix("lockstep-pg-")
+            .expect("a folder")
+            .keep();
         if is_root(&folder) {
             chown(&folder, Some(NOBODY), Some(NOBODY)).expect("given away");
         }
@@ -152,7 +154,9 @@ impl Cluster {
                 self.create(TEMPLATE, "template0").await;
                 let location = lockstep_store::Location::parse(&template.url).expect("an address");
                 let key = lockstep_store::KeySource::File(template.key.clone());
-                let store = lockstep_store::Store::open(location, key).await.expect("tables");
+                let store = lockstep_store::Store::open(location, key)
+                    .await
+                    .expect("tables");
                 store.close().await;
             })
             .await;
@@ -186,7 +190,10 @@ impl Cluster {
 
     fn at(&self, name: &str) -> Database {
         Database {
-            url: format!("postgres:///{name}?host={}&user=postgres", self.folder.display()),
+            url: format!(
+                "postgres:///{name}?host={}&user=postgres",
+                self.folder.display()
+            ),
             key: self.folder.join("lockstep.key"),
         }
     }

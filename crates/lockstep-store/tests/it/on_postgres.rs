@@ -55,7 +55,9 @@ async fn open(database: &Database) -> Result<Store, StoreError> {
 }
 
 async fn connect(database: &Database) -> PgConnection {
-    PgConnection::connect(&database.url).await.expect("connects")
+    PgConnection::connect(&database.url)
+        .await
+        .expect("connects")
 }
 
 /// An empty database in a cluster that is shared.
@@ -68,7 +70,9 @@ async fn empty() -> Option<Database> {
 
 #[tokio::test]
 async fn tables_and_key_are_made_once_and_the_key_is_the_same_for_all() {
-    let Some(database) = empty().await else { return };
+    let Some(database) = empty().await else {
+        return;
+    };
     let (one, two) = tokio::join!(open(&database), open(&database));
     let (one, two) = (one.expect("a store"), two.expect("a store"));
     let mut new = new_site(Some("main"));
@@ -80,13 +84,19 @@ async fn tables_and_key_are_made_once_and_the_key_is_the_same_for_all() {
     let right = std::fs::read(&database.key).expect("a key");
     let is_refused = async || {
         let refused = open(&database).await;
-        assert!(matches!(refused, Err(StoreError::WrongKey { .. })), "{refused:?}");
+        assert!(
+            matches!(refused, Err(StoreError::WrongKey { .. })),
+            "{refused:?}"
+        );
     };
     std::fs::write(&database.key, "0".repeat(64)).expect("another key");
     is_refused().await;
     std::fs::remove_file(&database.key).expect("removed");
     is_refused().await;
-    assert!(!database.key.exists(), "no key is made up for a database that has one");
+    assert!(
+        !database.key.exists(),
+        "no key is made up for a database that has one"
+    );
     // Without a token too: another replica may be about to store one.
     one.set_token(&site.id, None).await.expect("forgotten");
     is_refused().await;
@@ -95,14 +105,21 @@ async fn tables_and_key_are_made_once_and_the_key_is_the_same_for_all() {
 
     let location = Location::parse(&database.url).expect("an address");
     let refused = Store::open(location, KeySource::FileBeside).await;
-    assert!(matches!(refused, Err(StoreError::KeyFile { .. })), "{refused:?}");
+    assert!(
+        matches!(refused, Err(StoreError::KeyFile { .. })),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]
 async fn a_newer_schema_and_another_program_s_tables_are_refused_and_stay() {
-    let Some(database) = empty().await else { return };
+    let Some(database) = empty().await else {
+        return;
+    };
     let mut db = connect(&database).await;
-    db.execute("CREATE TABLE other (id TEXT)").await.expect("a table");
+    db.execute("CREATE TABLE other (id TEXT)")
+        .await
+        .expect("a table");
     let refused = open(&database).await.expect_err("refused");
     assert!(matches!(refused, StoreError::Open { .. }), "{refused}");
     assert!(!database.key.exists());
@@ -115,14 +132,25 @@ async fn a_newer_schema_and_another_program_s_tables_are_refused_and_stay() {
     .await
     .expect("a newer schema");
     let refused = open(&database).await.expect_err("refused");
-    assert!(matches!(refused, StoreError::NewerSchema { found: 99, .. }), "{refused}");
+    assert!(
+        matches!(refused, StoreError::NewerSchema { found: 99, .. }),
+        "{refused}"
+    );
 }
 
 #[tokio::test]
 async fn what_cannot_be_reached_is_told_without_the_password() {
-    let Some(database) = cluster::database().await else { return };
-    let unknown = database.url.replace("/test_", "/nothing_").replace('?', "?password=canary&");
-    for url in [unknown.as_str(), "postgres://me:canary@127.0.0.1:1/lockstep"] {
+    let Some(database) = cluster::database().await else {
+        return;
+    };
+    let unknown = database
+        .url
+        .replace("/test_", "/nothing_")
+        .replace('?', "?password=canary&");
+    for url in [
+        unknown.as_str(),
+        "postgres://me:canary@127.0.0.1:1/lockstep",
+    ] {
         let location = Location::parse(url).expect("an address");
         let refused = Store::open(location, KeySource::File(database.key.clone())).await;
         let refused = refused.expect_err("refused");
@@ -148,7 +176,10 @@ async fn four_hundred_cancelled_transactions_lose_nothing() {
         let write = tokio::time::timeout(wait, store.mark_first_write(&site.id)).await;
         cut += u32::from(read.is_err()) + u32::from(asked.is_err()) + u32::from(write.is_err());
         let name = format!("site {attempt}");
-        let new = store.add_site(new_site(Some(&name)), NOW).await.expect("a site");
+        let new = store
+            .add_site(new_site(Some(&name)), NOW)
+            .await
+            .expect("a site");
         // A reader that was left in an old transaction would not see it.
         assert_eq!(store.site(&new.id).await.expect("read").name, Some(name));
         store.runs(&new.id, 10, None).await.expect("read");
@@ -164,12 +195,21 @@ async fn four_hundred_cancelled_transactions_lose_nothing() {
 
 #[tokio::test]
 async fn replicas_write_one_after_the_other() {
-    let Some(database) = cluster::database().await else { return };
-    let (one, two) = (open(&database).await.expect("a store"), open(&database).await.expect("a store"));
+    let Some(database) = cluster::database().await else {
+        return;
+    };
+    let (one, two) = (
+        open(&database).await.expect("a store"),
+        open(&database).await.expect("a store"),
+    );
     let site = site(&one).await;
     let run = reading(&one, &site, 1, NOW).await;
     let writes = (0..60).map(|id| {
-        let store = if id % 2 == 0 { one.clone() } else { two.clone() };
+        let store = if id % 2 == 0 {
+            one.clone()
+        } else {
+            two.clone()
+        };
         let rows = vec![of(&run, row(id, State::Same))];
         let run = run.id.clone();
         tokio::spawn(async move { store.record_read(&run, 1, rows, Vec::new(), NONE).await })
@@ -182,7 +222,11 @@ async fn replicas_write_one_after_the_other() {
     assert_eq!(numbers, (1..=62).collect::<Vec<i64>>());
     // Calls to a host are counted over both.
     let takes = (0..20).map(|at| {
-        let store = if at % 2 == 0 { one.clone() } else { two.clone() };
+        let store = if at % 2 == 0 {
+            one.clone()
+        } else {
+            two.clone()
+        };
         tokio::spawn(async move { store.take_source_call("host", 0, 7, NOW + at).await })
     });
     let mut taken = 0;
@@ -194,7 +238,9 @@ async fn replicas_write_one_after_the_other() {
 
 #[tokio::test]
 async fn a_server_that_stops_in_the_middle_of_writes_loses_nothing_that_was_told() {
-    let Some(cluster) = Cluster::start() else { return };
+    let Some(cluster) = Cluster::start() else {
+        return;
+    };
     const BATCH: i64 = 20;
     let database = cluster.database().await;
     let store = open(&database).await.expect("a store");
@@ -222,15 +268,30 @@ async fn a_server_that_stops_in_the_middle_of_writes_loses_nothing_that_was_told
     let error = writing.await.expect("ends");
     assert!(matches!(error, StoreError::Unavailable(_)), "{error:?}");
     cluster.run();
-    cluster.connect("postgres").await.close().await.expect("up again");
+    cluster
+        .connect("postgres")
+        .await
+        .close()
+        .await
+        .expect("up again");
 
-    let rows = store.changes(&run.id).await.expect("the same store reads on").len();
+    let rows = store
+        .changes(&run.id)
+        .await
+        .expect("the same store reads on")
+        .len();
     let events = store.events(&run.id, 0).await.expect("events").len();
     let told = told.load(Ordering::SeqCst) as usize;
     let batch = BATCH as usize;
-    assert!(rows == told * batch || rows == (told + 1) * batch, "{rows} rows, {told} told");
+    assert!(
+        rows == told * batch || rows == (told + 1) * batch,
+        "{rows} rows, {told} told"
+    );
     assert_eq!(events, rows + 2, "each row has its event");
-    store.add_requests(&run.id, 1, NONE).await.expect("and writes");
+    store
+        .add_requests(&run.id, 1, NONE)
+        .await
+        .expect("and writes");
 }
 
 /// Short times, yet long enough for a machine that is busy.
@@ -240,9 +301,17 @@ fn short() -> LeaseTimes {
 
 #[tokio::test]
 async fn a_lease_is_renewed_while_it_is_held_and_runs_out_when_its_holder_is_gone() {
-    let Some(database) = cluster::database().await else { return };
-    let one = open(&database).await.expect("a store").with_lease_times(short());
-    let two = open(&database).await.expect("a store").with_lease_times(short());
+    let Some(database) = cluster::database().await else {
+        return;
+    };
+    let one = open(&database)
+        .await
+        .expect("a store")
+        .with_lease_times(short());
+    let two = open(&database)
+        .await
+        .expect("a store")
+        .with_lease_times(short());
     let gateway = url("gateway.example");
     let hold = one.hold_gateway(&gateway, "one", NOW).await.expect("held");
     for _ in 0..10 {
@@ -250,7 +319,11 @@ async fn a_lease_is_renewed_while_it_is_held_and_runs_out_when_its_holder_is_gon
         let busy = two.hold_gateway(&gateway, "two", NOW).await;
         assert!(matches!(busy, Err(StoreError::Busy { .. })), "{busy:?}");
     }
-    assert!(one.lease_holds(&gateway, hold.fence()).await.expect("asked"));
+    assert!(
+        one.lease_holds(&gateway, hold.fence())
+            .await
+            .expect("asked")
+    );
     let first = hold.fence();
     hold.leave();
     let next = loop {
@@ -266,19 +339,34 @@ async fn a_lease_is_renewed_while_it_is_held_and_runs_out_when_its_holder_is_gon
     };
     assert!(next.fence() > first);
     assert!(!one.lease_holds(&gateway, first).await.expect("asked"));
-    assert!(two.lease_holds(&gateway, next.fence()).await.expect("asked"));
+    assert!(
+        two.lease_holds(&gateway, next.fence())
+            .await
+            .expect("asked")
+    );
     // What the first one gives back now is not his any more.
-    one.release_lease(&gateway, first).await.expect("nothing to do");
-    assert!(two.lease_holds(&gateway, next.fence()).await.expect("asked"));
+    one.release_lease(&gateway, first)
+        .await
+        .expect("nothing to do");
+    assert!(
+        two.lease_holds(&gateway, next.fence())
+            .await
+            .expect("asked")
+    );
 }
 
 #[tokio::test]
 async fn of_many_who_want_a_gateway_one_has_it() {
-    let Some(database) = cluster::database().await else { return };
+    let Some(database) = cluster::database().await else {
+        return;
+    };
     let inside = Arc::new(AtomicBool::new(false));
     let mut tasks = Vec::new();
     for number in 0..6_u32 {
-        let store = open(&database).await.expect("a store").with_lease_times(short());
+        let store = open(&database)
+            .await
+            .expect("a store")
+            .with_lease_times(short());
         let inside = inside.clone();
         tasks.push(tokio::spawn(async move {
             let gateway = url("gateway.example");
@@ -289,7 +377,12 @@ async fn of_many_who_want_a_gateway_one_has_it() {
                     continue;
                 };
                 assert!(!inside.swap(true, Ordering::SeqCst), "two are inside");
-                assert!(store.lease_holds(&gateway, hold.fence()).await.expect("asked"));
+                assert!(
+                    store
+                        .lease_holds(&gateway, hold.fence())
+                        .await
+                        .expect("asked")
+                );
                 fences.push(hold.fence());
                 inside.store(false, Ordering::SeqCst);
             }

@@ -217,7 +217,9 @@ impl FromRequestParts<App> for Frame {
         let store = app.store();
         let all = store.sites().await?;
         let params = Path::<HashMap<String, String>>::from_request_parts(parts, app).await;
-        let wanted = params.ok().and_then(|Path(params)| params.get("site").cloned());
+        let wanted = params
+            .ok()
+            .and_then(|Path(params)| params.get("site").cloned());
         let site = match &wanted {
             Some(wanted) => Some(
                 all.iter()

@@ -9,6 +9,7 @@ use lockstep_store::StoreError;
 use super::assets;
 use super::words::{Lang, Words};
 use crate::server::problem::Problem;
+use crate::words::Said;
 
 /// Why a page is not shown.
 #[derive(Debug)]
@@ -19,6 +20,8 @@ pub(crate) enum Refusal {
     NoSite,
     /// What the API would answer.
     Problem(Problem),
+    /// What the engine or the database would not do, in the order of [`Lang::ALL`].
+    Refused(StatusCode, [Said; 2]),
 }
 
 #[derive(Template)]
@@ -51,6 +54,13 @@ impl Refusal {
                 return Redirect::to("/sign-in").into_response();
             }
             Self::Problem(problem) => (problem.status(), problem.title(), problem.way_on()),
+            Self::Refused(status, said) => {
+                let said = match lang {
+                    Lang::En => &said[0],
+                    Lang::ZhCn => &said[1],
+                };
+                (*status, said.message.as_str(), Some(said.hint.as_str()))
+            }
         };
         let page = ErrorPage {
             t,
@@ -79,13 +89,15 @@ impl From<Problem> for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        Self::Problem(error.into())
+        let said = Lang::ALL.map(|lang| lang.store_error(&error));
+        Self::Refused(Problem::from(error).status(), said)
     }
 }
 
 impl From<EngineError> for Refusal {
     fn from(error: EngineError) -> Self {
-        Self::Problem(error.into())
+        let said = Lang::ALL.map(|lang| lang.engine_error(&error));
+        Self::Refused(Problem::from(error).status(), said)
     }
 }
 

@@ -4,6 +4,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+pub(crate) use crate::words::Lang;
+
 macro_rules! words {
     ($($(#[$doc:meta])* $group:ident: $type:ident { $($key:ident),+ $(,)? })+) => {
         /// Every word of the pages in one language.
@@ -18,6 +20,13 @@ macro_rules! words {
         pub(crate) struct $type {
             $(pub(crate) $key: String,)+
         })+
+
+        impl Words {
+            /// Every word, with its group and its key.
+            fn all(&self) -> Vec<(&'static str, &'static str, &str)> {
+                vec![$($((stringify!($group), stringify!($key), self.$group.$key.as_str()),)+)+]
+            }
+        }
     };
 }
 
@@ -39,76 +48,119 @@ words! {
         title, name, password, submit, wrong, first_title, first_text, new_password, again, set, short, differ,
         bad_link, bad_link_hint, no_link, no_link_hint, plain_http,
     }
-}
-
-/// A language of the pages.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Lang {
-    /// English.
-    #[default]
-    En,
-    /// Simplified Chinese.
-    ZhCn,
+    /// What tables say.
+    table: TableWords {
+        sorted_up, sorted_down, sort_by, filter, clear, per_page, of, select, select_page, select_matching,
+        selected, select_none, open, close, details, no_match, no_match_hint, csv, json, more, as_table,
+        known_since, unknown,
+    }
+    /// What forms say.
+    form: FormWords {
+        required, optional, on, off, add, edit, remove, test, apply, choose, saved, not_saved, removed, unchanged,
+        default, recommended, possible, one_a_line, stale, expired, sure,
+    }
+    /// A run that is under way.
+    run: RunWords {
+        syncing, asking, writing, undoing, starting, queued, now_at, failed_so_far, left, waits, bar, cancel,
+        cancelling, cancelled, ended, reconnecting, no_script, reload, interrupted, look,
+    }
+    /// The overview: a card a site.
+    overview: OverviewWords {
+        title, intro, last_run, no_run, no_run_hint, total_channels, success_count, failure_count, held, skipped,
+        duration, next_scheduled, not_scheduled, waiting_one, waiting, unpriced, sources_in_trouble, all_well,
+        prices_differ, last_runs, running, plan_waits, add_site, empty, empty_hint,
+    }
+    /// The model sync.
+    models: ModelWords {
+        title, intro, auto_sync_on, auto_sync_off, pace_fixed, pace_auto, total_channels, success_count,
+        failure_count, held, skipped, duration, started, ended, next_scheduled, not_scheduled, changed_count,
+        held_hint, figures, preview, run_all, run_selected, run_selected_count, retry_failed, refresh, apply_one,
+        apply, chip_all, chip_success, chip_failed, chip_changed, chip_held, chip_skipped, search, by_provider,
+        flat, provider, col_status, col_id, col_name, col_change, col_http, col_message, col_attempts, col_finished,
+        col_actions, sync_one, old_list, new_list, old_list_hint, new_list_hint, http_hint, attempts_hint, added,
+        removed, kept, dropped, held_names, no_difference, unpriced_note, kept_count, models_count, never_run,
+        console, select_channel, held_title, held_apply, held_none, policy_for_provider, plan_title, plan_waits,
+        plan_first, plan_empty, plan_moved, applied, started_said, none_selected, none_failed, empty, empty_hint,
+        no_channels, no_channels_hint, important, note_modifies, note_backup, note_test, note_often, note_undo,
+    }
+    /// Channels and what each has of its own.
+    channels: ChannelWords {
+        title, intro, search, col_channel, col_provider, col_type, col_status, col_policy, col_models, col_own,
+        enabled, disabled, auto_disabled, policy, as_site, as_provider, keep, allow, include, exclude, rules_hint,
+        preview, hits, hits_nothing, no_list, one_channel, of_provider, yours, yours_hint, yours_added,
+        yours_removed, release, release_hint, released, allowed_reasons, take_back, reset, own_sync, aliases,
+        provider_list, list_over_time, empty, empty_hint,
+    }
+    /// The price sync.
+    prices: PriceWords {
+        title, intro, compared, never_compared, differ, fetch, fetch_again, choose_sources, review, review_none,
+        in_dollars, in_ratios, group_ratio, chip_all, chip_new, chip_dearer, chip_cheaper, chip_suspicious,
+        all_types, filter_field, filter_source, filter_reason, search, col_model, col_now, col_proposed, not_set,
+        same, not_listed, input, output, cache, per_call, per_million, served_by, not_served, choose_value,
+        choose_column, choose_proposals, chosen, left_out, suspicious, held, proposal_from, agree, lock, lock_field,
+        unlock, locked, ignore, stop_ignoring, keep_kind, keep_until, allow, set_kind, review_title, review_intro,
+        current_billing, change_to, kind_changes, not_taken, plan_digest, apply, apply_one, back, moved, applied,
+        failed_some, undo, verify, root_only, empty, empty_hint, no_sources, no_sources_hint, over_time,
+    }
+    /// Where prices come from.
+    sources: SourceWords {
+        title, intro, search, presets, official, of_channels, own, file, col_name, col_url, col_status,
+        col_endpoint, col_models, col_fetched, endpoint_custom, endpoint_hint, token, token_hint, user_id, group,
+        multiplier, multiplier_hint, recharge, recharge_hint, allow_network, private, accept, confirm,
+        none_selected, remembered, order_up, order_down, remove, test, keep_untested, left_out,
+    }
+    /// Served models without a price.
+    unpriced: UnpricedWords {
+        title, intro, search, col_model, col_served, col_calls, col_proposal, col_source, no_proposal, waiting,
+        choose, choose_proposals, review, apply, ignore, ignored, ignored_count, stop_ignoring, self_use, refused,
+        empty, empty_hint,
+    }
+    /// Runs, what they changed, and taking it back.
+    history: HistoryWords {
+        title, intro, search, col_run, col_started, col_subject, col_trigger, col_actor, col_state, col_changed,
+        col_failed, col_held, col_duration, all_subjects, run_title, changes, col_target, before, after, events,
+        requests, throttled, planned_at, approved_by, unattended, settings_then, parent, undo, undo_all,
+        undo_chosen, undo_title, undo_hint, cannot_undo, undone, nothing_to_undo, price_of, list_of, no_history,
+        last_runs, successful, empty, empty_hint,
+    }
+    /// The settings.
+    settings: SettingWords {
+        title, basic, integration, base_url, base_url_hint, admin_token, admin_token_hint, admin_token_stored,
+        user_id, user_id_hint, console_url, console_url_hint, allow_private, allow_private_hint, test, test_ok,
+        test_failed, auto_sync, auto_sync_hint, auto_sync_review, review_plan, interval, interval_hint,
+        interval_outside, hours, minutes, seconds, percent, names, pace_title, estimate, estimate_auto, many_title,
+        many_concurrency, many_requests, many_manual, rate_tip, view_results, guards, guards_hint, gate, sources,
+        notices, people, language, theme_hint, missing, missing_hint, go_to, by_file,
+    }
+    /// Adding and changing sites.
+    sites: SiteWords {
+        title, add, add_title, add_first, add_hint, edit, name, name_hint, save, keep_untested, testing, kept,
+        not_kept, checked, ok, notice, wrong, default, make_default, remove, remove_hint, remove_type, removed,
+        bad_url, next,
+    }
+    /// Notices: who is told what.
+    notices: NoticeWords {
+        title, intro, add, col_name, col_kind, col_events, col_last, address, secret, secret_stored, failed, held,
+        changed, source_trouble, price_moved, unpriced, below_cost, all_sites, enabled, test, test_sent,
+        test_failed, arrived, not_arrived, empty, empty_hint,
+    }
+    /// Tokens of programs, and people.
+    tokens: TokenWords {
+        title, tokens, tokens_hint, make, name, may, scope_read, scope_plan, scope_apply, scope_ratio_sync, expires,
+        never, days, created, created_by, seen, made, revoke, revoked, revoke_hint, empty, people, password,
+        old_password, changed, sessions, this_session, end, end_others,
+    }
+    /// What runs by itself, and when.
+    schedule: ScheduleWords {
+        title, models, prices, every, every_one, at_times, cron, cron_hint, zone, mode, mode_write, mode_propose,
+        next, last, off, switched_on, switched_off, review_first, needs_source, missed, stricter,
+    }
 }
 
 static EN: LazyLock<Words> = LazyLock::new(|| read(include_str!("../../locales/en.toml")));
 static ZH_CN: LazyLock<Words> = LazyLock::new(|| read(include_str!("../../locales/zh-CN.toml")));
 
 impl Lang {
-    /// Every language.
-    pub(crate) const ALL: [Self; 2] = [Self::En, Self::ZhCn];
-
-    /// The tag that browsers use (BCP 47).
-    pub(crate) fn tag(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::ZhCn => "zh-CN",
-        }
-    }
-
-    /// The language's own name for itself.
-    pub(crate) fn own_name(self) -> &'static str {
-        match self {
-            Self::En => "English",
-            Self::ZhCn => "简体中文",
-        }
-    }
-
-    /// The one to switch to.
-    pub(crate) fn other(self) -> Self {
-        match self {
-            Self::En => Self::ZhCn,
-            Self::ZhCn => Self::En,
-        }
-    }
-
-    /// The language of a tag.
-    pub(crate) fn of_tag(tag: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|lang| lang.tag() == tag)
-    }
-
-    /// The first language of an `Accept-Language` that is here; any Chinese is the Chinese that is here.
-    pub(crate) fn accepted(header: &str) -> Self {
-        let mut wanted: Vec<(f32, &str)> = header
-            .split(',')
-            .filter_map(|part| {
-                let (tag, weight) = part.split_once(';').unwrap_or((part, "q=1"));
-                let weight = weight.trim().strip_prefix("q=")?.parse().ok()?;
-                Some((weight, tag.trim()))
-            })
-            .collect();
-        wanted.sort_by(|one, other| other.0.total_cmp(&one.0));
-        wanted
-            .into_iter()
-            .filter(|(weight, _)| *weight > 0.0)
-            .find_map(|(_, tag)| match tag.split('-').next() {
-                Some("zh") => Some(Self::ZhCn),
-                Some("en") => Some(Self::En),
-                _ => None,
-            })
-            .unwrap_or_default()
-    }
-
     /// Its words.
     pub(crate) fn words(self) -> &'static Words {
         match self {
@@ -153,11 +205,15 @@ pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
 }
 
 fn read(text: &str) -> Words {
-    match toml::from_str(text) {
+    let words: Words = match toml::from_str(text) {
         Ok(words) => words,
         // The files are part of the program, and a test reads every one of them.
         Err(error) => panic!("a language of the pages cannot be read: {error}"),
+    };
+    for (group, key, text) in words.all() {
+        assert!(!text.is_empty(), "{group}.{key} of a language is empty");
     }
+    words
 }
 
 #[cfg(test)]
@@ -194,13 +250,27 @@ mod tests {
         assert_eq!(en, gaps(include_str!("../../locales/zh-CN.toml")));
     }
 
+    /// Words that are the same in both languages: an example of an address.
+    const ALIKE: [&str; 2] = ["sources.endpoint_hint", "sources.col_url"];
+
     #[test]
-    fn the_browsers_first_language_that_is_here_is_taken() {
-        assert_eq!(Lang::accepted("zh-CN,zh;q=0.9,en;q=0.8"), Lang::ZhCn);
-        assert_eq!(Lang::accepted("de, en;q=0.7, zh;q=0.3"), Lang::En);
-        assert_eq!(Lang::accepted("zh-TW;q=0.4, en;q=0.1"), Lang::ZhCn);
-        assert_eq!(Lang::accepted("zh;q=0, fr"), Lang::En);
-        assert_eq!(Lang::accepted(""), Lang::En);
+    fn every_word_is_said_in_its_own_language() {
+        let chinese = |text: &str| {
+            text.chars()
+                .any(|one| ('\u{4e00}'..='\u{9fff}').contains(&one))
+        };
+        for ((group, key, en), (_, _, zh)) in EN.all().into_iter().zip(ZH_CN.all()) {
+            let name = format!("{group}.{key}");
+            assert!(!chinese(en), "{name}: `{en}`");
+            assert_eq!(
+                chinese(zh),
+                !ALIKE.contains(&name.as_str()),
+                "{name}: `{zh}`"
+            );
+            assert_eq!(en.trim(), en, "{name}");
+            assert_eq!(zh.trim(), zh, "{name}");
+            assert!(!en.ends_with('.') || zh.ends_with('。'), "{name}: `{zh}`");
+        }
     }
 
     #[test]

@@ -130,5 +130,9 @@ pub(crate) async fn the_feed_of_all_runs_has_every_event_once_in_its_order(store
     assert_eq!(seen, all);
     assert_eq!(store.events_end().await.expect("the end"), cursor);
     store.remove_site(&site.id).await.expect("removed");
-    assert_eq!(store.events_end().await.expect("the end"), cursor, "it never goes back");
+    assert_eq!(
+        store.events_end().await.expect("the end"),
+        cursor,
+        "it never goes back"
+    );
 }

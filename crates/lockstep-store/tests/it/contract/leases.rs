@@ -43,12 +43,18 @@ pub(crate) async fn a_gateway_has_one_holder_at_a_time(store: &Store) {
         matches!(&busy, Err(StoreError::Busy { holder }) if *holder == words),
         "{busy:?}"
     );
-    let other = store.hold_gateway(&two, "run 14", NOW).await.expect("another gateway");
+    let other = store
+        .hold_gateway(&two, "run 14", NOW)
+        .await
+        .expect("another gateway");
     let holds = async |gateway, fence| store.lease_holds(gateway, fence).await.expect("asked");
     assert!(holds(&one, hold.fence()).await && holds(&two, other.fence()).await);
     let before = hold.fence();
     drop(hold);
-    let hold = store.hold_gateway(&one, "run 13", NOW).await.expect("free again");
+    let hold = store
+        .hold_gateway(&one, "run 13", NOW)
+        .await
+        .expect("free again");
     assert!(hold.fence() > other.fence() && other.fence() > before);
     assert!(!holds(&one, before).await && holds(&one, hold.fence()).await);
 }

@@ -370,14 +370,23 @@ pub(crate) async fn runs_without_a_holder_are_found(store: &Store) {
         runs.into_iter().map(|run| run.id).collect()
     };
     let run = reading(store, &site, 1, NOW).await;
-    let queued = store.create_run(new_run(&site), NOW + 1).await.expect("a run");
+    let queued = store
+        .create_run(new_run(&site), NOW + 1)
+        .await
+        .expect("a run");
     planned(store, &site, vec![row(1, State::Ready)], NOW + 2).await;
     assert_eq!(found().await, [run.id.clone(), queued.id.clone()]);
-    let hold = store.hold_gateway(&site.url, "a run", NOW).await.expect("held");
+    let hold = store
+        .hold_gateway(&site.url, "a run", NOW)
+        .await
+        .expect("held");
     assert_eq!(found().await, [""; 0]);
     let fence = hold.fence();
     drop(hold);
-    let again = store.hold_gateway(&site.url, "a run", NOW).await.expect("held");
+    let again = store
+        .hold_gateway(&site.url, "a run", NOW)
+        .await
+        .expect("held");
     assert!(again.fence() > fence);
     drop(again);
     store.close().await;
