@@ -140,9 +140,10 @@ words! {
     }
     /// Notices: who is told what.
     notices: NoticeWords {
-        title, intro, add, col_name, col_kind, col_events, col_last, address, secret, secret_stored, failed, held,
-        changed, source_trouble, price_moved, unpriced, below_cost, all_sites, enabled, test, test_sent,
-        test_failed, arrived, not_arrived, empty, empty_hint,
+        title, intro, add, col_name, col_kind, col_events, col_last, address, kind_webhook, kind_telegram,
+        kind_ntfy, kind_feishu, kind_dingtalk, kind_wecom, kind_email, secret, secret_stored, failed, held, changed,
+        source_trouble, price_moved, unpriced, below_cost, all_sites, enabled, test, test_sent, test_failed,
+        arrived, not_arrived, empty, empty_hint,
     }
     /// Tokens of programs, and people.
     tokens: TokenWords {
@@ -250,8 +251,14 @@ mod tests {
         assert_eq!(en, gaps(include_str!("../../locales/zh-CN.toml")));
     }
 
-    /// Words that are the same in both languages: an example of an address.
-    const ALIKE: [&str; 2] = ["sources.endpoint_hint", "sources.col_url"];
+    /// Names, and an example of an address, which are the same in both languages.
+    const ALIKE: [&str; 5] = [
+        "sources.endpoint_hint",
+        "sources.col_url",
+        "notices.kind_webhook",
+        "notices.kind_telegram",
+        "notices.kind_ntfy",
+    ];
 
     #[test]
     fn every_word_is_said_in_its_own_language() {

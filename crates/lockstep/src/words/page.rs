@@ -359,9 +359,19 @@ impl Lang {
         either!(self, en::ids(ids), zh::ids(ids))
     }
 
-    /// A duration as people say it.
+    /// A duration as people say it; of whole hours the minutes are left out, of days too.
     pub(crate) fn duration(self, duration: Duration) -> String {
-        either!(self, en::duration(duration), zh::duration(duration))
+        let hours = duration.as_secs() / 3_600;
+        let whole = duration.as_secs().is_multiple_of(3_600);
+        match hours {
+            48.. => either!(
+                self,
+                format!("{} d {} h", hours / 24, hours % 24),
+                format!("{} 天 {} 小时", hours / 24, hours % 24)
+            ),
+            1.. if whole => either!(self, format!("{hours} h"), format!("{hours} 小时")),
+            _ => either!(self, en::duration(duration), zh::duration(duration)),
+        }
     }
 }
 

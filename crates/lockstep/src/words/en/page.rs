@@ -150,9 +150,16 @@ pub(crate) fn note(note: &Note) -> String {
 /// A line of the doctor.
 pub(crate) fn finding(topic: Topic, level: Level, args: &[String]) -> Said {
     let mut said = super::finding(topic, level, args);
-    if topic == Topic::UserId {
-        said.hint =
-            "New API ignores it; older forks refuse. Set User ID right in the settings.".to_owned();
+    match topic {
+        Topic::UserId => {
+            said.hint =
+                "New API ignores it; older forks refuse. Set User ID right in the settings."
+                    .to_owned();
+        }
+        Topic::Limits => {
+            said.message = said.message.replace("--pace auto", "the automatic pace");
+        }
+        _ => {}
     }
     said
 }

@@ -284,7 +284,6 @@ fn prices_are_told_in_both_languages() {
         shown: "37.5".to_owned(),
     };
     for verified in [
-        Verified::default(),
         Verified {
             shown: 2,
             ..Verified::default()
@@ -482,13 +481,23 @@ fn numbers_read_well_in_both_languages() {
     }
     assert_eq!(Lang::En.count(1, Thing::Channel), "1 channel");
     assert_eq!(Lang::ZhCn.count(14, Thing::Change), "14 项更改");
-    for millis in [20, 1_230, 120_000, 270_000, 18_720_000] {
+    for millis in [
+        20,
+        1_230,
+        120_000,
+        270_000,
+        18_720_000,
+        21_600_000,
+        270_000_000,
+    ] {
         told_in_both("duration", |lang| {
             lang.duration(Duration::from_millis(millis))
         });
     }
     assert_eq!(Lang::ZhCn.duration(Duration::ZERO), "0 秒");
     assert_eq!(Lang::ZhCn.duration(Duration::from_secs(270)), "4 分 30 秒");
+    assert_eq!(Lang::ZhCn.duration(Duration::from_hours(6)), "6 小时");
+    assert_eq!(Lang::En.duration(Duration::from_hours(75)), "3 d 3 h");
     let models = names_of_models();
     assert_eq!(Lang::En.names(&models, 2), "gpt-x, claude-y and 1 more");
     assert_eq!(

@@ -14,7 +14,7 @@ pub(crate) fn failure(failure: &Failure) -> Said {
         .map_or_else(String::new, |status| format!("{status} "));
     match failure.kind {
         FailureKind::NotConfigured => Said::new(
-            format!("缺少配置：{detail}"),
+            format!("缺少配置{}", after_colon(detail)),
             "请在“New API 集成设置”中检查 New API 基础 URL、系统访问令牌和用户 ID 是否已正确填写。",
         ),
         FailureKind::Unauthorized => Said::new(
@@ -114,7 +114,7 @@ pub(crate) fn failure(failure: &Failure) -> Said {
             "请在控制台中查看该渠道，并检查 Lockstep 与网关之间的中间环节。",
         ),
         FailureKind::FieldsChanged => Said::new(
-            format!("网关改动了该渠道的其他字段：{detail}"),
+            format!("网关改动了该渠道的其他字段{}", after_colon(detail)),
             "该网关的行为与 New API 不同；请在控制台中恢复这些字段，查明原因之前不要用 Lockstep 写入。",
         ),
         FailureKind::Unverified => Said::new(
