@@ -289,7 +289,7 @@ fn prices_are_told_in_both_languages() {
             ..Verified::default()
         },
         Verified {
-            not_shown: models.clone(),
+            not_shown: models,
             ..Verified::default()
         },
         Verified {

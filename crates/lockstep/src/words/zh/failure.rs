@@ -1,4 +1,4 @@
-//! 出错时的说明：发生了什么、可能的原因、怎么办。What went wrong, in Chinese, for pages.
+//! What went wrong, in Chinese: what happened, its likely cause, what to do.
 
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_run::EngineError;
