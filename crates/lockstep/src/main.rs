@@ -9,6 +9,7 @@ mod ordering;
 mod seed;
 mod server;
 mod view;
+mod web;
 mod words;
 
 use std::process::ExitCode;
