@@ -109,7 +109,7 @@ impl Store {
     ) -> Result<GatewayHold, StoreError> {
         let (kind, fence) = match self.leases() {
             Pool::Sqlite(_) => {
-                let lock = GatewayLock::try_take(self, url, holder)?;
+                let lock = GatewayLock::take(self, url, holder).await?;
                 let fence = self.take_lease(url, holder, now).await?;
                 (Kind::File { _lock: lock }, fence)
             }

@@ -2,11 +2,16 @@
 
 use std::fs::{File, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
+use std::time::Duration;
 
 use lockstep_core::hash::Digest;
 use lockstep_core::site::GatewayUrl;
 
 use crate::{Store, StoreError, open};
+
+/// How often, and with what pauses, a lock is tried that nobody owns up to.
+const TRIES: u32 = 40;
+const PAUSE: Duration = Duration::from_millis(25);
 
 /// A gateway that is ours until this is dropped. The system frees it when the process is killed. The file stays, for
 /// removing it would let two processes lock two files of one name.
@@ -19,14 +24,38 @@ impl GatewayLock {
     /// Takes the lock, or says who has it ([`StoreError::Busy`]). `holder` is for that message, the run's id say;
     /// the process id is added. Databases of one folder share their locks.
     pub fn try_take(store: &Store, url: &GatewayUrl, holder: &str) -> Result<Self, StoreError> {
+        Self::take_or_ask(store, url, holder)?.map_err(|holder| StoreError::Busy {
+            holder: holder.unwrap_or_else(|| "it has not said which".to_owned()),
+        })
+    }
+
+    /// As [`Self::try_take`]. Whoever has the lock and does not say so has only just taken it, looks whether it is taken,
+    /// or lets it go: that is waited for.
+    pub(crate) async fn take(
+        store: &Store,
+        url: &GatewayUrl,
+        holder: &str,
+    ) -> Result<Self, StoreError> {
+        for _ in 0..TRIES {
+            match Self::take_or_ask(store, url, holder)? {
+                Ok(lock) => return Ok(lock),
+                Err(Some(holder)) => return Err(StoreError::Busy { holder }),
+                Err(None) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+        Self::try_take(store, url, holder)
+    }
+
+    /// Takes the lock, or gives the words of whoever has it.
+    fn take_or_ask(
+        store: &Store,
+        url: &GatewayUrl,
+        holder: &str,
+    ) -> Result<Result<Self, Option<String>>, StoreError> {
         let mut file = lock_of(store, url)?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                return Err(StoreError::Busy {
-                    holder: holder_of(&mut file),
-                });
-            }
+            Err(TryLockError::WouldBlock) => return Ok(Err(holder_of(&mut file))),
             Err(TryLockError::Error(error)) => return Err(not_local(&error)),
         }
         let mut lock = Self { file };
@@ -34,7 +63,7 @@ impl GatewayLock {
         if let Err(error) = lock.say(&format!("process {}, {holder}", std::process::id())) {
             tracing::debug!(%error, "a lock file says nothing of its holder");
         }
-        Ok(lock)
+        Ok(Ok(lock))
     }
 
     /// Whether somebody has the lock. Who takes it at the same moment may be told that it is taken.
@@ -96,7 +125,7 @@ impl ServeLock {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 return Err(StoreError::Busy {
-                    holder: holder_of(&mut file),
+                    holder: holder_of(&mut file).unwrap_or_else(|| "another server".to_owned()),
                 });
             }
             Err(TryLockError::Error(error)) => return Err(not_local(&error)),
@@ -111,10 +140,10 @@ impl ServeLock {
     }
 }
 
-fn holder_of(file: &mut File) -> String {
+fn holder_of(file: &mut File) -> Option<String> {
     let mut holder = String::new();
     match file.read_to_string(&mut holder) {
-        Ok(_) if !holder.is_empty() => holder,
-        _ => "it has not said which".to_owned(),
+        Ok(_) if !holder.is_empty() => Some(holder),
+        _ => None,
     }
 }

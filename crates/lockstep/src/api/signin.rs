@@ -117,10 +117,10 @@ async fn use_link(
     let LinkUse { link, password } = read(asked)?;
     let (store, now) = (app.store(), app.now());
     let tries = &app.door().links;
+    let password = new_password(password)?;
     tries
         .take(client.0, now)
         .map_err(IntoResponse::into_response)?;
-    let password = new_password(password)?;
     let digest = secret::digest(&SecretString::from(link));
     let over = || {
         Problem::new(

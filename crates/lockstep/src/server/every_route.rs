@@ -278,7 +278,7 @@ fn dressed(headers: &HeaderMap, case: &str, secure: bool) {
     assert!(!policy.contains("unsafe"), "{case}: {policy}");
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
-        ("referrer-policy", "no-referrer"),
+        ("referrer-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
         ("cache-control", "no-store"),

@@ -14,7 +14,7 @@ use crate::cli::ServeArgs;
 pub(crate) struct Options {
     /// The address that people type, without a trailing slash.
     pub(crate) public_url: Option<String>,
-    /// Whose `X-Forwarded-For` and `X-Forwarded-Proto` are believed.
+    /// Whose `X-Forwarded-For` is believed.
     pub(crate) trusted: Vec<IpNet>,
     /// The certificate, where this server speaks TLS itself.
     pub(crate) tls: Option<TlsFiles>,

@@ -43,6 +43,34 @@ pub(crate) fn search(folder: &Path) -> u64 {
     searched
 }
 
+/// Searches every file below a folder for secrets that a test made, and answers how many bytes that were.
+pub(crate) fn search_for(folder: &Path, secrets: &[(&str, String)]) -> u64 {
+    let mut searched = 0;
+    for entry in std::fs::read_dir(folder).expect("the folder can be read") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            searched += search_for(&path, secrets);
+        } else if let Ok(bytes) = std::fs::read(&path) {
+            let found = found_of(&bytes, secrets);
+            assert_eq!(found, None, "{}", path.display());
+            searched += bytes.len() as u64;
+        }
+    }
+    searched
+}
+
+/// Which of the secrets is in some bytes, in any form.
+pub(crate) fn found_of<'a>(bytes: &[u8], secrets: &[(&'a str, String)]) -> Option<&'a str> {
+    let text = String::from_utf8_lossy(bytes);
+    let is_in = |secret: &str| {
+        forms(secret)
+            .iter()
+            .any(|form| text.contains(form.as_str()))
+    };
+    let found = secrets.iter().find(|(_, secret)| is_in(secret));
+    found.map(|(name, _)| *name)
+}
+
 /// The token itself, in hexadecimal, and in base64 at each of the three places it can have among other bytes.
 fn forms(token: &str) -> Vec<String> {
     let hex: String = token.bytes().map(|byte| format!("{byte:02x}")).collect();

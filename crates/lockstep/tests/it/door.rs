@@ -110,6 +110,12 @@ async fn tokens_are_shown_once_and_do_what_their_scopes_say_until_they_are_remov
     let other = server.ask(hyper::Method::GET, "/api/v1/sites", &headers, None);
     other.await.is(401);
 
+    for other in [
+        server.put("/api/v1/tokens", &new).await,
+        server.patch("/api/v1/tokens", &new).await,
+    ] {
+        assert_eq!(other.is(405).code(), "wrong_method");
+    }
     let id = made["id"].as_str().expect("an id");
     server.delete(&format!("/api/v1/tokens/{id}")).await.is(204);
     server.delete(&format!("/api/v1/tokens/{id}")).await.is(404);

@@ -82,6 +82,13 @@ const HARMLESS: &[&[&str]] = &[
     &["notice", "test", "hook"],
     &["notice", "log"],
     &["notice", "remove", "hook"],
+    &["schedule", "show"],
+    &["schedule", "set", "models", "--every", "6h"],
+    &["schedule", "off", "models"],
+    &["password", "reset"],
+    &["token", "add", "program", "--scope", "read"],
+    &["token", "list"],
+    &["token", "remove", "program"],
     &["backup", "copy.db"],
     &["site", "remove", "main"],
     &["site", "remove", "main", "--yes"],
@@ -155,8 +162,14 @@ async fn every_verb_is_in_the_table_of_those_that_write_or_of_those_that_do_not(
             .map(|verb| (*verb).to_owned())
             .collect()
     };
-    assert_eq!(verbs(&shell, &[]).await, known(0, ""));
-    for above in ["config", "channel", "price", "notice"] {
+    let mut all = known(0, "");
+    // It does not end by itself, so that it has tests of its own.
+    all.insert("serve".to_owned());
+    all.insert("health".to_owned());
+    assert_eq!(verbs(&shell, &[]).await, all);
+    for above in [
+        "config", "channel", "price", "notice", "password", "schedule", "token",
+    ] {
         assert_eq!(verbs(&shell, &[above]).await, known(1, above));
     }
     let of_sources = HARMLESS
@@ -238,6 +251,9 @@ async fn every_verb_prints_one_json_object_whether_it_succeeds_or_not() {
         &["site", "edit", "main", "--reset", "speed"],
         &["config", "check", "--config", "nowhere"],
         &["backup", "/proc/nowhere"],
+        &["token", "remove", "nobody"],
+        &["password", "reset", "--public-url", "nowhere"],
+        &["serve", "--listen", "0.0.0.0:0"],
         &["plan", "prices"],
         &["plan", "prices", "--source", "nonsense"],
         &["plan", "prices", "--source", "channel:99"],

@@ -54,7 +54,10 @@ impl Server {
 
     /// The same with more arguments.
     pub(crate) async fn start_with(shell: &Shell, args: &[&str]) -> Self {
-        let args = [&["serve", "--listen", "127.0.0.1:0"], args].concat();
+        let mut args = [&["serve"], args].concat();
+        if !args.contains(&"--listen") {
+            args.extend(["--listen", "127.0.0.1:0"]);
+        }
         let mut child = shell.command(&args).spawn().expect("it starts");
         let said = Arc::new(Mutex::new(String::new()));
         let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
@@ -105,6 +108,14 @@ impl Server {
         };
         let cookie = answer.is(200).cookie();
         self.always("cookie", &cookie);
+        self
+    }
+
+    /// Signs in once more, by the password.
+    pub(crate) async fn signed_in_again(mut self) -> Self {
+        let password = json!({ "password": PASSWORD });
+        let answer = self.post("/api/v1/sign-in", &password).await;
+        self.always("cookie", &answer.is(200).cookie());
         self
     }
 

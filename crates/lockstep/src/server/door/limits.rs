@@ -291,6 +291,24 @@ mod tests {
         assert_eq!(tries.take(address("192.0.2.2"), NOW), Ok(()));
     }
 
+    #[tokio::test]
+    async fn a_connection_over_the_most_is_refused_until_another_one_ends() {
+        let limited = Limited::new(axum_server::accept::DefaultAcceptor::new(), 2);
+        let connect = async || limited.accept((), ()).await.map(|(_, service)| service);
+        let one = connect().await.expect("a place");
+        let two = connect().await.expect("a place");
+        connect().await.expect_err("none");
+        // The service of a connection is cloned for each of its requests.
+        let request = one.clone();
+        drop(one);
+        connect().await.expect_err("its request is under way");
+        drop(request);
+        let three = connect().await.expect("its place");
+        connect().await.expect_err("none");
+        drop((two, three));
+        connect().await.expect("a place");
+    }
+
     #[test]
     fn memory_is_bounded_whatever_addresses_come() {
         let tries = Tries::new(TEN, None);
