@@ -3,6 +3,7 @@
 mod api;
 mod cli;
 mod config;
+mod connecting;
 mod differences;
 mod notify;
 mod ordering;

@@ -84,7 +84,9 @@ impl World {
         let (_, document) = crate::api::routes(&app).split_for_parts();
         let document = serde_json::to_value(&document).expect("JSON");
         let paths = document["paths"].as_object().expect("paths");
-        let paths: Vec<String> = paths.keys().map(|path| filled(path)).collect();
+        let paths = paths.keys().map(String::as_str);
+        let paths = paths.chain(crate::web::PATHS.iter().copied());
+        let paths: Vec<String> = paths.map(filled).collect();
         assert!(paths.len() >= 8, "{paths:?}");
         Self {
             router: router(&app),
@@ -148,6 +150,8 @@ fn is_open(path: &str) -> bool {
         "/healthz",
         "/readyz",
         "/sign-in",
+        "/sign-in/link",
+        "/language",
         "/api/v1/sign-in",
         "/api/v1/sign-in/link",
     ]

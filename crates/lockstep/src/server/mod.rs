@@ -102,7 +102,7 @@ pub(crate) fn router(app: &App) -> Router {
     let (routes, _document) = api::routes(app).split_for_parts();
     routes
         .merge(web::routes())
-        .fallback(|| async { Problem::not_found("page") })
+        .fallback(web::not_found)
         .method_not_allowed_fallback(|| async { Problem::wrong_method() })
         .layer(middleware::from_fn_with_state(app.clone(), door::guard))
         .layer(middleware::from_fn_with_state(app.clone(), metrics::count))

@@ -46,6 +46,11 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
             include_bytes!("../../assets/vendor/htmx-ext-sse-2.2.4.min.js"),
         ),
         file(
+            "link.js",
+            "text/javascript; charset=utf-8",
+            include_bytes!("../../assets/link.js"),
+        ),
+        file(
             "icon.svg",
             "image/svg+xml",
             include_bytes!("../../assets/icon.svg"),

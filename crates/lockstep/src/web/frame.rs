@@ -6,10 +6,11 @@ use axum::http::request::Parts;
 use lockstep_store::sites::Site;
 use std::collections::HashMap;
 
+use super::flash::{Flash, SAID};
 use super::words::{Lang, Words};
-use super::{assets, refusal::Refusal};
+use super::{assets, place, refusal::Refusal};
 use crate::server::App;
-use crate::server::caller::{Caller, Reader};
+use crate::server::caller::{Caller, Reader, Scope, may_not};
 
 /// The cookie that keeps a chosen language.
 pub(super) const LANGUAGE: &str = "lockstep-language";
@@ -36,6 +37,11 @@ impl Here {
         Self::History,
         Self::Settings,
     ];
+
+    /// Whether the page is there: the navigation leads nowhere else.
+    pub(crate) fn is_there(self) -> bool {
+        matches!(self, Self::Overview | Self::Settings)
+    }
 
     /// Its word in addresses.
     pub(crate) fn code(self) -> &'static str {
@@ -116,7 +122,7 @@ pub(crate) enum SayKind {
 }
 
 impl Say {
-    fn edge(&self) -> &'static str {
+    pub(super) fn edge(&self) -> &'static str {
         match self.kind {
             SayKind::Good => "good-edge",
             SayKind::Waits => "wait-edge",
@@ -142,6 +148,28 @@ impl Frame {
         self.site.as_ref().ok_or(Refusal::NoSite)
     }
 
+    /// Whoever asks, if he may write.
+    ///
+    /// # Errors
+    ///
+    /// Where he has a token that may look only.
+    pub(crate) fn writer(&self) -> Result<&Caller, Refusal> {
+        if self.caller.may(Scope::Apply) {
+            Ok(&self.caller)
+        } else {
+            Err(may_not(Scope::Apply).into())
+        }
+    }
+
+    /// Where what is run is shown: the model sync, or the overview until that page is there.
+    pub(crate) fn results(&self) -> String {
+        self.href(if Here::Models.is_there() {
+            Here::Models
+        } else {
+            Here::Overview
+        })
+    }
+
     /// Says something above the page.
     pub(crate) fn say(&mut self, kind: SayKind, text: impl Into<String>, hint: Option<String>) {
         self.says.push(Say {
@@ -152,7 +180,7 @@ impl Frame {
     }
 
     /// The address of a file.
-    fn asset(&self, name: &str) -> String {
+    pub(super) fn asset(&self, name: &str) -> String {
         assets::address(name)
     }
 
@@ -160,17 +188,19 @@ impl Frame {
     pub(crate) fn href(&self, here: Here) -> String {
         match (&self.site, here) {
             (_, Here::Overview) | (None, _) => "/".to_owned(),
-            (Some(site), here) => format!("/sites/{}/{}", key(site), here.code()),
+            (Some(site), here) => place::path(&["sites", key(site), here.code()]),
         }
     }
 
-    fn is_site(&self, wanted: &str) -> bool {
+    pub(super) fn is_site(&self, wanted: &str) -> bool {
         self.site.as_ref().is_some_and(|site| key(site) == wanted)
     }
 
-    fn items(&self) -> Vec<Item> {
+    pub(super) fn items(&self) -> Vec<Item> {
         Here::ALL
             .into_iter()
+            .filter(|page| page.is_there())
+            .filter(|page| *page == Here::Overview || self.site.is_some())
             .map(|page| Item {
                 href: self.href(page),
                 label: page.label(self.t).to_owned(),
@@ -185,9 +215,12 @@ impl Frame {
     }
 }
 
-/// How a site is named in addresses.
+/// How a site is named in addresses. A name of dots would be taken for the way up.
 pub(crate) fn key(site: &Site) -> &str {
-    site.name.as_deref().unwrap_or(&site.id)
+    match site.name.as_deref() {
+        None | Some("." | "..") => &site.id,
+        Some(name) => name,
+    }
 }
 
 /// The language of a request: the chosen one, or the browser's.
@@ -246,21 +279,35 @@ impl FromRequestParts<App> for Frame {
                 ),
             })
             .collect();
-        Ok(Self {
+        let query = parts.uri.query().unwrap_or_default();
+        let mut frame = Self {
             t,
             lang,
             caller,
             sites,
             site,
             here: Here::Overview,
-            path: parts
-                .uri
-                .path_and_query()
-                .map_or_else(|| "/".to_owned(), ToString::to_string),
+            path: without_said(parts.uri.path(), query),
             says: Vec::new(),
             held_models,
             held_prices,
-        })
+        };
+        if let Some(flash) = Flash::of_query(query) {
+            let (text, hint) = flash.words(t);
+            frame.say(flash.kind(), text, hint.map(str::to_owned));
+        }
+        Ok(frame)
+    }
+}
+
+/// The page's address without what it says of what was just done.
+fn without_said(path: &str, query: &str) -> String {
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    let mut kept = url::form_urlencoded::Serializer::new(String::new());
+    kept.extend_pairs(pairs.filter(|(name, _)| name != SAID));
+    match kept.finish().as_str() {
+        "" => path.to_owned(),
+        kept => format!("{path}?{kept}"),
     }
 }
 

@@ -31,6 +31,8 @@ struct ErrorPage<'a> {
     lang: Lang,
     title: &'a str,
     hint: Option<&'a str>,
+    /// Where it goes on, and what that is called.
+    way_on: (&'a str, &'a str),
 }
 
 impl ErrorPage<'_> {
@@ -67,9 +69,23 @@ impl Refusal {
             lang,
             title,
             hint,
+            way_on: ("/", &t.error.way_on),
         };
         (status, html(&page)).into_response()
     }
+}
+
+/// The sign-in has ended, and something was to be done.
+pub(super) fn signed_out(lang: Lang, way_in: &str, status: StatusCode) -> Response {
+    let t = lang.words();
+    let page = ErrorPage {
+        t,
+        lang,
+        title: &t.error.signed_out,
+        hint: Some(&t.error.signed_out_hint),
+        way_on: (way_in, &t.sign_in.title),
+    };
+    (status, html(&page)).into_response()
 }
 
 impl IntoResponse for Refusal {

@@ -42,11 +42,11 @@ words! {
         now, ago, in_time, actions,
     }
     /// Pages that say what went wrong.
-    error: ErrorWords { title, not_found, not_found_hint, way_on, signed_out }
+    error: ErrorWords { title, not_found, not_found_hint, way_on, signed_out, signed_out_hint }
     /// Signing in.
     sign_in: SignInWords {
         title, name, password, submit, wrong, first_title, first_text, new_password, again, set, short, differ,
-        bad_link, bad_link_hint, no_link, no_link_hint, plain_http,
+        bad_link, bad_link_hint, no_link, no_link_hint, plain_http, too_many, long, link, link_hint, have_link,
     }
     /// What tables say.
     table: TableWords {
@@ -57,7 +57,7 @@ words! {
     /// What forms say.
     form: FormWords {
         required, optional, on, off, add, edit, remove, test, apply, choose, saved, not_saved, removed, unchanged,
-        default, recommended, possible, one_a_line, stale, expired, sure,
+        default, recommended, possible, outside, one_a_line, stale, expired, sure,
     }
     /// A run that is under way.
     run: RunWords {
@@ -130,13 +130,15 @@ words! {
         test_failed, auto_sync, auto_sync_hint, auto_sync_review, review_plan, interval, interval_hint,
         interval_outside, hours, minutes, seconds, percent, names, pace_title, estimate, estimate_auto, many_title,
         many_concurrency, many_requests, many_manual, rate_tip, view_results, guards, guards_hint, gate, sources,
-        notices, people, language, theme_hint, missing, missing_hint, go_to, by_file,
+        notices, people, language, theme_hint, missing, missing_hint, go_to, by_file, price_runs,
+        history, auto_sync_prices,
     }
     /// Adding and changing sites.
     sites: SiteWords {
         title, add, add_title, add_first, add_hint, edit, name, name_hint, save, keep_untested, testing, kept,
         not_kept, checked, ok, notice, wrong, default, make_default, remove, remove_hint, remove_type, removed,
-        bad_url, next,
+        bad_url, next, more, not_named, bad_name, taken, bad_credentials, bad_query, bad_user_id, bad_token, token_again,
+        token_gone, bad_network,
     }
     /// Notices: who is told what.
     notices: NoticeWords {
@@ -154,7 +156,8 @@ words! {
     /// What runs by itself, and when.
     schedule: ScheduleWords {
         title, models, prices, every, every_one, at_times, cron, cron_hint, zone, mode, mode_write, mode_propose,
-        next, last, off, switched_on, switched_off, review_first, needs_source, missed, stricter,
+        next, last, off, switched_on, switched_off, review_first, needs_source, missed, stricter, bad_line, bad_zone,
+        never_comes, too_often,
     }
 }
 

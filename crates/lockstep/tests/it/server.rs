@@ -324,7 +324,7 @@ impl Answer {
 
 /// The token of a link in some text.
 pub(crate) fn link_in(said: &str) -> Option<String> {
-    let (_, link) = said.split_once("/sign-in#")?;
+    let (_, link) = said.split_once("/sign-in/link#")?;
     link.split_whitespace().next().map(str::to_owned)
 }
 

@@ -5,9 +5,6 @@ use std::collections::BTreeMap;
 use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
-use lockstep_core::prices::source::parse_cidr;
-use lockstep_core::settings::{PaceMode, Settings};
-use lockstep_core::site::GatewayUrl;
 use lockstep_run::SiteAccess;
 use lockstep_run::doctor::Level;
 use lockstep_store::sites::{NewSite, Site as Stored, SiteEdit};
@@ -22,6 +19,7 @@ use super::settings::{SettingValue, read};
 use crate::api::extract::{Body, Path, Query};
 use crate::api::orders;
 use crate::cli;
+use crate::connecting::{self, Bad};
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
 use crate::server::problem::{Mistake, Problem};
@@ -183,67 +181,37 @@ async fn add(
     _: Writer,
     Body(new): Body<SiteToAdd>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Site>), Problem> {
-    let mut mistakes = Vec::new();
-    named(&mut mistakes, &new.name);
-    let url = address(&mut mistakes, &new.url);
-    user_id(&mut mistakes, &new.user_id);
-    networks(&mut mistakes, &new.allow_private);
-    let token = token(&mut mistakes, Some(&new.token));
+    let mut bad = Vec::new();
+    connecting::name(&mut bad, &new.name);
+    let url = connecting::address(&mut bad, &new.url);
+    connecting::user_id(&mut bad, &new.user_id);
+    connecting::console(&mut bad, new.console_url.as_deref().unwrap_or(""));
+    connecting::networks(&mut bad, &new.allow_private);
+    let token = connecting::token(&mut bad, Some(&new.token));
     let (settings, wrong) = read(&new.settings);
+    let mut mistakes = told(bad);
     mistakes.extend(wrong);
     let (Some(url), Some(token), true) = (url, token, mistakes.is_empty()) else {
         return Err(wrong_site(mistakes));
     };
-    let store = app.store();
-    let known = store.sites().await?;
-    if known
-        .iter()
-        .any(|site| site.name.as_ref() == Some(&new.name))
-    {
-        return Err(lockstep_store::StoreError::Conflict(new.name).into());
-    }
+    connecting::is_free(&app, &new.name).await?;
     if !new.untested {
-        let found = look(&app, probe(&new.name, &url, &new.user_id), token.clone()).await;
+        let probe = connecting::probe(&new.name, &url, &new.user_id);
+        let found = look(&app, probe, token.clone()).await;
         if !found.ok {
             return Err(untrusted(&found));
         }
     }
-    let nameless = known
-        .iter()
-        .find(|site| site.name.is_none() && site.url == url);
-    let mut site = match nameless {
-        // Ad hoc runs on this address belong to it: their memory tells what was edited by hand.
-        Some(nameless) => {
-            let settings = settings.into_iter().map(|(key, value)| (key, Some(value)));
-            let edit = SiteEdit {
-                name: Some(new.name),
-                user_id: Some(new.user_id),
-                console_url: Some(new.console_url),
-                allow_private: Some(new.allow_private),
-                settings: Some(settings.collect()),
-                ..SiteEdit::default()
-            };
-            store.edit_site(&nameless.id, edit).await?;
-            store.set_token(&nameless.id, Some(token)).await?;
-            store.site(&nameless.id).await?
-        }
-        None => {
-            let site = NewSite {
-                name: Some(new.name),
-                url,
-                user_id: new.user_id,
-                console_url: new.console_url,
-                allow_private: new.allow_private,
-                settings,
-                token: Some(token),
-            };
-            store.add_site(site, app.now()).await?
-        }
+    let site = NewSite {
+        name: Some(new.name),
+        url,
+        user_id: new.user_id,
+        console_url: new.console_url,
+        allow_private: new.allow_private,
+        settings,
+        token: Some(token),
     };
-    let first = !known.iter().any(|site| site.name.is_some());
-    if new.is_default || first {
-        site = default_site(&app, &site.id).await?;
-    }
+    let site = connecting::keep(&app, site, new.is_default).await?;
     let place = format!("/api/v1/sites/{}", site.id);
     Ok((
         StatusCode::CREATED,
@@ -262,32 +230,26 @@ async fn edit(
     Body(change): Body<SiteChange>,
 ) -> Result<Json<Site>, Problem> {
     let site = orders::site(&app, &site).await?;
-    let mut mistakes = Vec::new();
+    let mut bad = Vec::new();
     if let Some(name) = &change.name {
-        named(&mut mistakes, name);
+        connecting::name(&mut bad, name);
     }
     let url = change
         .url
         .as_ref()
-        .and_then(|url| address(&mut mistakes, url));
+        .and_then(|url| connecting::address(&mut bad, url));
     if let Some(text) = &change.user_id {
-        user_id(&mut mistakes, text);
+        connecting::user_id(&mut bad, text);
     }
-    networks(
-        &mut mistakes,
-        change.allow_private.as_deref().unwrap_or(&[]),
-    );
-    let token = token(&mut mistakes, change.token.as_deref());
+    connecting::console(&mut bad, change.console_url.as_deref().unwrap_or(""));
+    connecting::networks(&mut bad, change.allow_private.as_deref().unwrap_or(&[]));
+    let token = connecting::token(&mut bad, change.token.as_deref());
     let elsewhere = url.as_ref().is_some_and(|url| *url != site.url);
     if elsewhere && site.has_token && change.token.is_none() {
-        mistakes.push(Mistake {
-            field: "token".to_owned(),
-            message: "the stored token was given for the address that the site has; give it again with another address"
-                .to_owned(),
-        });
+        bad.push(Bad::TokenAgain);
     }
-    if !mistakes.is_empty() {
-        return Err(wrong_site(mistakes));
+    if !bad.is_empty() {
+        return Err(wrong_site(told(bad)));
     }
     let edit = SiteEdit {
         name: change.name,
@@ -300,15 +262,8 @@ async fn edit(
         allow_private: change.allow_private,
         settings: None,
     };
-    // A run that works with the old address or token goes on with it; nothing of it is mixed.
-    if elsewhere && token.is_some() {
-        app.store().set_token(&site.id, None).await?;
-    }
-    app.store().edit_site(&site.id, edit).await?;
-    if token.is_some() {
-        app.store().set_token(&site.id, token).await?;
-    }
-    Ok(Json(app.store().site(&site.id).await?.into()))
+    let site = connecting::change(&app, &site, edit, token).await?;
+    Ok(Json(site.into()))
 }
 
 /// Removes a site with its runs, holds, sources and token. What is on the gateway stays as it is.
@@ -344,7 +299,8 @@ async fn make_default(
     Path(site): Path<String>,
 ) -> Result<Json<Site>, Problem> {
     let site = orders::site(&app, &site).await?;
-    Ok(Json(default_site(&app, &site.id).await?.into()))
+    let site = connecting::make_default(&app, &site.id).await?;
+    Ok(Json(site.into()))
 }
 
 /// Looks at a stored site's gateway, with reading requests only.
@@ -369,54 +325,34 @@ async fn test_new(
     _: Writer,
     Body(new): Body<SiteToTest>,
 ) -> Result<Json<Test>, Problem> {
-    let mut mistakes = Vec::new();
-    let url = address(&mut mistakes, &new.url);
-    user_id(&mut mistakes, &new.user_id);
-    let token = token(&mut mistakes, Some(&new.token));
-    match (url, token, mistakes.is_empty()) {
-        (Some(url), Some(token), true) => Ok(Json(
-            look(&app, probe("test", &url, &new.user_id), token).await,
-        )),
-        _ => Err(wrong_site(mistakes)),
+    let mut bad = Vec::new();
+    let url = connecting::address(&mut bad, &new.url);
+    connecting::user_id(&mut bad, &new.user_id);
+    let token = connecting::token(&mut bad, Some(&new.token));
+    match (url, token, bad.is_empty()) {
+        (Some(url), Some(token), true) => {
+            let probe = connecting::probe("test", &url, &new.user_id);
+            Ok(Json(look(&app, probe, token).await))
+        }
+        _ => Err(wrong_site(told(bad))),
     }
 }
 
 async fn look(app: &App, site: Stored, token: SecretString) -> Test {
-    let settings = Settings {
-        pace: PaceMode::Fixed,
-        ..Settings::default()
-    };
-    let session = app.engine().session(SiteAccess { site, token }, &settings);
-    let findings = session.doctor(cli::seconds_at_auto).await;
+    let (ok, findings) = connecting::look(app, site, token).await;
     Test {
-        ok: !findings.iter().any(|finding| finding.level == Level::Wrong),
+        ok,
         findings: findings.iter().map(cli::finding_as_json).collect(),
     }
 }
 
-/// A site that is only looked at.
-fn probe(name: &str, url: &GatewayUrl, user_id: &str) -> Stored {
-    Stored {
-        id: String::new(),
-        name: Some(name.to_owned()),
-        url: url.clone(),
-        user_id: user_id.to_owned(),
-        console_url: None,
-        is_default: false,
-        allow_private: Vec::new(),
-        settings: BTreeMap::new(),
-        first_write_done: false,
-        created_at: 0,
-        has_token: true,
-    }
-}
-
-async fn default_site(app: &App, id: &str) -> Result<Stored, Problem> {
-    let edit = SiteEdit {
-        is_default: Some(true),
-        ..SiteEdit::default()
+/// Every mistake by its field.
+fn told(bad: Vec<Bad>) -> Vec<Mistake> {
+    let told = |bad: &Bad| Mistake {
+        field: bad.field().to_owned(),
+        message: bad.message(),
     };
-    Ok(app.store().edit_site(id, edit).await?)
+    bad.iter().map(told).collect()
 }
 
 fn untrusted(found: &Test) -> Problem {
@@ -448,61 +384,6 @@ fn wrong_site(mistakes: Vec<Mistake>) -> Problem {
     )
     .hint("`errors` has every mistake.")
     .mistakes(mistakes)
-}
-
-fn mistake(mistakes: &mut Vec<Mistake>, field: &str, message: impl Into<String>) {
-    mistakes.push(Mistake {
-        field: field.to_owned(),
-        message: message.into(),
-    });
-}
-
-fn named(mistakes: &mut Vec<Mistake>, name: &str) {
-    if name.trim().is_empty() || name.trim() != name || name == "test" {
-        mistake(
-            mistakes,
-            "name",
-            "a name has no blanks at its ends, is not empty, and is not `test`",
-        );
-    }
-}
-
-fn address(mistakes: &mut Vec<Mistake>, url: &str) -> Option<GatewayUrl> {
-    match GatewayUrl::parse(url) {
-        Ok(url) => Some(url),
-        Err(error) => {
-            mistake(mistakes, "url", error.to_string());
-            None
-        }
-    }
-}
-
-/// The gateway's user ids are numbers.
-fn user_id(mistakes: &mut Vec<Mistake>, text: &str) {
-    if text.parse::<u64>().is_err() {
-        let message = "the user id is the number shown under User Management";
-        mistake(mistakes, "user_id", message);
-    }
-}
-
-fn networks(mistakes: &mut Vec<Mistake>, texts: &[String]) {
-    for text in texts {
-        if let Err(error) = parse_cidr(text.trim()) {
-            mistake(mistakes, "allow_private", error.to_string());
-        }
-    }
-}
-
-fn token(mistakes: &mut Vec<Mistake>, text: Option<&str>) -> Option<SecretString> {
-    let text = text?.trim();
-    // What no header can carry would fail later, in words that are about something else.
-    let sendable = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
-    if !sendable {
-        let message = "the token is the system access token of the gateway's Personal Settings, without blanks";
-        mistake(mistakes, "token", message);
-        return None;
-    }
-    Some(SecretString::from(text))
 }
 
 impl From<Stored> for Site {

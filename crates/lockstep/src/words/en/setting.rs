@@ -160,6 +160,16 @@ pub(crate) fn setting(key: &str) -> Option<Setting> {
             "With fewer changes than this, the share above is not judged.",
             "",
         ),
+        "history-days" => (
+            "Days of history",
+            "Runs younger than this are kept.",
+            "",
+        ),
+        "history-runs" => (
+            "Runs of history",
+            "So many runs of each kind are kept, however old they are.",
+            "",
+        ),
         "price-first-seen" => (
             "Waiting time of new prices",
             "A source must say a price for so many minutes before a schedule writes it.",
