@@ -96,7 +96,9 @@ impl GatewayForm {
     /// Puts mistakes beside their fields.
     pub(super) fn mistakes(&mut self, bad: &[Bad], lang: Lang) {
         for bad in bad {
-            self.wrong.entry(bad.field()).or_insert_with(|| said(bad, lang));
+            self.wrong
+                .entry(bad.field())
+                .or_insert_with(|| said(bad, lang));
         }
     }
 

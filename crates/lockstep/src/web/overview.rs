@@ -116,7 +116,12 @@ async fn card(app: &App, f: &Frame, at: usize, site: &Site) -> Result<Card, Refu
         .await?;
     let waits = store.holds(&site.id).await?.len() + store.price_holds(&site.id).await?.len();
     let price_run = prices.first().map(|(run, _)| run);
+    // Without the gate nobody looked at prices.
     let last_models = last_whole(&models).map(|(run, _)| run);
+    let last_models = last_models.filter(|run| {
+        let gate = run.settings.iter().find(|(key, _)| key == "price-gate");
+        gate.is_none_or(|(_, value)| value != "off")
+    });
     let unpriced = match (last_models, price_run) {
         (None, None) => None,
         (models, prices) => Some(unpriced_models(store, models, prices).await?.len()),
@@ -143,13 +148,16 @@ async fn card(app: &App, f: &Frame, at: usize, site: &Site) -> Result<Card, Refu
             at: Moment::new(next_due(schedule)?, app.now(), f.lang),
         })
     });
-    let plan_waits = [&models, &prices].into_iter().flatten().any(|(run, counts)| {
-        run.state == RunState::Planned && counts.planned > 0 && is_newest(run, &models, &prices)
-    });
+    let plan_waits = [&models, &prices]
+        .into_iter()
+        .flatten()
+        .any(|(run, counts)| {
+            run.state == RunState::Planned && counts.planned > 0 && is_newest(run, &models, &prices)
+        });
     let running = !store.unfinished_runs(&site.id).await?.is_empty();
     let last = last_whole(&models).map(|(run, counts)| last(app, f, run, *counts));
-    let missing = (!site.has_token)
-        .then(|| fill(&t.settings.missing, &[("what", &t.settings.admin_token)]));
+    let missing =
+        (!site.has_token).then(|| fill(&t.settings.missing, &[("what", &t.settings.admin_token)]));
     let badges = badges(
         t,
         (running, plan_waits, waits),
@@ -210,7 +218,10 @@ fn badges(
         badge("wait", &t.overview.plan_waits);
     }
     if waits > 0 {
-        badge("wait", &count(waits, &t.overview.waiting_one, &t.overview.waiting));
+        badge(
+            "wait",
+            &count(waits, &t.overview.waiting_one, &t.overview.waiting),
+        );
     }
     let failed = last.is_some_and(|last| last.counts.failed > 0);
     if badges.is_empty() && well && !failed && last.is_some() {
@@ -228,7 +239,8 @@ impl Card {
     }
 
     fn failed(&self) -> bool {
-        self.last.as_ref().is_some_and(|last| last.counts.failed > 0)
+        self.last
+            .as_ref()
+            .is_some_and(|last| last.counts.failed > 0)
     }
 }
-

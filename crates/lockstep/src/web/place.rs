@@ -33,7 +33,10 @@ mod tests {
 
     #[test]
     fn a_part_stays_one_part() {
-        assert_eq!(path(&["sites", "a b/c?d#e%", "伽"]), "/sites/a%20b%2Fc%3Fd%23e%25/%E4%BC%BD");
+        assert_eq!(
+            path(&["sites", "a b/c?d#e%", "伽"]),
+            "/sites/a%20b%2Fc%3Fd%23e%25/%E4%BC%BD"
+        );
     }
 
     #[test]

@@ -167,7 +167,12 @@ pub(super) async fn enter_by_link(
         page.wrong_again = Some(t.sign_in.differ.clone());
         return Ok((StatusCode::BAD_REQUEST, html(&page)).into_response());
     }
-    let entered = enter::by_link(&app, client, link.to_owned().into(), password.to_owned().into());
+    let entered = enter::by_link(
+        &app,
+        client,
+        link.to_owned().into(),
+        password.to_owned().into(),
+    );
     match entered.await {
         Ok(cookie) => Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()),
         Err(NotLetIn::Failed(problem)) => Err(problem.into()),
@@ -183,7 +188,10 @@ pub(super) async fn enter_by_link(
 }
 
 /// `POST /sign-out`
-pub(super) async fn leave(State(app): State<App>, Anyone(caller): Anyone) -> Result<Response, Refusal> {
+pub(super) async fn leave(
+    State(app): State<App>,
+    Anyone(caller): Anyone,
+) -> Result<Response, Refusal> {
     if let Who::Person { session, .. } = &caller.who {
         app.store().remove_session(session).await?;
     }
@@ -230,7 +238,9 @@ fn said(why: &NotLetIn, lang: Lang) -> String {
     let t = lang.words();
     match why {
         NotLetIn::TooMany(too_many) => {
-            let seconds = u64::try_from(too_many.wait.max(1)).unwrap_or(1).div_ceil(1000);
+            let seconds = u64::try_from(too_many.wait.max(1))
+                .unwrap_or(1)
+                .div_ceil(1000);
             let time = lang.duration(std::time::Duration::from_secs(seconds));
             fill(&t.sign_in.too_many, &[("time", &time)])
         }

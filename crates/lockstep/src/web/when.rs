@@ -24,9 +24,9 @@ impl Moment {
         let t = lang.words();
         let apart = Duration::from_millis(at.abs_diff(now));
         let far = match apart.as_secs() {
-            0 => t.common.now.clone(),
+            0..60 => t.common.now.clone(),
             _ => {
-                let said = lang.duration(rounded(apart));
+                let said = lang.duration(in_minutes(apart));
                 let text = if at > now {
                     &t.common.in_time
                 } else {
@@ -45,13 +45,9 @@ impl Moment {
     }
 }
 
-/// To the minute, for nobody reads seconds of an hour ago; what is shorter to the second.
-fn rounded(apart: Duration) -> Duration {
-    let seconds = apart.as_secs();
-    Duration::from_secs(match seconds {
-        0..120 => seconds,
-        _ => (seconds + 30) / 60 * 60,
-    })
+/// To the minute, for nobody reads the seconds of it.
+fn in_minutes(apart: Duration) -> Duration {
+    Duration::from_secs((apart.as_secs() + 30) / 60 * 60)
 }
 
 #[cfg(test)]
@@ -62,10 +58,11 @@ mod tests {
     fn a_moment_is_told_by_how_far_it_is() {
         let far = |at: i64| Moment::new(at, 10_000_000, Lang::En).far;
         assert_eq!(far(10_000_000), "now");
+        assert_eq!(far(10_000_000 + 59_000), "now");
         assert_eq!(far(10_000_000 + 5 * 3_600_000), "in 5 h");
         assert_eq!(far(10_000_000 - 125_000), "2 min ago");
-        let told = Moment::new(0, 10_000, Lang::ZhCn);
-        assert_eq!(told.far, "10.0 秒前");
+        let told = Moment::new(0, 600_000, Lang::ZhCn);
+        assert_eq!(told.far, "10 分钟前");
         assert_eq!(told.iso, "1970-01-01T00:00:00Z");
     }
 }

@@ -62,7 +62,9 @@ impl NotLetIn {
                 "wrong_password",
                 "the name or the password is wrong",
             )
-            .hint("Lost? `lockstep password reset` on the server makes a link that sets a new one."),
+            .hint(
+                "Lost? `lockstep password reset` on the server makes a link that sets a new one.",
+            ),
         }
     }
 }

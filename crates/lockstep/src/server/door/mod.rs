@@ -290,7 +290,9 @@ fn signed_out(parts: &Parts) -> Response {
 
 /// The way in that leads back to a page.
 pub(crate) fn way_in(wanted: &Uri) -> String {
-    let wanted = wanted.path_and_query().map_or("/", |wanted| wanted.as_str());
+    let wanted = wanted
+        .path_and_query()
+        .map_or("/", |wanted| wanted.as_str());
     if wanted == "/" {
         return SIGN_IN.to_owned();
     }

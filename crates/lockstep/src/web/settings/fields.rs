@@ -17,6 +17,16 @@ pub(in crate::web) struct Group {
     pub(in crate::web) title: &'static str,
     pub(in crate::web) hint: Option<&'static str>,
     pub(in crate::web) rows: Vec<Row>,
+    /// Whether it is folded up: most people never need it.
+    pub(in crate::web) folds: bool,
+}
+
+impl Group {
+    /// Whether something in it has to be seen.
+    pub(in crate::web) fn is_wrong(&self) -> bool {
+        let seen = |row: &Row| row.wrong.is_some() || row.warning.is_some();
+        self.rows.iter().any(seen)
+    }
 }
 
 /// One setting.
@@ -144,20 +154,26 @@ pub(super) fn groups(
     };
     let is_price = |key: &str| {
         !GATE.contains(&key)
-            && (key.starts_with("price-") || key.starts_with("limit-price") || key == "source-timeout")
+            && (key.starts_with("price-")
+                || key.starts_with("limit-price")
+                || key == "source-timeout")
     };
     let rest = |wanted: &dyn Fn(&str) -> bool| -> Vec<Row> {
         let others = FIELDS.iter().filter(|field| {
-            ![PACE, GATE, KEPT].iter().any(|keys| keys.contains(&field.key)) && wanted(field.key)
+            ![PACE, GATE, KEPT]
+                .iter()
+                .any(|keys| keys.contains(&field.key))
+                && wanted(field.key)
         });
         others.filter_map(row).collect()
     };
     let t: &'static crate::web::words::Words = f.t;
-    let group = |id, title: &'static str, hint, rows| Group {
+    let group = |id: &'static str, title: &'static str, hint, rows| Group {
         id,
         title,
         hint,
         rows,
+        folds: !["pace", "gate"].contains(&id),
     };
     vec![
         group("pace", &t.settings.pace_title, None, of(PACE)),
@@ -254,7 +270,11 @@ fn ranges(
     };
     let mut parts = vec![fill(&t.form.default, &[("value", &default)])];
     let range = |text: &str, (low, high): (u64, u64)| fill(text, &[("low", &low), ("high", &high)]);
-    parts.extend(field.recommended.map(|known| range(&t.form.recommended, known)));
+    parts.extend(
+        field
+            .recommended
+            .map(|known| range(&t.form.recommended, known)),
+    );
     parts.extend(field.hard.map(|known| range(&t.form.possible, known)));
     parts.extend(outside.map(|why| fill(&t.form.outside, &[("why", &why)])));
     parts.join(" · ")

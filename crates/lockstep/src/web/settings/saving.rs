@@ -134,5 +134,9 @@ pub(super) async fn seen(app: &App, site: &Site) -> Result<String, Refusal> {
         digest.update(format!("{}:{:?}", known.subject.code(), known.plan));
     }
     let digest = digest.finalize();
-    Ok(digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect())
+    Ok(digest
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect())
 }

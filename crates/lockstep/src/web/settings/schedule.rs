@@ -47,7 +47,11 @@ pub(super) struct Wanted {
 }
 
 /// The schedules of a site as they are stored.
-pub(super) async fn stored(app: &App, f: &Frame, site: &Site) -> Result<Vec<ScheduleForm>, Refusal> {
+pub(super) async fn stored(
+    app: &App,
+    f: &Frame,
+    site: &Site,
+) -> Result<Vec<ScheduleForm>, Refusal> {
     let known = app.store().schedules(Some(&site.id)).await?;
     let mut forms = Vec::new();
     for subject in [Subject::Models, Subject::Prices] {
@@ -156,12 +160,7 @@ impl ScheduleForm {
     }
 
     /// Fills in what was typed, and reads it: `None` where it is to be off, or cannot be as typed.
-    pub(super) async fn typed(
-        &mut self,
-        fields: &Fields,
-        lang: Lang,
-        now: i64,
-    ) -> Option<Wanted> {
+    pub(super) async fn typed(&mut self, fields: &Fields, lang: Lang, now: i64) -> Option<Wanted> {
         let subject = self.subject;
         let text = |name: &str| fields.trimmed(&format!("{subject}-{name}")).to_owned();
         let (hours, cron, zone) = (text("hours"), text("cron"), text("zone"));
@@ -205,10 +204,7 @@ impl ScheduleForm {
 fn said(bad: &BadSchedule, lang: Lang) -> String {
     let t = lang.words();
     match bad {
-        BadSchedule::Hours(_) => fill(
-            &t.form.possible,
-            &[("low", &HOURS.0), ("high", &HOURS.1)],
-        ),
+        BadSchedule::Hours(_) => fill(&t.form.possible, &[("low", &HOURS.0), ("high", &HOURS.1)]),
         BadSchedule::Line { .. } => t.schedule.bad_line.clone(),
         BadSchedule::Zone(zone) => fill(&t.schedule.bad_zone, &[("zone", zone)]),
         BadSchedule::Never(_) => t.schedule.never_comes.clone(),

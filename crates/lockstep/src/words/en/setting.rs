@@ -160,11 +160,7 @@ pub(crate) fn setting(key: &str) -> Option<Setting> {
             "With fewer changes than this, the share above is not judged.",
             "",
         ),
-        "history-days" => (
-            "Days of history",
-            "Runs younger than this are kept.",
-            "",
-        ),
+        "history-days" => ("Days of history", "Runs younger than this are kept.", ""),
         "history-runs" => (
             "Runs of history",
             "So many runs of each kind are kept, however old they are.",
