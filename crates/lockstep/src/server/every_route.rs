@@ -334,7 +334,7 @@ async fn what_does_not_exist_is_kept_from_whoever_is_nobody_and_people_are_led_i
     let browser = [("host", HOST), ("accept", "text/html,*/*;q=0.8")];
     let got = world.ask(&Method::GET, "/nothing", &browser).await;
     assert_eq!(got.status, StatusCode::SEE_OTHER);
-    assert_eq!(got.headers["location"], "/sign-in");
+    assert_eq!(got.headers["location"], "/sign-in?back=%2Fnothing");
     dressed(&got.headers, "redirect", false);
     let got = world.ask(&Method::POST, "/nothing", &browser).await;
     assert_eq!(got.status, StatusCode::UNAUTHORIZED);
