@@ -62,7 +62,10 @@ impl FromRequest<App> for Fields {
         let kind = kind.and_then(|kind| kind.to_str().ok()).unwrap_or("");
         let empty = request.headers().get(header::CONTENT_LENGTH);
         let empty = empty.is_none_or(|length| length.as_bytes() == b"0");
-        if !kind.to_ascii_lowercase().starts_with(FORM) && !(kind.is_empty() && empty) {
+        let is_form = kind.to_ascii_lowercase().starts_with(FORM);
+        // A form of nothing but its button may be sent without a body.
+        let is_bare = kind.is_empty() && empty;
+        if !is_form && !is_bare {
             return Err(Refusal::Problem(Problem::new(
                 StatusCode::UNSUPPORTED_MEDIA_TYPE,
                 "no_form",

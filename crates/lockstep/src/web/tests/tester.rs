@@ -183,9 +183,9 @@ impl Page {
             let kind = attribute("type").unwrap_or_default();
             match tag.split_whitespace().next() {
                 Some("input") if kind == "checkbox" || kind == "radio" => {
-                    if tag.contains(" checked") {
-                        fields.push((name, attribute("value").unwrap_or_else(|| "on".to_owned())));
-                    }
+                    let ticked = tag.contains(" checked");
+                    let value = attribute("value").unwrap_or_else(|| "on".to_owned());
+                    fields.extend(ticked.then_some((name, value)));
                 }
                 Some("input") => fields.push((name, attribute("value").unwrap_or_default())),
                 Some("textarea") => fields.push((name, after.to_owned())),
