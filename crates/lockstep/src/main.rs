@@ -3,12 +3,14 @@
 mod api;
 mod cli;
 mod config;
+mod connecting;
 mod differences;
 mod notify;
 mod ordering;
 mod seed;
 mod server;
 mod view;
+mod web;
 mod words;
 
 use std::process::ExitCode;

@@ -135,6 +135,19 @@ pub async fn switch_on(
     })
 }
 
+/// Whether a rhythm can be, looked at off the thread that others wait for.
+///
+/// # Errors
+///
+/// [`BadSchedule`] says what is wrong with it.
+pub async fn check(rhythm: &Rhythm, now: i64) -> Result<(), NotSwitched> {
+    let rhythm = rhythm.clone();
+    tokio::task::spawn_blocking(move || Ticks::new(&rhythm, now)?.looked_at(now))
+        .await
+        .map_err(|stopped| StoreError::Unavailable(stopped.to_string()))??;
+    Ok(())
+}
+
 /// When the schedule runs next, its jitter included, in Unix milliseconds. Nothing is reckoned but the jitter.
 pub fn next_due(schedule: &Schedule) -> Option<i64> {
     let tick = schedule.next_at?;

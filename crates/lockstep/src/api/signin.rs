@@ -3,11 +3,9 @@
 use axum::Json;
 use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -15,8 +13,8 @@ use utoipa_axum::routes;
 use crate::server::App;
 use crate::server::caller::{Anyone, Person, Scope, Who};
 use crate::server::door::address::Client;
-use crate::server::door::password::{ADMIN, fit};
-use crate::server::door::{secret, session};
+use crate::server::door::password::ADMIN;
+use crate::server::door::{enter, session};
 use crate::server::problem::Problem;
 
 /// A name and a password. Neither is ever shown again, so that this has no `Debug`.
@@ -90,9 +88,8 @@ async fn sign_in(
 ) -> Result<Response, Response> {
     let asked = read(asked)?;
     let name = asked.name.unwrap_or_else(|| ADMIN.to_owned());
-    guess(&app, client, &name, asked.password).await?;
-    note(&app, &name, "sign_in", client).await?;
-    Ok(welcome(&app, name).await?)
+    let cookie = enter::by_password(&app, client, &name, asked.password.into()).await;
+    Ok(welcome(cookie.map_err(refused)?, name))
 }
 
 /// Sets the password by a one-time link, and signs in. All other sessions end.
@@ -115,37 +112,8 @@ async fn use_link(
     asked: Result<Json<LinkUse>, JsonRejection>,
 ) -> Result<Response, Response> {
     let LinkUse { link, password } = read(asked)?;
-    let (store, now) = (app.store(), app.now());
-    let tries = &app.door().links;
-    let password = new_password(password)?;
-    tries
-        .take(client.0, now)
-        .map_err(IntoResponse::into_response)?;
-    let digest = secret::digest(&SecretString::from(link));
-    let over = || {
-        Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "link_over",
-            "this link cannot be used: it was used already, or its day is over",
-        )
-        .hint("`lockstep password reset` on the server makes another one.")
-    };
-    // Only whoever has the link has anything hashed.
-    if !store
-        .link_holds(&digest, now)
-        .await
-        .map_err(Problem::from)?
-    {
-        return Err(over().into());
-    }
-    let kept = kept(&app, password).await?;
-    let used = store.use_link(&digest, ADMIN, &kept, now).await;
-    if !used.map_err(Problem::from)? {
-        return Err(over().into());
-    }
-    tries.right(client.0);
-    note(&app, ADMIN, "password", client).await?;
-    Ok(welcome(&app, ADMIN.to_owned()).await?)
+    let cookie = enter::by_link(&app, client, link.into(), password.into()).await;
+    Ok(welcome(cookie.map_err(refused)?, ADMIN.to_owned()))
 }
 
 /// Ends the session.
@@ -206,14 +174,10 @@ async fn change_password(
     let Who::Person { name, session } = caller.who else {
         return Err(Problem::internal().into());
     };
-    let new = new_password(new)?;
-    guess(&app, client, &name, current).await?;
-    let kept = kept(&app, new).await?;
-    app.store()
-        .set_password(&name, &kept, Some(&session), app.now())
+    let who = (name.as_str(), session.as_str());
+    enter::change_password(&app, client, who, current.into(), new.into())
         .await
-        .map_err(Problem::from)?;
-    note(&app, &name, "password", client).await?;
+        .map_err(refused)?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -232,61 +196,16 @@ fn read<T>(asked: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
     }
 }
 
-/// Counts a guess at a password, and refuses a wrong one.
-async fn guess(app: &App, client: Client, name: &str, password: String) -> Result<(), Response> {
-    let guesses = &app.door().guesses;
-    guesses
-        .take(client.0, app.now())
-        .map_err(IntoResponse::into_response)?;
-    let stored = app.store().password(name).await.map_err(Problem::from)?;
-    let password = SecretString::from(password);
-    let right = app.door().passwords.right(password, stored).await;
-    if !right.map_err(failed)? {
-        // The name is not told: some type their password there.
-        tracing::warn!(address = %client.0, "a sign-in was refused");
-        return Err(Problem::new(
-            StatusCode::UNAUTHORIZED,
-            "wrong_password",
-            "the name or the password is wrong",
-        )
-        .hint("Lost? `lockstep password reset` on the server makes a link that sets a new one.")
-        .into());
-    }
-    guesses.right(client.0);
-    Ok(())
-}
-
-fn new_password(password: String) -> Result<SecretString, Problem> {
-    let password = SecretString::from(password);
-    fit(&password)
-        .map_err(|unfit| Problem::new(StatusCode::BAD_REQUEST, "unfit_password", unfit.words()))?;
-    Ok(password)
-}
-
-async fn kept(app: &App, password: SecretString) -> Result<String, Problem> {
-    app.door().passwords.kept(password).await.map_err(failed)
-}
-
-fn failed(error: anyhow::Error) -> Problem {
-    tracing::error!("a password could not be hashed: {error:#}");
-    Problem::internal()
-}
-
-async fn note(app: &App, who: &str, kind: &str, client: Client) -> Result<(), Problem> {
-    let data = json!({ "address": client.0 });
-    app.store()
-        .note_deed(None, who, kind, &data, app.now())
-        .await?;
-    Ok(())
+fn refused(why: enter::NotLetIn) -> Response {
+    why.into_response()
 }
 
 /// A session of its own for whoever came in.
-async fn welcome(app: &App, name: String) -> Result<Response, Problem> {
-    let cookie = [(header::SET_COOKIE, session::begin(app, &name).await?)];
+fn welcome(cookie: HeaderValue, name: String) -> Response {
     let session = Session {
         kind: "person",
         name,
         scopes: vec![Scope::RatioSync.code(), Scope::Apply.code()],
     };
-    Ok((cookie, Json(session)).into_response())
+    ([(header::SET_COOKIE, cookie)], Json(session)).into_response()
 }

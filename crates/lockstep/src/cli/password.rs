@@ -18,7 +18,7 @@ pub(crate) async fn password(context: &Context, verb: &PasswordVerb) -> anyhow::
         .note_deed(None, &context.actor(), "password_link", &json!({}), now)
         .await?;
     if context.screen.json {
-        let object = json!({ "link": link, "expires_at": time(now + first::LINK) });
+        let object = json!({ "link": link, "expires_at": time(now + first::LASTS) });
         context.screen.data(&object.to_string());
         return Ok(Exit::Done);
     }

@@ -67,6 +67,37 @@ pub(super) async fn of_run(store: &Store, run: &Run) -> Result<(Found, Looked), 
     Ok((found, looked))
 }
 
+/// The models without a price that the last runs know of: names that wait for one to be listed, and served models that
+/// the price run found none for.
+pub(crate) async fn unpriced_models(
+    store: &Store,
+    models: Option<&Run>,
+    prices: Option<&Run>,
+) -> Result<BTreeSet<String>, StoreError> {
+    let mut names = BTreeSet::new();
+    if let Some(run) = models {
+        for row in store.outlines(&run.id).await? {
+            let waits = row.dropped.into_iter();
+            let waits = waits.filter(|(_, why)| *why == Dropped::Unpriced);
+            names.extend(waits.map(|(name, _)| name));
+        }
+    }
+    if let Some(run) = prices {
+        let scope = scope(run);
+        if scope.mode.takes(false) && !scope.all_models {
+            let rows = store.price_rows(&run.id).await?;
+            let models = rows.chunk_by(|one, next| one.model == next.model);
+            let without = models.filter(|model| unpriced(model).is_some());
+            names.extend(without.filter_map(|model| Some(model.first()?.model.clone())));
+            // What was priced since it had to wait is no longer without one.
+            for row in rows.iter().filter(|row| row.state == State::Applied) {
+                names.remove(&row.model);
+            }
+        }
+    }
+    Ok(names)
+}
+
 fn models(rows: &[ChangeRow], found: &mut Found, seen: &mut BTreeSet<About>) {
     let mut unpriced: BTreeSet<&String> = BTreeSet::new();
     let mut put = |kind, about: &About, what| {

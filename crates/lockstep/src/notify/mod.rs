@@ -20,6 +20,7 @@ use lockstep_store::StoreError;
 use lockstep_store::notices::NoticeTarget;
 use lockstep_store::sites::Site;
 
+pub(crate) use findings::unpriced_models;
 pub(crate) use message::{Message, finding_as_json};
 pub(crate) use target::{Address, Vendor};
 

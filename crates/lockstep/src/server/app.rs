@@ -6,9 +6,12 @@ use std::sync::Arc;
 use lockstep_run::Engine;
 use lockstep_run::jobs::Jobs;
 use lockstep_store::Store;
+use lockstep_store::sites::Site;
+use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
+use super::caller::Caller;
 use super::door::Door;
 use super::metrics::Metrics;
 use crate::config::File;
@@ -107,5 +110,16 @@ impl App {
     /// A word that ends with the server.
     pub(crate) fn stop_token(&self) -> CancellationToken {
         self.0.stop.child_token()
+    }
+
+    /// Notes what a caller has just done. `data` is an object without secrets. What was done stays done where it cannot be
+    /// noted: the log says so.
+    pub(crate) async fn note(&self, by: &Caller, site: Option<&Site>, kind: &str, data: &Value) {
+        let actor = by.actor();
+        let site = site.map(|site| site.id.as_str());
+        let noted = self.store().note_deed(site, &actor, kind, data, self.now());
+        if let Err(error) = noted.await {
+            tracing::error!(kind, actor, %error, "a deed could not be noted");
+        }
     }
 }

@@ -122,14 +122,19 @@ pub(crate) fn signed_out() -> Problem {
 fn caller(parts: &Parts, scope: Scope) -> Result<Caller, Problem> {
     let caller = parts.extensions.get::<Caller>().ok_or_else(signed_out)?;
     if !caller.may(scope) {
-        return Err(Problem::new(
-            StatusCode::FORBIDDEN,
-            "scope",
-            format!("this token does not have the scope {}", scope.code()),
-        )
-        .hint("Use another token, or make one with that scope."));
+        return Err(may_not(scope));
     }
     Ok(caller.clone())
+}
+
+/// The token is good for other things.
+pub(crate) fn may_not(scope: Scope) -> Problem {
+    Problem::new(
+        StatusCode::FORBIDDEN,
+        "scope",
+        format!("this token does not have the scope {}", scope.code()),
+    )
+    .hint("Use another token, or make one with that scope.")
 }
 
 macro_rules! extracted {

@@ -84,7 +84,9 @@ impl World {
         let (_, document) = crate::api::routes(&app).split_for_parts();
         let document = serde_json::to_value(&document).expect("JSON");
         let paths = document["paths"].as_object().expect("paths");
-        let paths: Vec<String> = paths.keys().map(|path| filled(path)).collect();
+        let paths = paths.keys().map(String::as_str);
+        let paths = paths.chain(crate::web::PATHS.iter().copied());
+        let paths: Vec<String> = paths.map(filled).collect();
         assert!(paths.len() >= 8, "{paths:?}");
         Self {
             router: router(&app),
@@ -148,6 +150,8 @@ fn is_open(path: &str) -> bool {
         "/healthz",
         "/readyz",
         "/sign-in",
+        "/sign-in/link",
+        "/language",
         "/api/v1/sign-in",
         "/api/v1/sign-in/link",
     ]
@@ -330,7 +334,7 @@ async fn what_does_not_exist_is_kept_from_whoever_is_nobody_and_people_are_led_i
     let browser = [("host", HOST), ("accept", "text/html,*/*;q=0.8")];
     let got = world.ask(&Method::GET, "/nothing", &browser).await;
     assert_eq!(got.status, StatusCode::SEE_OTHER);
-    assert_eq!(got.headers["location"], "/sign-in");
+    assert_eq!(got.headers["location"], "/sign-in?back=%2Fnothing");
     dressed(&got.headers, "redirect", false);
     let got = world.ask(&Method::POST, "/nothing", &browser).await;
     assert_eq!(got.status, StatusCode::UNAUTHORIZED);

@@ -25,7 +25,7 @@ use tower_http::compression::CompressionLayer;
 pub(crate) use app::App;
 pub(crate) use options::{Options, network, public_url};
 
-use crate::api;
+use crate::{api, web};
 use door::limits::Limited;
 use problem::Problem;
 use tls::Certificate;
@@ -103,7 +103,8 @@ async fn beside(address: SocketAddr, app: &App) -> anyhow::Result<tokio::task::J
 pub(crate) fn router(app: &App) -> Router {
     let (routes, _document) = api::routes(app).split_for_parts();
     routes
-        .fallback(|| async { Problem::not_found("page") })
+        .merge(web::routes())
+        .fallback(web::not_found)
         .method_not_allowed_fallback(|| async { Problem::wrong_method() })
         .layer(middleware::from_fn_with_state(app.clone(), door::guard))
         .layer(middleware::from_fn_with_state(app.clone(), metrics::count))

@@ -113,6 +113,11 @@ impl Problem {
         .hint("The log of the server says why.")
     }
 
+    /// What to do.
+    pub(crate) fn way_on(&self) -> Option<&str> {
+        self.hint.as_deref()
+    }
+
     /// What happened.
     pub(crate) fn title(&self) -> &str {
         &self.title

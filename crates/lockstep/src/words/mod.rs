@@ -1,6 +1,14 @@
 //! All words for people, one module a language. Data holds codes; sentences are made here.
+//!
+//! The command line speaks English and names its commands ([`en`]). Pages speak the reader's language and name their
+//! buttons: they ask a [`Lang`], whose words are in [`page`].
 
 pub(crate) mod en;
+mod lang;
+pub(crate) mod page;
+mod zh;
+
+pub(crate) use lang::Lang;
 
 /// What happened or stands in the way, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,4 +26,24 @@ impl Said {
             hint: hint.into(),
         }
     }
+}
+
+/// What something is called, and what it means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Label {
+    /// Its name.
+    pub(crate) label: &'static str,
+    /// What it means, in a sentence.
+    pub(crate) text: &'static str,
+}
+
+/// A setting, as a page shows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Setting {
+    /// Its name.
+    pub(crate) label: &'static str,
+    /// What it does.
+    pub(crate) text: &'static str,
+    /// What goes wrong outside the recommended range, where it has one.
+    pub(crate) outside: Option<&'static str>,
 }

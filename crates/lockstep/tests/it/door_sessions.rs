@@ -96,7 +96,7 @@ async fn a_reset_link_replaces_the_password_and_all_sessions_when_it_is_used() {
     let server = Server::start(&shell).await.signed_in().await;
     let said = shell.run(&["password", "reset"]).await.is(0);
     let alone = link_in(&said.out).expect("a link");
-    assert!(said.out.starts_with("/sign-in#"), "{}", said.out);
+    assert!(said.out.starts_with("/sign-in/link#"), "{}", said.out);
     let typed = [
         "password",
         "reset",
@@ -107,7 +107,7 @@ async fn a_reset_link_replaces_the_password_and_all_sessions_when_it_is_used() {
     assert_eq!(code, 0);
     let link = object["link"].as_str().expect("a link");
     assert!(
-        link.starts_with("https://lockstep.example/sign-in#"),
+        link.starts_with("https://lockstep.example/sign-in/link#"),
         "{link}"
     );
     let link = link_in(link).expect("a token");

@@ -87,7 +87,10 @@ async fn over_tls_the_cookie_is_kept_to_https_and_no_secret_is_in_the_log() {
     server.as_page();
     let link = server.link().expect("a link");
     let said = server.said();
-    assert!(said.contains(&format!("{}/sign-in#", server.url)), "{said}");
+    assert!(
+        said.contains(&format!("{}/sign-in/link#", server.url)),
+        "{said}"
+    );
     let trusted = certificate.cert.der();
     let stream = connect(&server, trusted, &TLS12, b"http/1.1").await;
     let body = json!({"link": link, "password": PASSWORD}).to_string();

@@ -18,6 +18,7 @@ mod history;
 mod holding;
 mod kills;
 mod notices;
+mod pages;
 mod prices;
 mod promises;
 mod ratio_sync;

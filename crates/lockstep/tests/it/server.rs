@@ -184,6 +184,28 @@ impl Server {
         self.ask(Method::PATCH, path, &[], Some(body)).await
     }
 
+    /// Opens a page as a browser does.
+    pub(crate) async fn page(&self, path: &str) -> Answer {
+        let headers = [("accept", "text/html")];
+        self.ask(Method::GET, path, &headers, None).await
+    }
+
+    /// Sends a form from a page of the server's, as a browser does.
+    pub(crate) async fn form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(fields);
+        let headers = [
+            ("accept", "text/html"),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("origin", self.url.as_str()),
+            ("sec-fetch-site", "same-origin"),
+        ];
+        let asked = format!("POST {path}");
+        let body = Some(form.finish());
+        let answer = self.send(Method::POST, path, &headers, body).await;
+        Answer::read(asked, answer).await
+    }
+
     /// Any request. A header of `headers` takes the place of one that every request has; an empty one takes it away.
     pub(crate) async fn ask(
         &self,
@@ -195,18 +217,7 @@ impl Server {
         let asked = format!("{method} {path}");
         let body = body.map(Value::to_string);
         let answer = self.send(method, path, headers, body).await;
-        let (parts, body) = answer.into_parts();
-        let body = tokio::time::timeout(PATIENCE, body.collect()).await;
-        let body = body.expect("it ends").expect("a whole body").to_bytes();
-        if let Some(token) = canary::found(&body) {
-            panic!("the answer to {asked} has a token in it: {token}");
-        }
-        Answer {
-            asked,
-            status: parts.status,
-            headers: parts.headers,
-            body,
-        }
+        Answer::read(asked, answer).await
     }
 
     /// Any request, and the answer with a body that is still to be read: for events.
@@ -274,6 +285,38 @@ impl Server {
 }
 
 impl Answer {
+    /// Reads an answer to its end; no token may be in it.
+    async fn read(asked: String, answer: Response<Incoming>) -> Self {
+        let (parts, body) = answer.into_parts();
+        let body = tokio::time::timeout(PATIENCE, body.collect()).await;
+        let body = body.expect("it ends").expect("a whole body").to_bytes();
+        if let Some(token) = canary::found(&body) {
+            panic!("the answer to {asked} has a token in it: {token}");
+        }
+        Self {
+            asked,
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    /// The text in it.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// Asserts that a page says this.
+    #[track_caller]
+    pub(crate) fn says(&self, text: &str) {
+        let all = self.text();
+        assert!(
+            all.contains(text),
+            "{}: {text:?} is not in\n{all}",
+            self.asked
+        );
+    }
+
     /// Asserts the status.
     #[track_caller]
     pub(crate) fn is(self, status: u16) -> Self {
@@ -330,7 +373,7 @@ impl Answer {
 
 /// The token of a link in some text.
 pub(crate) fn link_in(said: &str) -> Option<String> {
-    let (_, link) = said.split_once("/sign-in#")?;
+    let (_, link) = said.split_once("/sign-in/link#")?;
     link.split_whitespace().next().map(str::to_owned)
 }
 

@@ -3,7 +3,6 @@
 use axum::Json;
 use axum::extract::State;
 use lockstep_store::deeds::DeedFilter;
-use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -14,7 +13,7 @@ use super::paging::Limit;
 use crate::api::extract::Query;
 use crate::api::orders;
 use crate::server::App;
-use crate::server::caller::{Caller, Reader};
+use crate::server::caller::Reader;
 use crate::server::problem::Problem;
 use crate::view::json::time;
 
@@ -99,24 +98,4 @@ async fn list(
         deeds: found.into_iter().map(deed).collect(),
         next,
     }))
-}
-
-/// Notes what a caller has just done. `data` is an object without secrets. What was done stays done where it cannot be
-/// noted: the log says so.
-pub(crate) async fn note(
-    app: &App,
-    caller: &Caller,
-    site: Option<&Site>,
-    kind: &str,
-    data: &Value,
-) {
-    let actor = caller.actor();
-    let site = site.map(|site| site.id.as_str());
-    let noted = app
-        .store()
-        .note_deed(site, &actor, kind, data, app.now())
-        .await;
-    if let Err(error) = noted {
-        tracing::error!(kind, actor, %error, "a deed could not be noted");
-    }
 }

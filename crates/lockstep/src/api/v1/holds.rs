@@ -19,7 +19,6 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::deeds;
 use super::runs::{RunStarted, started};
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
@@ -192,7 +191,8 @@ async fn decide(
         "channels": &answer.channels,
         "models": &answer.models,
     });
-    deeds::note(&app, &caller, Some(&site), "holds_answered", &data).await;
+    app.note(&caller, Some(&site), "holds_answered", &data)
+        .await;
     Ok(Json(Answered {
         answer: answer.answer,
         channels: answer.channels,

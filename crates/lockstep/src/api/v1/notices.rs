@@ -11,7 +11,6 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::deeds;
 use super::paging::Limit;
 use crate::api::extract::{Body, Path, Query};
 use crate::api::orders;
@@ -156,7 +155,7 @@ async fn add(
     let (new, host) = new.read()?;
     let target = app.store().add_notice_target(new, app.now()).await?;
     let data = json!({ "name": target.name, "kind": target.kind, "host": host });
-    deeds::note(&app, &caller, None, "notice_target_added", &data).await;
+    app.note(&caller, None, "notice_target_added", &data).await;
     let told = Target::of(app.store(), &target).await?;
     Ok((StatusCode::CREATED, Json(told)))
 }
@@ -177,7 +176,8 @@ async fn change(
         .enable_notice_target(&target.id, change.enabled)
         .await?;
     let data = json!({ "name": target.name, "enabled": change.enabled });
-    deeds::note(&app, &caller, None, "notice_target_changed", &data).await;
+    app.note(&caller, None, "notice_target_changed", &data)
+        .await;
     let target = NoticeTarget {
         enabled: change.enabled,
         ..target
@@ -197,7 +197,8 @@ async fn remove(
     let target = known(&app, &name).await?;
     app.store().remove_notice_target(&target.id).await?;
     let data = json!({ "name": target.name });
-    deeds::note(&app, &caller, None, "notice_target_removed", &data).await;
+    app.note(&caller, None, "notice_target_removed", &data)
+        .await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -15,7 +15,6 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::deeds;
 use super::runs::Subject;
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
@@ -114,7 +113,7 @@ async fn set(
         .map_err(not_switched)?;
     let form = Told::of(store, &site.id, subject.core()).await?.form();
     let data = json!({ "schedule": &form });
-    deeds::note(&app, &caller, Some(&site), "schedule_set", &data).await;
+    app.note(&caller, Some(&site), "schedule_set", &data).await;
     Ok(Json(form))
 }
 
@@ -131,7 +130,7 @@ async fn off(
     let subject = subject.core();
     if app.store().remove_schedule(&site.id, subject).await? {
         let data = json!({ "subject": subject.code() });
-        deeds::note(&app, &caller, Some(&site), "schedule_off", &data).await;
+        app.note(&caller, Some(&site), "schedule_off", &data).await;
     }
     Ok(StatusCode::NO_CONTENT)
 }

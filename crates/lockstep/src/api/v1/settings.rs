@@ -12,7 +12,6 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::deeds;
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
 use crate::ordering;
@@ -140,7 +139,8 @@ async fn change(
         ..SiteEdit::default()
     };
     let site = app.store().edit_site(&site.id, edit).await?;
-    deeds::note(&app, &caller, Some(&site), "settings_changed", &data).await;
+    app.note(&caller, Some(&site), "settings_changed", &data)
+        .await;
     Ok(Json(told(&app, &site)?))
 }
 

@@ -9,10 +9,10 @@ use secrecy::{ExposeSecret as _, SecretString};
 use serde_json::json;
 
 use super::password::{ADMIN, Passwords, fit};
-use super::{SIGN_IN, secret};
+use super::secret;
 
 /// How long a link can be used, in milliseconds: a day.
-pub(crate) const LINK: i64 = 86_400_000;
+pub(crate) const LASTS: i64 = 86_400_000;
 
 /// Where secrets are mounted for all of a container to read, which is nobody but this program.
 const MOUNTED: &str = "/run/secrets/";
@@ -22,8 +22,8 @@ const MOUNTED: &str = "/run/secrets/";
 pub(crate) async fn link(store: &Store, url: &str, now: i64) -> anyhow::Result<String> {
     let token = secret::made("");
     let digest = secret::digest(&token);
-    store.add_link(&digest, now + LINK, now).await?;
-    Ok(format!("{url}{SIGN_IN}#{}", token.expose_secret()))
+    store.add_link(&digest, now + LASTS, now).await?;
+    Ok(format!("{url}{}#{}", super::LINK, token.expose_secret()))
 }
 
 /// Whether nobody can sign in yet.

@@ -2,6 +2,7 @@
 
 pub(crate) mod address;
 mod csrf;
+pub(crate) mod enter;
 pub(crate) mod first;
 pub(crate) mod headers;
 pub(crate) mod limits;
@@ -14,7 +15,8 @@ use std::time::Duration;
 
 use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
@@ -24,6 +26,7 @@ use super::App;
 use super::caller::{Caller, Scope, Who};
 use super::problem::Problem;
 use crate::api::ratio_sync;
+use crate::web;
 use limits::{Allowance, Tries};
 use password::Passwords;
 
@@ -31,12 +34,18 @@ use password::Passwords;
 pub(crate) const STATIC: &str = "/static/";
 /// The page to sign in at.
 pub(crate) const SIGN_IN: &str = "/sign-in";
+/// The page that a one-time link leads to.
+pub(crate) const LINK: &str = "/sign-in/link";
+/// Where a language is chosen, also by whoever has yet to sign in.
+pub(crate) const LANGUAGE: &str = "/language";
 
 /// What is answered to anybody, beside static files: the state of the server, and the way in.
-const OPEN: [&str; 5] = [
+const OPEN: [&str; 7] = [
     HEALTH[0],
     HEALTH[1],
     SIGN_IN,
+    LINK,
+    LANGUAGE,
     "/api/v1/sign-in",
     "/api/v1/sign-in/link",
 ];
@@ -162,7 +171,7 @@ async fn admitted(app: &App, request: Request) -> Result<Request, Box<Response>>
             parts.extensions.insert(caller);
         }
         None if access == Access::Closed => {
-            return Err(Box::new(signed_out(&parts.method, &parts.headers)));
+            return Err(Box::new(signed_out(&parts)));
         }
         None => {}
     }
@@ -265,17 +274,33 @@ fn foreign() -> Problem {
     .hint("Do it on Lockstep's own pages; a program sends a token as `Authorization: Bearer`.")
 }
 
-/// People are led to the way in, programs are told.
-fn signed_out(method: &Method, headers: &HeaderMap) -> Response {
-    let accept = headers
-        .get(header::ACCEPT)
-        .and_then(|text| text.to_str().ok());
-    if method == Method::GET && accept.is_some_and(|text| text.contains("text/html")) {
-        return Redirect::to(SIGN_IN).into_response();
+/// People are led to the way in, and from there to where they wanted to go; programs are told.
+fn signed_out(parts: &Parts) -> Response {
+    let accept = parts.headers.get(header::ACCEPT);
+    let accept = accept.and_then(|text| text.to_str().ok());
+    if accept.is_some_and(|text| text.contains("text/html")) {
+        return match parts.method {
+            Method::GET => Redirect::to(&way_in(&parts.uri)).into_response(),
+            // What was typed is still in the browser: the way back is a step back.
+            _ => web::signed_out(parts),
+        };
     }
     let problem = super::caller::signed_out();
     let asks = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
     (asks, problem).into_response()
+}
+
+/// The way in that leads back to a page.
+pub(crate) fn way_in(wanted: &Uri) -> String {
+    let wanted = wanted
+        .path_and_query()
+        .map_or("/", |wanted| wanted.as_str());
+    if wanted == "/" {
+        return SIGN_IN.to_owned();
+    }
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.append_pair("back", wanted);
+    format!("{SIGN_IN}?{}", query.finish())
 }
 
 #[cfg(test)]
@@ -288,6 +313,8 @@ mod tests {
             "/healthz",
             "/readyz",
             "/sign-in",
+            "/sign-in/link",
+            "/language",
             "/api/v1/sign-in",
             "/static/a.css",
         ] {
@@ -308,6 +335,11 @@ mod tests {
             "/healthz/",
             "/sign-in/",
             "/sign-in/x",
+            "/sign-in/link/",
+            "/language/",
+            "/sign-out",
+            "/sites/add",
+            "/go",
             "/api/v1/sign-in/",
             "/api/v1/sign-out",
             "/api/v1/session",

@@ -13,7 +13,7 @@ pub(crate) fn failure(failure: &Failure) -> Said {
         .map_or_else(String::new, |status| status.to_string());
     match failure.kind {
         FailureKind::NotConfigured => Said::new(
-            format!("Configuration missing: {detail}"),
+            format!("Configuration missing{}", after_colon(detail)),
             "Check that the Base URL, Admin Token and User ID are filled in: `lockstep site add NAME --url URL --user-id ID`, or --url, --user-id and the token in LOCKSTEP_TOKEN.",
         ),
         FailureKind::Unauthorized => Said::new(
@@ -126,7 +126,10 @@ pub(crate) fn failure(failure: &Failure) -> Said {
             "Look at the channel in the console, and at what stands between Lockstep and the gateway.",
         ),
         FailureKind::FieldsChanged => Said::new(
-            format!("The gateway changed other fields of the channel: {detail}"),
+            format!(
+                "The gateway changed other fields of the channel{}",
+                after_colon(detail)
+            ),
             "This gateway has other manners than New API; put the fields right in the console and do not write with Lockstep until that is understood.",
         ),
         FailureKind::Unverified => Said::new(

@@ -1,11 +1,14 @@
 //! English.
 
+pub(crate) mod code;
 mod failure;
 mod finding;
 mod notice;
+pub(crate) mod page;
 mod price;
 mod reason;
 mod schedule;
+pub(crate) mod setting;
 mod source;
 
 use std::time::Duration;
@@ -72,15 +75,9 @@ pub(crate) fn duration(duration: Duration) -> String {
 /// What goes wrong outside a field's recommended range.
 pub(crate) fn outside_recommended(field: &Field, value: &str) -> String {
     let (low, high) = field.recommended.unwrap_or((0, 0));
-    let why = match field.key {
-        "requests-per-minute" => {
-            "more brings 429 errors and slows the gateway's own pages, less makes runs long"
-        }
-        "burst" => "a large burst can be taken for an attack, a small one makes short runs slow",
-        "concurrency" => "more channels at once load the gateway and bring 429 errors",
-        "max-retries" => "fewer retries give up on short network trouble, more hide a lasting one",
-        _ => "see the manual",
-    };
+    let why = setting::setting(field.key)
+        .and_then(|setting| setting.outside)
+        .unwrap_or("see the manual");
     format!(
         "{} {value} is outside the recommended {low} to {high}: {why}",
         field.key

@@ -20,7 +20,6 @@ use super::look::{ChannelInFull, in_full};
 use super::{Address, Scope, address, known, latest};
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
-use crate::api::v1::deeds;
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
 use crate::server::problem::{Mistake, Problem};
@@ -106,7 +105,7 @@ async fn set(
     app.store()
         .set_channel_overrides(&site.id, channel, &own)
         .await?;
-    deeds::note(&app, &caller, Some(&site), "channel_set", &data).await;
+    app.note(&caller, Some(&site), "channel_set", &data).await;
     Ok(Json(in_full(&app, &site, channel).await?))
 }
 
@@ -156,7 +155,7 @@ async fn set_provider(
             .set_provider_overrides(&site.id, provider, &own)
             .await?;
     }
-    deeds::note(&app, &caller, Some(&site), "provider_set", &data).await;
+    app.note(&caller, Some(&site), "provider_set", &data).await;
     Ok(Json(all_providers(&app, &site).await?))
 }
 

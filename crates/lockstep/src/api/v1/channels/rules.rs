@@ -16,7 +16,6 @@ use super::own::Own;
 use super::{RUNS, Scope, known, memory, unread};
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
-use crate::api::v1::deeds;
 use crate::server::App;
 use crate::server::caller::{Planner, Writer};
 use crate::server::problem::{Mistake, Problem};
@@ -168,6 +167,7 @@ async fn release(
         app.store().set_memory(&site.id, channel, &memory).await?;
     }
     let data = json!({ "channel": channel, "names": &release.names });
-    deeds::note(&app, &caller, Some(&site), "names_released", &data).await;
+    app.note(&caller, Some(&site), "names_released", &data)
+        .await;
     Ok(Json(in_full(&app, &site, channel).await?))
 }

@@ -18,7 +18,6 @@ use utoipa_axum::routes;
 
 use crate::api::extract::{Body, Path};
 use crate::api::orders::{Reached, site};
-use crate::api::v1::deeds;
 use crate::server::App;
 use crate::server::caller::{Caller, Reader, Writer};
 use crate::server::problem::Problem;
@@ -140,7 +139,8 @@ async fn decide(
         Word::Unlock => unlock(&app, &caller, &site, &models).await?,
     }
     let data = json!({ "answer": answer, "models": &models, "field": field.map(Field::code) });
-    deeds::note(&app, &caller, Some(&site), "prices_answered", &data).await;
+    app.note(&caller, Some(&site), "prices_answered", &data)
+        .await;
     told(&app, &site).await
 }
 

@@ -16,7 +16,6 @@ use utoipa_axum::routes;
 use super::SourceReport;
 use crate::api::extract::{Body, Path};
 use crate::api::orders::{Reached, site};
-use crate::api::v1::deeds;
 use crate::server::App;
 use crate::server::caller::{Caller, Planner, Reader, Writer};
 use crate::server::problem::Problem;
@@ -129,7 +128,7 @@ async fn add(
         .add_source(&site.id, &known, &spec.to_string())
         .await?;
     let data = json!({ "name": &stored.name });
-    deeds::note(&app, &caller, Some(&site), "source_added", &data).await;
+    app.note(&caller, Some(&site), "source_added", &data).await;
     Ok((StatusCode::CREATED, Json(stored.into())))
 }
 
@@ -170,7 +169,8 @@ async fn remove(
     let site = site(&app, &name).await?;
     app.store().remove_source(&site.id, &source).await?;
     let data = json!({ "name": &source });
-    deeds::note(&app, &caller, Some(&site), "source_removed", &data).await;
+    app.note(&caller, Some(&site), "source_removed", &data)
+        .await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -190,7 +190,7 @@ async fn place(
         .ok_or_else(|| Problem::bad_request("the first position is 1"))?;
     app.store().move_source(&site.id, &source, place).await?;
     let data = json!({ "name": &source, "position": to.position });
-    deeds::note(&app, &caller, Some(&site), "source_moved", &data).await;
+    app.note(&caller, Some(&site), "source_moved", &data).await;
     told(&app, &site).await
 }
 

@@ -1,12 +1,8 @@
 //! A look at a gateway, with reading requests only.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use lockstep_core::settings::{PaceMode, Settings};
-use lockstep_core::site::GatewayUrl;
 use lockstep_run::SiteAccess;
 use lockstep_run::doctor::Level;
 use lockstep_store::sites::Site as Stored;
@@ -17,10 +13,11 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::check::{address, token, user_id, wrong_site};
+use super::check::{told, wrong_site};
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
 use crate::cli;
+use crate::connecting;
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
 use crate::server::problem::{Mistake, Problem};
@@ -89,45 +86,24 @@ async fn test_new(
     _: Writer,
     Body(new): Body<SiteToTest>,
 ) -> Result<Json<Test>, Problem> {
-    let mut mistakes = Vec::new();
-    let url = address(&mut mistakes, &new.url);
-    user_id(&mut mistakes, &new.user_id);
-    let token = token(&mut mistakes, Some(&new.token));
-    match (url, token, mistakes.is_empty()) {
-        (Some(url), Some(token), true) => Ok(Json(
-            look(&app, probe("test", &url, &new.user_id), token).await,
-        )),
-        _ => Err(wrong_site(mistakes)),
+    let mut bad = Vec::new();
+    let url = connecting::address(&mut bad, &new.url);
+    connecting::user_id(&mut bad, &new.user_id);
+    let token = connecting::token(&mut bad, Some(&new.token));
+    match (url, token, bad.is_empty()) {
+        (Some(url), Some(token), true) => {
+            let probe = connecting::probe("test", &url, &new.user_id);
+            Ok(Json(look(&app, probe, token).await))
+        }
+        _ => Err(wrong_site(told(bad))),
     }
 }
 
 pub(super) async fn look(app: &App, site: Stored, token: SecretString) -> Test {
-    let settings = Settings {
-        pace: PaceMode::Fixed,
-        ..Settings::default()
-    };
-    let session = app.engine().session(SiteAccess { site, token }, &settings);
-    let findings = session.doctor(cli::seconds_at_auto).await;
+    let (ok, findings) = connecting::look(app, site, token).await;
     Test {
-        ok: !findings.iter().any(|finding| finding.level == Level::Wrong),
+        ok,
         findings: findings.iter().map(cli::finding_as_json).collect(),
-    }
-}
-
-/// A site that is only looked at.
-pub(super) fn probe(name: &str, url: &GatewayUrl, user_id: &str) -> Stored {
-    Stored {
-        id: String::new(),
-        name: Some(name.to_owned()),
-        url: url.clone(),
-        user_id: user_id.to_owned(),
-        console_url: None,
-        is_default: false,
-        allow_private: Vec::new(),
-        settings: BTreeMap::new(),
-        first_write_done: false,
-        created_at: 0,
-        has_token: true,
     }
 }
 

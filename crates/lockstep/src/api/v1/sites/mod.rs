@@ -10,20 +10,19 @@ use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use lockstep_store::sites::{NewSite, Site as Stored, SiteEdit};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::deeds;
 use super::settings::{SettingValue, read};
 use crate::api::extract::{Body, Path, Query};
 use crate::api::orders;
+use crate::connecting::{self, Bad};
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
-use crate::server::problem::{Mistake, Problem};
-use check::{address, named, networks, token, user_id, wrong_site};
-use look::{look, probe, untrusted};
+use crate::server::problem::Problem;
+use check::{told, wrong_site};
+use look::{look, untrusted};
 
 /// A gateway.
 #[derive(Debug, Serialize, ToSchema)]
@@ -108,30 +107,6 @@ struct Confirm {
     confirm: Option<String>,
 }
 
-impl SiteChange {
-    /// What it changes, by name.
-    fn fields(&self) -> Vec<&'static str> {
-        let Self {
-            name,
-            url,
-            user_id,
-            token,
-            console_url,
-            allow_private,
-        } = self;
-        let given = [
-            ("name", name.is_some()),
-            ("url", url.is_some()),
-            ("user_id", user_id.is_some()),
-            ("token", token.is_some()),
-            ("console_url", console_url.is_some()),
-            ("allow_private", allow_private.is_some()),
-        ];
-        let given = given.into_iter().filter(|(_, given)| *given);
-        given.map(|(name, _)| name).collect()
-    }
-}
-
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list, add))
@@ -169,69 +144,37 @@ async fn add(
     Writer(caller): Writer,
     Body(new): Body<SiteToAdd>,
 ) -> Result<(StatusCode, [(HeaderName, String); 1], Json<Site>), Problem> {
-    let mut mistakes = Vec::new();
-    named(&mut mistakes, &new.name);
-    let url = address(&mut mistakes, &new.url);
-    user_id(&mut mistakes, &new.user_id);
-    networks(&mut mistakes, &new.allow_private);
-    let token = token(&mut mistakes, Some(&new.token));
+    let mut bad = Vec::new();
+    connecting::name(&mut bad, &new.name);
+    let url = connecting::address(&mut bad, &new.url);
+    connecting::user_id(&mut bad, &new.user_id);
+    connecting::console(&mut bad, new.console_url.as_deref().unwrap_or(""));
+    connecting::networks(&mut bad, &new.allow_private);
+    let token = connecting::token(&mut bad, Some(&new.token));
     let (settings, wrong) = read(&new.settings);
+    let mut mistakes = told(bad);
     mistakes.extend(wrong);
     let (Some(url), Some(token), true) = (url, token, mistakes.is_empty()) else {
         return Err(wrong_site(mistakes));
     };
-    let store = app.store();
-    let known = store.sites().await?;
-    if known
-        .iter()
-        .any(|site| site.name.as_ref() == Some(&new.name))
-    {
-        return Err(lockstep_store::StoreError::Conflict(new.name).into());
-    }
+    connecting::is_free(&app, &new.name).await?;
     if !new.untested {
-        let found = look(&app, probe(&new.name, &url, &new.user_id), token.clone()).await;
+        let probe = connecting::probe(&new.name, &url, &new.user_id);
+        let found = look(&app, probe, token.clone()).await;
         if !found.ok {
             return Err(untrusted(&found));
         }
     }
-    let nameless = known
-        .iter()
-        .find(|site| site.name.is_none() && site.url == url);
-    let mut site = match nameless {
-        // Ad hoc runs on this address belong to it: their memory tells what was edited by hand.
-        Some(nameless) => {
-            let settings = settings.into_iter().map(|(key, value)| (key, Some(value)));
-            let edit = SiteEdit {
-                name: Some(new.name),
-                user_id: Some(new.user_id),
-                console_url: Some(new.console_url),
-                allow_private: Some(new.allow_private),
-                settings: Some(settings.collect()),
-                ..SiteEdit::default()
-            };
-            store.edit_site(&nameless.id, edit).await?;
-            store.set_token(&nameless.id, Some(token)).await?;
-            store.site(&nameless.id).await?
-        }
-        None => {
-            let site = NewSite {
-                name: Some(new.name),
-                url,
-                user_id: new.user_id,
-                console_url: new.console_url,
-                allow_private: new.allow_private,
-                settings,
-                token: Some(token),
-            };
-            store.add_site(site, app.now()).await?
-        }
+    let site = NewSite {
+        name: Some(new.name),
+        url,
+        user_id: new.user_id,
+        console_url: new.console_url.filter(|url| !url.trim().is_empty()),
+        allow_private: new.allow_private,
+        settings,
+        token: Some(token),
     };
-    let first = !known.iter().any(|site| site.name.is_some());
-    if new.is_default || first {
-        site = default_site(&app, &site.id).await?;
-    }
-    let data = json!({ "name": site.name, "url": site.url.to_string() });
-    deeds::note(&app, &caller, Some(&site), "site_added", &data).await;
+    let site = connecting::keep(&app, &caller, site, new.is_default).await?;
     let place = format!("/api/v1/sites/{}", site.id);
     Ok((
         StatusCode::CREATED,
@@ -250,34 +193,27 @@ async fn edit(
     Body(change): Body<SiteChange>,
 ) -> Result<Json<Site>, Problem> {
     let site = orders::site(&app, &site).await?;
-    let mut mistakes = Vec::new();
+    let mut bad = Vec::new();
     if let Some(name) = &change.name {
-        named(&mut mistakes, name);
+        connecting::name(&mut bad, name);
     }
     let url = change
         .url
         .as_ref()
-        .and_then(|url| address(&mut mistakes, url));
+        .and_then(|url| connecting::address(&mut bad, url));
     if let Some(text) = &change.user_id {
-        user_id(&mut mistakes, text);
+        connecting::user_id(&mut bad, text);
     }
-    networks(
-        &mut mistakes,
-        change.allow_private.as_deref().unwrap_or(&[]),
-    );
-    let token = token(&mut mistakes, change.token.as_deref());
+    connecting::console(&mut bad, change.console_url.as_deref().unwrap_or(""));
+    connecting::networks(&mut bad, change.allow_private.as_deref().unwrap_or(&[]));
+    let token = connecting::token(&mut bad, change.token.as_deref());
     let elsewhere = url.as_ref().is_some_and(|url| *url != site.url);
     if elsewhere && site.has_token && change.token.is_none() {
-        mistakes.push(Mistake {
-            field: "token".to_owned(),
-            message: "the stored token was given for the address that the site has; give it again with another address"
-                .to_owned(),
-        });
+        bad.push(Bad::TokenAgain);
     }
-    if !mistakes.is_empty() {
-        return Err(wrong_site(mistakes));
+    if !bad.is_empty() {
+        return Err(wrong_site(told(bad)));
     }
-    let changed = change.fields();
     let edit = SiteEdit {
         name: change.name,
         url,
@@ -289,17 +225,8 @@ async fn edit(
         allow_private: change.allow_private,
         settings: None,
     };
-    // A run that works with the old address or token goes on with it; nothing of it is mixed.
-    if elsewhere && token.is_some() {
-        app.store().set_token(&site.id, None).await?;
-    }
-    app.store().edit_site(&site.id, edit).await?;
-    if token.is_some() {
-        app.store().set_token(&site.id, token).await?;
-    }
-    let data = json!({ "changed": changed });
-    deeds::note(&app, &caller, Some(&site), "site_changed", &data).await;
-    Ok(Json(app.store().site(&site.id).await?.into()))
+    let site = connecting::change(&app, &caller, &site, edit, token).await?;
+    Ok(Json(site.into()))
 }
 
 /// Removes a site with its runs, holds, sources and token. What is on the gateway stays as it is.
@@ -321,10 +248,7 @@ async fn remove(
         )
         .hint("Add `?confirm=` with the site's name. Its runs, holds and history go with it."));
     }
-    let _alone = app.engine().alone(&site).await?;
-    app.store().remove_site(&site.id).await?;
-    let data = json!({ "name": site.name, "url": site.url.to_string() });
-    deeds::note(&app, &caller, Some(&site), "site_removed", &data).await;
+    connecting::remove(&app, &caller, &site).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -337,17 +261,8 @@ async fn make_default(
     Path(site): Path<String>,
 ) -> Result<Json<Site>, Problem> {
     let site = orders::site(&app, &site).await?;
-    let site = default_site(&app, &site.id).await?;
-    deeds::note(&app, &caller, Some(&site), "site_default", &json!({})).await;
+    let site = connecting::make_default(&app, &caller, &site).await?;
     Ok(Json(site.into()))
-}
-
-async fn default_site(app: &App, id: &str) -> Result<Stored, Problem> {
-    let edit = SiteEdit {
-        is_default: Some(true),
-        ..SiteEdit::default()
-    };
-    Ok(app.store().edit_site(id, edit).await?)
 }
 
 impl From<Stored> for Site {

@@ -1,0 +1,67 @@
+//! What a page says of what was just done: a word in the address, and never what somebody wrote into it.
+
+use super::frame::SayKind;
+use super::words::Words;
+
+/// The name in the address.
+pub(super) const SAID: &str = "said";
+
+/// What was just done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flash {
+    Saved,
+    Unchanged,
+    SiteKept,
+    SiteRemoved,
+    SwitchedOff,
+}
+
+impl Flash {
+    const ALL: [Self; 5] = [
+        Self::Saved,
+        Self::Unchanged,
+        Self::SiteKept,
+        Self::SiteRemoved,
+        Self::SwitchedOff,
+    ];
+
+    fn code(self) -> &'static str {
+        match self {
+            Self::Saved => "saved",
+            Self::Unchanged => "unchanged",
+            Self::SiteKept => "site-kept",
+            Self::SiteRemoved => "site-removed",
+            Self::SwitchedOff => "switched-off",
+        }
+    }
+
+    /// What the address says; a word that is not known says nothing.
+    pub(super) fn of_query(query: &str) -> Option<Self> {
+        let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+        let (_, code) = pairs.find(|(name, _)| name == SAID)?;
+        Self::ALL.into_iter().find(|flash| flash.code() == code)
+    }
+
+    /// The address of a page that says it.
+    pub(crate) fn at(self, path: &str) -> String {
+        format!("{path}?{SAID}={}", self.code())
+    }
+
+    pub(super) fn kind(self) -> SayKind {
+        match self {
+            Self::Unchanged => SayKind::Waits,
+            _ => SayKind::Good,
+        }
+    }
+
+    /// In words, with what comes next.
+    pub(super) fn words(self, t: &Words) -> (&str, Option<&str>) {
+        match self {
+            Self::Saved => (&t.form.saved, None),
+            Self::Unchanged => (&t.form.unchanged, None),
+            Self::SiteKept => (&t.sites.kept, Some(&t.overview.no_run_hint)),
+            Self::SiteRemoved => (&t.sites.removed, None),
+            Self::SwitchedOff => (&t.schedule.switched_off, None),
+        }
+    }
+}

@@ -1,0 +1,317 @@
+//! What is around every page: who is signed in, which site, which language, and what waits where.
+
+use axum::extract::{FromRequestParts, Path};
+use axum::http::header;
+use axum::http::request::Parts;
+use lockstep_store::sites::Site;
+use std::collections::HashMap;
+
+use super::flash::{Flash, SAID};
+use super::words::{Lang, Words};
+use super::{assets, place, refusal::Refusal};
+use crate::server::App;
+use crate::server::caller::{Caller, Reader, Scope, may_not};
+
+/// The cookie that keeps a chosen language.
+pub(super) const LANGUAGE: &str = "lockstep-language";
+
+/// A page of the navigation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Here {
+    Overview,
+    Models,
+    Channels,
+    Prices,
+    Unpriced,
+    History,
+    Settings,
+}
+
+impl Here {
+    const ALL: [Self; 7] = [
+        Self::Overview,
+        Self::Models,
+        Self::Channels,
+        Self::Prices,
+        Self::Unpriced,
+        Self::History,
+        Self::Settings,
+    ];
+
+    /// Whether the page is there: the navigation leads nowhere else.
+    pub(crate) fn is_there(self) -> bool {
+        matches!(self, Self::Overview | Self::Settings)
+    }
+
+    /// Its word in addresses.
+    pub(crate) fn code(self) -> &'static str {
+        match self {
+            Self::Overview => "overview",
+            Self::Models => "models",
+            Self::Channels => "channels",
+            Self::Prices => "prices",
+            Self::Unpriced => "unpriced",
+            Self::History => "history",
+            Self::Settings => "settings",
+        }
+    }
+
+    /// The page of a word.
+    pub(crate) fn of_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|page| page.code() == code)
+    }
+
+    fn label(self, t: &Words) -> &str {
+        match self {
+            Self::Overview => &t.frame.overview,
+            Self::Models => &t.frame.models,
+            Self::Channels => &t.frame.channels,
+            Self::Prices => &t.frame.prices,
+            Self::Unpriced => &t.frame.unpriced,
+            Self::History => &t.frame.history,
+            Self::Settings => &t.frame.settings,
+        }
+    }
+}
+
+/// What is around a page.
+pub(crate) struct Frame {
+    pub(crate) t: &'static Words,
+    pub(crate) lang: Lang,
+    pub(crate) caller: Caller,
+    /// Every site, for the choice.
+    pub(crate) sites: Vec<SiteChoice>,
+    /// The site that the page is about.
+    pub(crate) site: Option<Site>,
+    pub(crate) here: Here,
+    /// The page's own address, to come back to.
+    pub(crate) path: String,
+    /// What has just happened, or stands in the way.
+    pub(crate) says: Vec<Say>,
+    held_models: usize,
+    held_prices: usize,
+}
+
+/// A site to choose.
+pub(crate) struct SiteChoice {
+    pub(crate) key: String,
+    pub(crate) label: String,
+}
+
+/// An entry of the navigation.
+pub(crate) struct Item {
+    pub(crate) href: String,
+    pub(crate) label: String,
+    pub(crate) here: bool,
+    pub(crate) count: usize,
+}
+
+/// Something that is said above the page.
+pub(crate) struct Say {
+    pub(crate) kind: SayKind,
+    pub(crate) text: String,
+    pub(crate) hint: Option<String>,
+}
+
+/// How something is meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum SayKind {
+    Good,
+    Waits,
+    Bad,
+}
+
+impl Say {
+    pub(super) fn edge(&self) -> &'static str {
+        match self.kind {
+            SayKind::Good => "good-edge",
+            SayKind::Waits => "wait-edge",
+            SayKind::Bad => "bad-edge",
+        }
+    }
+}
+
+impl Frame {
+    /// The same frame for a page of the navigation.
+    #[must_use]
+    pub(crate) fn at(mut self, here: Here) -> Self {
+        self.here = here;
+        self
+    }
+
+    /// The site of the page.
+    ///
+    /// # Errors
+    ///
+    /// Where none is stored yet: the page says how to add one.
+    pub(crate) fn site(&self) -> Result<&Site, Refusal> {
+        self.site.as_ref().ok_or(Refusal::NoSite)
+    }
+
+    /// Whoever asks, if he may write.
+    ///
+    /// # Errors
+    ///
+    /// Where he has a token that may look only.
+    pub(crate) fn writer(&self) -> Result<&Caller, Refusal> {
+        if self.caller.may(Scope::Apply) {
+            Ok(&self.caller)
+        } else {
+            Err(may_not(Scope::Apply).into())
+        }
+    }
+
+    /// Where what is run is shown: the model sync, or the overview until that page is there.
+    pub(crate) fn results(&self) -> String {
+        self.href(if Here::Models.is_there() {
+            Here::Models
+        } else {
+            Here::Overview
+        })
+    }
+
+    /// Says something above the page.
+    pub(crate) fn say(&mut self, kind: SayKind, text: impl Into<String>, hint: Option<String>) {
+        self.says.push(Say {
+            kind,
+            text: text.into(),
+            hint,
+        });
+    }
+
+    /// The address of a file.
+    pub(super) fn asset(&self, name: &str) -> String {
+        assets::address(name)
+    }
+
+    /// The address of a page of the site.
+    pub(crate) fn href(&self, here: Here) -> String {
+        match (&self.site, here) {
+            (_, Here::Overview) | (None, _) => "/".to_owned(),
+            (Some(site), here) => place::path(&["sites", key(site), here.code()]),
+        }
+    }
+
+    pub(super) fn is_site(&self, wanted: &str) -> bool {
+        self.site.as_ref().is_some_and(|site| key(site) == wanted)
+    }
+
+    pub(super) fn items(&self) -> Vec<Item> {
+        Here::ALL
+            .into_iter()
+            .filter(|page| page.is_there())
+            .filter(|page| *page == Here::Overview || self.site.is_some())
+            .map(|page| Item {
+                href: self.href(page),
+                label: page.label(self.t).to_owned(),
+                here: page == self.here,
+                count: match page {
+                    Here::Models => self.held_models,
+                    Here::Prices => self.held_prices,
+                    _ => 0,
+                },
+            })
+            .collect()
+    }
+}
+
+/// How a site is named in addresses. A name of dots would be taken for the way up.
+pub(crate) fn key(site: &Site) -> &str {
+    match site.name.as_deref() {
+        None | Some("." | "..") => &site.id,
+        Some(name) => name,
+    }
+}
+
+/// The language of a request: the chosen one, or the browser's.
+pub(crate) fn language(parts: &Parts) -> Lang {
+    let header = |name| {
+        parts
+            .headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
+    let chosen = cookie::Cookie::split_parse(header(header::COOKIE))
+        .flatten()
+        .find(|cookie| cookie.name() == LANGUAGE)
+        .and_then(|cookie| Lang::of_tag(cookie.value()));
+    chosen.unwrap_or_else(|| Lang::accepted(header(header::ACCEPT_LANGUAGE)))
+}
+
+impl FromRequestParts<App> for Frame {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Refusal> {
+        let lang = language(parts);
+        let Reader(caller) = Reader::from_request_parts(parts, app)
+            .await
+            .map_err(Refusal::Problem)?;
+        let store = app.store();
+        let all = store.sites().await?;
+        let params = Path::<HashMap<String, String>>::from_request_parts(parts, app).await;
+        let wanted = params
+            .ok()
+            .and_then(|Path(params)| params.get("site").cloned());
+        let site = match &wanted {
+            Some(wanted) => Some(
+                all.iter()
+                    .find(|site| key(site) == wanted || site.id == *wanted)
+                    .cloned()
+                    .ok_or(Refusal::NotFound)?,
+            ),
+            None => store.default_site().await?.or_else(|| all.first().cloned()),
+        };
+        let (mut held_models, mut held_prices) = (0, 0);
+        if let Some(site) = &site {
+            held_models = store.holds(&site.id).await?.len();
+            held_prices = store.price_holds(&site.id).await?.len();
+        }
+        let t = lang.words();
+        let sites = all
+            .iter()
+            .map(|site| SiteChoice {
+                key: key(site).to_owned(),
+                label: format!(
+                    "{} · {}",
+                    site.name.as_deref().unwrap_or(&t.frame.site_known_by),
+                    host(site.url.as_str())
+                ),
+            })
+            .collect();
+        let query = parts.uri.query().unwrap_or_default();
+        let mut frame = Self {
+            t,
+            lang,
+            caller,
+            sites,
+            site,
+            here: Here::Overview,
+            path: without_said(parts.uri.path(), query),
+            says: Vec::new(),
+            held_models,
+            held_prices,
+        };
+        if let Some(flash) = Flash::of_query(query) {
+            let (text, hint) = flash.words(t);
+            frame.say(flash.kind(), text, hint.map(str::to_owned));
+        }
+        Ok(frame)
+    }
+}
+
+/// The page's address without what it says of what was just done.
+fn without_said(path: &str, query: &str) -> String {
+    let pairs = url::form_urlencoded::parse(query.as_bytes());
+    let mut kept = url::form_urlencoded::Serializer::new(String::new());
+    kept.extend_pairs(pairs.filter(|(name, _)| name != SAID));
+    match kept.finish().as_str() {
+        "" => path.to_owned(),
+        kept => format!("{path}?{kept}"),
+    }
+}
+
+/// The host of an address, which tells gateways apart at a glance.
+pub(crate) fn host(url: &str) -> &str {
+    url.split_once("://").map_or(url, |(_, rest)| rest)
+}

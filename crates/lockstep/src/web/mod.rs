@@ -1,0 +1,112 @@
+//! The pages: rendered here, complete without JavaScript but for live progress.
+
+mod assets;
+mod flash;
+mod form;
+pub(crate) mod frame;
+mod gateway;
+mod overview;
+mod place;
+pub(crate) mod refusal;
+mod settings;
+mod sign_in;
+mod sites;
+mod spark;
+#[cfg(test)]
+mod tests;
+mod when;
+pub(crate) mod words;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::header;
+use axum::http::request::Parts;
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::server::App;
+use crate::server::caller::signed_out as nobody;
+use crate::server::door;
+use crate::server::problem::Problem;
+use refusal::Refusal;
+
+/// The paths of all pages but their files, for whoever has to look at every one.
+#[cfg(test)]
+pub(crate) const PATHS: &[&str] = &[
+    "/",
+    "/sign-in",
+    "/sign-in/link",
+    "/sign-out",
+    "/language",
+    "/go",
+    "/sites/add",
+    "/sites/{site}/settings",
+    "/sites/{site}/gateway",
+    "/sites/{site}/default",
+    "/sites/{site}/remove",
+];
+
+/// All pages and their files.
+pub(crate) fn routes() -> Router<App> {
+    Router::new()
+        .route("/", get(overview::show))
+        .route(
+            door::SIGN_IN,
+            get(sign_in::show).post(sign_in::enter_by_password),
+        )
+        .route(
+            door::LINK,
+            get(sign_in::show_link).post(sign_in::enter_by_link),
+        )
+        .route("/sign-out", post(sign_in::leave))
+        .route(door::LANGUAGE, post(sign_in::choose_language))
+        .route("/go", get(sites::go))
+        .route(sites::ADD, get(sites::show_add).post(sites::add))
+        .route(
+            "/sites/{site}/settings",
+            get(settings::show).post(settings::save),
+        )
+        .route("/sites/{site}/gateway", post(sites::change))
+        .route("/sites/{site}/default", post(sites::make_default))
+        .route("/sites/{site}/remove", post(sites::remove))
+        .route("/static/{name}", get(assets::serve))
+        .layer(middleware::from_fn(in_words))
+}
+
+/// There is no such page, told as whoever asks wants it told.
+pub(crate) async fn not_found(request: Request) -> Response {
+    let (parts, _) = request.into_parts();
+    if wants_page(&parts) {
+        Refusal::NotFound.page(frame::language(&parts))
+    } else {
+        Problem::not_found("page").into_response()
+    }
+}
+
+/// Somebody sent a form whose sign-in has ended: the page says so and leads to the way in, and from there back.
+pub(crate) fn signed_out(parts: &Parts) -> Response {
+    let from = parts.headers.get(header::REFERER);
+    let from = from.and_then(|from| url::Url::parse(from.to_str().ok()?).ok());
+    let back = from.map_or_else(|| "/".to_owned(), |from| from.path().to_owned());
+    let way_in = door::way_in(&back.parse().unwrap_or_default());
+    refusal::signed_out(frame::language(parts), &way_in, nobody().status())
+}
+
+fn wants_page(parts: &Parts) -> bool {
+    let accept = parts.headers.get(header::ACCEPT);
+    accept.is_some_and(|text| text.to_str().is_ok_and(|text| text.contains("text/html")))
+}
+
+/// Makes a refusal into a page in the language of the request.
+async fn in_words(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    let lang = frame::language(&parts);
+    let answer = next.run(Request::from_parts(parts, body)).await;
+    match answer.extensions().get::<Arc<Refusal>>() {
+        Some(refusal) => refusal.page(lang),
+        None => answer,
+    }
+}

@@ -1,0 +1,246 @@
+//! The overview: a card a site, with what is known here. No gateway is asked.
+
+use askama::Template;
+use axum::extract::State;
+use axum::response::Response;
+use lockstep_core::change::{RunState, Subject};
+use lockstep_core::prices::source::SourceState;
+use lockstep_run::schedule::next_due;
+use lockstep_store::listing::RunFilter;
+use lockstep_store::runs::Run;
+use lockstep_store::sites::Site;
+use lockstep_store::status::RunCounts;
+
+use super::frame::{Frame, Here, host, key};
+use super::place;
+use super::refusal::{Refusal, html};
+use super::sites::ADD;
+use super::spark::Spark;
+use super::when::Moment;
+use super::words::{Words, count, fill};
+use crate::notify::unpriced_models;
+use crate::server::App;
+
+/// How many runs the picture has.
+const RUNS: u32 = 30;
+
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct OverviewPage {
+    f: Frame,
+    cards: Vec<Card>,
+}
+
+impl OverviewPage {
+    fn add(&self) -> &'static str {
+        ADD
+    }
+}
+
+/// A site.
+struct Card {
+    /// Its word in the page, for headings to refer to.
+    id: String,
+    name: String,
+    host: String,
+    settings: String,
+    /// How it stands, most urgent first; what is well says so.
+    badges: Vec<Badge>,
+    last: Option<Last>,
+    next: Vec<Next>,
+    /// `None` before any run that could tell.
+    unpriced: Option<usize>,
+    /// Each source in trouble with what is wrong.
+    trouble: Vec<Trouble>,
+    spark: Spark,
+    /// What stands in the way of any run.
+    missing: Option<String>,
+}
+
+struct Badge {
+    kind: &'static str,
+    text: String,
+}
+
+/// The last run over all channels.
+struct Last {
+    counts: RunCounts,
+    duration: Option<String>,
+    when: Moment,
+    state: &'static str,
+}
+
+struct Next {
+    subject: &'static str,
+    at: Moment,
+}
+
+struct Trouble {
+    name: String,
+    badge: &'static str,
+    message: String,
+    hint: String,
+}
+
+/// `GET /`
+pub(super) async fn show(State(app): State<App>, f: Frame) -> Result<Response, Refusal> {
+    let mut cards = Vec::new();
+    for (at, site) in app.store().sites().await?.iter().enumerate() {
+        cards.push(card(&app, &f, at, site).await?);
+    }
+    Ok(html(&OverviewPage { f, cards }))
+}
+
+/// The newest run over all channels that came to its plan or beyond.
+pub(super) fn last_whole(runs: &[(Run, RunCounts)]) -> Option<&(Run, RunCounts)> {
+    runs.iter().find(|(run, counts)| {
+        let moves = matches!(
+            run.state,
+            RunState::Queued | RunState::Reading | RunState::Writing
+        );
+        run.selection.is_none() && !moves && counts.total > 0 && run.trigger != "undo"
+    })
+}
+
+async fn card(app: &App, f: &Frame, at: usize, site: &Site) -> Result<Card, Refusal> {
+    let (store, t) = (app.store(), f.t);
+    let filter = |subject| RunFilter {
+        subject: Some(subject),
+        ..RunFilter::default()
+    };
+    let models = store
+        .runs_where(&site.id, &filter(Subject::Models), RUNS)
+        .await?;
+    let prices = store
+        .runs_where(&site.id, &filter(Subject::Prices), 1)
+        .await?;
+    let waits = store.holds(&site.id).await?.len() + store.price_holds(&site.id).await?.len();
+    let price_run = prices.first().map(|(run, _)| run);
+    // Without the gate nobody looked at prices.
+    let last_models = last_whole(&models).map(|(run, _)| run);
+    let last_models = last_models.filter(|run| {
+        let gate = run.settings.iter().find(|(key, _)| key == "price-gate");
+        gate.is_none_or(|(_, value)| value != "off")
+    });
+    let unpriced = match (last_models, price_run) {
+        (None, None) => None,
+        (models, prices) => Some(unpriced_models(store, models, prices).await?.len()),
+    };
+    let mut trouble = Vec::new();
+    if let Some(run) = price_run {
+        for source in store.run_sources(&run.id).await? {
+            let state = SourceState::from_code(&source.state).unwrap_or(SourceState::Failed);
+            if !state.is_believed() {
+                let said = f.lang.source_state(&source);
+                trouble.push(Trouble {
+                    name: source.name,
+                    badge: f.lang.source_badge(state),
+                    message: said.message,
+                    hint: said.hint,
+                });
+            }
+        }
+    }
+    let next = store.schedules(Some(&site.id)).await?;
+    let next = next.iter().filter_map(|schedule| {
+        Some(Next {
+            subject: f.lang.subject(schedule.subject),
+            at: Moment::new(next_due(schedule)?, app.now(), f.lang),
+        })
+    });
+    let plan_waits = [&models, &prices]
+        .into_iter()
+        .flatten()
+        .any(|(run, counts)| {
+            run.state == RunState::Planned && counts.planned > 0 && is_newest(run, &models, &prices)
+        });
+    let running = !store.unfinished_runs(&site.id).await?.is_empty();
+    let last = last_whole(&models).map(|(run, counts)| last(app, f, run, *counts));
+    let missing =
+        (!site.has_token).then(|| fill(&t.settings.missing, &[("what", &t.settings.admin_token)]));
+    let badges = badges(
+        t,
+        (running, plan_waits, waits),
+        last.as_ref(),
+        trouble.is_empty() && missing.is_none(),
+    );
+    Ok(Card {
+        id: format!("site-{at}"),
+        name: site
+            .name
+            .clone()
+            .unwrap_or_else(|| t.frame.site_known_by.clone()),
+        host: host(site.url.as_str()).to_owned(),
+        settings: place::path(&["sites", key(site), Here::Settings.code()]),
+        badges,
+        last,
+        next: next.collect(),
+        unpriced,
+        trouble,
+        spark: Spark::new(&models, f.lang, app.now()),
+        missing,
+    })
+}
+
+fn is_newest(run: &Run, models: &[(Run, RunCounts)], prices: &[(Run, RunCounts)]) -> bool {
+    let newest = |runs: &[(Run, RunCounts)]| runs.first().is_some_and(|(one, _)| one.id == run.id);
+    newest(models) || newest(prices)
+}
+
+fn last(app: &App, f: &Frame, run: &Run, counts: RunCounts) -> Last {
+    let end = run.ended_at.or(run.planned_at);
+    let took = end.map(|end| std::time::Duration::from_millis(end.abs_diff(run.started_at)));
+    Last {
+        counts,
+        duration: took.map(|took| f.lang.duration(took)),
+        when: Moment::new(run.started_at, app.now(), f.lang),
+        state: f.lang.run_state(run.state),
+    }
+}
+
+fn badges(
+    t: &Words,
+    (running, plan_waits, waits): (bool, bool, usize),
+    last: Option<&Last>,
+    well: bool,
+) -> Vec<Badge> {
+    let mut badges = Vec::new();
+    let mut badge = |kind, text: &str| {
+        badges.push(Badge {
+            kind,
+            text: text.to_owned(),
+        });
+    };
+    if running {
+        badge("none", &t.overview.running);
+    }
+    if plan_waits {
+        badge("wait", &t.overview.plan_waits);
+    }
+    if waits > 0 {
+        badge(
+            "wait",
+            &count(waits, &t.overview.waiting_one, &t.overview.waiting),
+        );
+    }
+    let failed = last.is_some_and(|last| last.counts.failed > 0);
+    if badges.is_empty() && well && !failed && last.is_some() {
+        badges.push(Badge {
+            kind: "good",
+            text: t.overview.all_well.clone(),
+        });
+    }
+    badges
+}
+
+impl Card {
+    fn has_unpriced(&self) -> bool {
+        self.unpriced.is_some_and(|count| count > 0)
+    }
+
+    fn failed(&self) -> bool {
+        self.last
+            .as_ref()
+            .is_some_and(|last| last.counts.failed > 0)
+    }
+}

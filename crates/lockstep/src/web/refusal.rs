@@ -1,0 +1,129 @@
+//! Pages that say what went wrong, and the way on.
+
+use askama::Template;
+use axum::http::{StatusCode, header};
+use axum::response::{Html, IntoResponse, Redirect, Response};
+use lockstep_run::EngineError;
+use lockstep_store::StoreError;
+
+use super::assets;
+use super::words::{Lang, Words};
+use crate::server::problem::Problem;
+use crate::words::Said;
+
+/// Why a page is not shown.
+#[derive(Debug)]
+pub(crate) enum Refusal {
+    /// There is no such page.
+    NotFound,
+    /// No site is stored yet.
+    NoSite,
+    /// What the API would answer.
+    Problem(Problem),
+    /// What the engine or the database would not do, in the order of [`Lang::ALL`].
+    Refused(StatusCode, [Said; 2]),
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    t: &'a Words,
+    lang: Lang,
+    title: &'a str,
+    hint: Option<&'a str>,
+    /// Where it goes on, and what that is called.
+    way_on: (&'a str, &'a str),
+}
+
+impl ErrorPage<'_> {
+    fn asset(&self, name: &str) -> String {
+        assets::address(name)
+    }
+}
+
+impl Refusal {
+    /// The page in a language.
+    pub(crate) fn page(&self, lang: Lang) -> Response {
+        let t = lang.words();
+        let (status, title, hint) = match self {
+            Self::NotFound => (
+                StatusCode::NOT_FOUND,
+                t.error.not_found.as_str(),
+                Some(t.error.not_found_hint.as_str()),
+            ),
+            Self::NoSite => return Redirect::to("/").into_response(),
+            Self::Problem(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
+                return Redirect::to("/sign-in").into_response();
+            }
+            Self::Problem(problem) => (problem.status(), problem.title(), problem.way_on()),
+            Self::Refused(status, said) => {
+                let said = match lang {
+                    Lang::En => &said[0],
+                    Lang::ZhCn => &said[1],
+                };
+                (*status, said.message.as_str(), Some(said.hint.as_str()))
+            }
+        };
+        let page = ErrorPage {
+            t,
+            lang,
+            title,
+            hint,
+            way_on: ("/", &t.error.way_on),
+        };
+        (status, html(&page)).into_response()
+    }
+}
+
+/// The sign-in has ended, and something was to be done.
+pub(super) fn signed_out(lang: Lang, way_in: &str, status: StatusCode) -> Response {
+    let t = lang.words();
+    let page = ErrorPage {
+        t,
+        lang,
+        title: &t.error.signed_out,
+        hint: Some(&t.error.signed_out_hint),
+        way_on: (way_in, &t.sign_in.title),
+    };
+    (status, html(&page)).into_response()
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        // The language is known only to the request; the layer around the pages makes this one into a page.
+        let mut answer = StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        answer.extensions_mut().insert(std::sync::Arc::new(self));
+        answer
+    }
+}
+
+impl From<Problem> for Refusal {
+    fn from(problem: Problem) -> Self {
+        Self::Problem(problem)
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        let said = Lang::ALL.map(|lang| lang.store_error(&error));
+        Self::Refused(Problem::from(error).status(), said)
+    }
+}
+
+impl From<EngineError> for Refusal {
+    fn from(error: EngineError) -> Self {
+        let said = Lang::ALL.map(|lang| lang.engine_error(&error));
+        Self::Refused(Problem::from(error).status(), said)
+    }
+}
+
+/// A template as an answer. What cannot be rendered is a fault of ours.
+pub(crate) fn html(template: &impl Template) -> Response {
+    match template.render() {
+        Ok(text) => ([(header::VARY, "Accept-Language, Cookie")], Html(text)).into_response(),
+        Err(error) => {
+            tracing::error!(%error, "a page could not be rendered");
+            Problem::internal().into_response()
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! Sites: connected, changed, tested, made the default, removed.
+
+use askama::Template;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use lockstep_run::EngineError;
+use lockstep_store::StoreError;
+use lockstep_store::sites::{NewSite, SiteEdit};
+
+use super::flash::Flash;
+use super::form::Fields;
+use super::frame::{Frame, Here, SayKind, key};
+use super::gateway::GatewayForm;
+use super::place;
+use super::refusal::{Refusal, html};
+use super::settings;
+use crate::connecting::{self, Bad};
+use crate::server::App;
+
+/// Where a gateway is connected.
+pub(super) const ADD: &str = "/sites/add";
+
+#[derive(Template)]
+#[template(path = "site_add.html")]
+struct AddPage {
+    f: Frame,
+    g: GatewayForm,
+}
+
+/// `GET /sites/add`
+pub(super) async fn show_add(mut f: Frame) -> Response {
+    f.here = Here::Overview;
+    html(&AddPage {
+        f,
+        g: GatewayForm::default(),
+    })
+}
+
+/// `POST /sites/add`
+pub(super) async fn add(
+    State(app): State<App>,
+    mut f: Frame,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    f.writer()?;
+    f.path = ADD.to_owned();
+    let mut g = GatewayForm::typed(&fields, false);
+    let mut bad = Vec::new();
+    connecting::name(&mut bad, &g.name);
+    let url = connecting::address(&mut bad, &g.url);
+    connecting::user_id(&mut bad, &g.user_id);
+    connecting::console(&mut bad, &g.console_url);
+    let networks = fields.lines("allow_private");
+    connecting::networks(&mut bad, &networks);
+    let token = connecting::token(&mut bad, Some(fields.text("token")));
+    g.mistakes(&bad, f.lang);
+    if let Err(taken) = connecting::is_free(&app, &g.name).await {
+        g.wrong.insert("name", taken_name(&taken, &f));
+    }
+    let (Some(url), Some(token), true) = (url, token, g.wrong.is_empty()) else {
+        return Ok(again(f, g));
+    };
+    let only_test = fields.has("test");
+    if only_test || !fields.has("untested") {
+        let probe = connecting::probe(&g.name, &url, &g.user_id);
+        let found = connecting::look(&app, probe, token.clone()).await;
+        g.looked(&found, f.lang);
+        if only_test || !found.0 {
+            return Ok(match found.0 {
+                true => html(&AddPage { f, g }),
+                false => again(f, g),
+            });
+        }
+    }
+    let new = NewSite {
+        name: Some(g.name.clone()),
+        url,
+        user_id: g.user_id.clone(),
+        console_url: (!g.console_url.is_empty()).then(|| g.console_url.clone()),
+        allow_private: networks,
+        settings: Default::default(),
+        token: Some(token),
+    };
+    match connecting::keep(&app, f.writer()?, new, false).await {
+        Ok(_) => Ok(Redirect::to(&Flash::SiteKept.at("/")).into_response()),
+        Err(error @ StoreError::Conflict(_)) => {
+            g.wrong.insert("name", taken_name(&error, &f));
+            Ok(again(f, g))
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The form once more, with what is wrong with it.
+fn again(mut f: Frame, g: GatewayForm) -> Response {
+    let said = f.t.sites.not_kept.clone();
+    f.say(SayKind::Bad, said, None);
+    (StatusCode::UNPROCESSABLE_ENTITY, html(&AddPage { f, g })).into_response()
+}
+
+/// `POST /sites/{site}/gateway`
+pub(super) async fn change(
+    State(app): State<App>,
+    mut f: Frame,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    f.writer()?;
+    f.path = f.href(Here::Settings);
+    let site = f.site()?.clone();
+    let mut g = GatewayForm::typed(&fields, site.has_token);
+    let mut bad = Vec::new();
+    if site.name.as_ref() != Some(&g.name) {
+        connecting::name(&mut bad, &g.name);
+    }
+    let url = connecting::address(&mut bad, &g.url);
+    connecting::user_id(&mut bad, &g.user_id);
+    connecting::console(&mut bad, &g.console_url);
+    let networks = fields.lines("allow_private");
+    connecting::networks(&mut bad, &networks);
+    let typed = fields.trimmed("token");
+    let typed = connecting::token(&mut bad, (!typed.is_empty()).then_some(typed));
+    let elsewhere = url.as_ref().is_some_and(|url| *url != site.url);
+    let nothing_typed = fields.trimmed("token").is_empty();
+    if nothing_typed && elsewhere && site.has_token {
+        bad.push(Bad::TokenAgain);
+    } else if nothing_typed && !site.has_token {
+        bad.push(Bad::Token);
+    }
+    g.mistakes(&bad, f.lang);
+    let (Some(url), true) = (url, g.wrong.is_empty()) else {
+        return settings::not_kept(&app, f, g).await;
+    };
+    let only_test = fields.has("test");
+    if only_test || !fields.has("untested") {
+        let token = match &typed {
+            Some(token) => Some(token.clone()),
+            None => app.store().token(&site.id).await?,
+        };
+        if let Some(token) = token {
+            let probe = connecting::probe(&g.name, &url, &g.user_id);
+            let found = connecting::look(&app, probe, token).await;
+            g.looked(&found, f.lang);
+            if !found.0 {
+                return settings::not_kept(&app, f, g).await;
+            }
+        }
+        if only_test {
+            let said = f.t.settings.test_ok.clone();
+            f.say(SayKind::Good, said, None);
+            return settings::shown(&app, f, g).await;
+        }
+    }
+    let edit = SiteEdit {
+        name: Some(g.name.clone()),
+        url: Some(url),
+        user_id: Some(g.user_id.clone()),
+        console_url: Some((!g.console_url.is_empty()).then(|| g.console_url.clone())),
+        allow_private: Some(networks),
+        ..SiteEdit::default()
+    };
+    match connecting::change(&app, f.writer()?, &site, edit, typed).await {
+        Ok(site) => {
+            let page = place::path(&["sites", key(&site), Here::Settings.code()]);
+            Ok(Redirect::to(&Flash::Saved.at(&page)).into_response())
+        }
+        Err(error @ StoreError::Conflict(_)) => {
+            g.wrong.insert("name", taken_name(&error, &f));
+            settings::not_kept(&app, f, g).await
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `POST /sites/{site}/default`
+pub(super) async fn make_default(State(app): State<App>, f: Frame) -> Result<Response, Refusal> {
+    connecting::make_default(&app, f.writer()?, f.site()?).await?;
+    Ok(Redirect::to(&Flash::Saved.at(&f.href(Here::Settings))).into_response())
+}
+
+/// `POST /sites/{site}/remove`
+pub(super) async fn remove(
+    State(app): State<App>,
+    mut f: Frame,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    f.writer()?;
+    f.path = f.href(Here::Settings);
+    let site = f.site()?.clone();
+    if fields.trimmed("confirm") != settings::name_of(&site) {
+        return settings::not_removed(&app, f).await;
+    }
+    match connecting::remove(&app, f.writer()?, &site).await {
+        Ok(()) => Ok(Redirect::to(&Flash::SiteRemoved.at("/")).into_response()),
+        Err(error @ EngineError::Busy(_)) => {
+            let said = f.lang.engine_error(&error);
+            f.say(SayKind::Bad, said.message, Some(said.hint));
+            let g = GatewayForm::stored(&site);
+            let page = settings::shown(&app, f, g).await?;
+            Ok((StatusCode::CONFLICT, page).into_response())
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// `GET /go`: from the choice of sites to the site's page.
+pub(super) async fn go(f: Frame, query: axum::extract::RawQuery) -> Redirect {
+    let asked = Fields::read(query.0.unwrap_or_default().as_bytes());
+    let known = f.sites.iter().any(|site| site.key == asked.text("site"));
+    let page = Here::of_code(asked.text("page")).filter(|page| page.is_there());
+    match page {
+        Some(page) if known && page != Here::Overview => {
+            Redirect::to(&place::path(&["sites", asked.text("site"), page.code()]))
+        }
+        // The overview has all sites; whoever chose one there wants to see it.
+        _ if known => Redirect::to(&place::path(&[
+            "sites",
+            asked.text("site"),
+            Here::Settings.code(),
+        ])),
+        _ => Redirect::to("/"),
+    }
+}
+
+fn taken_name(error: &StoreError, f: &Frame) -> String {
+    match error {
+        StoreError::Conflict(_) => f.t.sites.taken.clone(),
+        other => f.lang.store_error(other).message,
+    }
+}

@@ -1,0 +1,207 @@
+//! A server without a socket: requests go straight to the pages, from a person who is signed in.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use axum::http::{Method, Request, StatusCode};
+use axum::{Extension, Router};
+use lockstep_run::Engine;
+use lockstep_run::clock::SystemClock;
+use lockstep_sim::{Channel, Gateway, Provider, Spec};
+use lockstep_store::Store;
+use tower::ServiceExt as _;
+
+use crate::config::File;
+use crate::server::caller::{Caller, Scope, Who};
+use crate::server::{App, Options};
+
+/// What a test may wait for at most.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+pub(super) struct Tester {
+    pub(super) app: App,
+    router: Router,
+    /// The language that the browser asks for.
+    pub(super) language: &'static str,
+}
+
+pub(super) struct Page {
+    pub(super) status: StatusCode,
+    pub(super) location: String,
+    pub(super) text: String,
+}
+
+pub(super) async fn gateway() -> Gateway {
+    let spec = Spec::new()
+        .provider(Provider::new("acme", ["gpt-5", "gpt-5-mini"]))
+        .channel(Channel::new(1, "Acme").at("acme").models("gpt-5"));
+    Gateway::start(spec).await.expect("a gateway")
+}
+
+impl Tester {
+    pub(super) async fn new() -> Self {
+        Self::with(File::default(), Scope::Apply).await
+    }
+
+    pub(super) async fn with(file: File, scope: Scope) -> Self {
+        let store = Store::open_temporary().await.expect("a store");
+        let engine =
+            Engine::start(store, Arc::new(SystemClock), "test".to_owned()).expect("an engine");
+        let app = App::new(engine, file, Options::default());
+        let caller = Caller {
+            who: Who::Person {
+                name: "admin".to_owned(),
+                session: "digest".to_owned(),
+            },
+            scopes: vec![scope],
+        };
+        let router = crate::web::routes()
+            .fallback(crate::web::not_found)
+            .layer(Extension(caller))
+            .with_state(app.clone());
+        Self {
+            app,
+            router,
+            language: "en",
+        }
+    }
+
+    /// A server that knows the gateway as `main`.
+    pub(super) async fn with_site(gateway: &Gateway) -> Self {
+        let tester = Self::new().await;
+        let added = tester
+            .add("main", &gateway.url(), gateway.root_token())
+            .await;
+        assert_eq!(added.status, 303, "{}", added.text);
+        tester
+    }
+
+    pub(super) async fn add(&self, name: &str, url: &str, token: &str) -> Page {
+        let fields = [
+            ("name", name),
+            ("url", url),
+            ("user_id", "1"),
+            ("token", token),
+        ];
+        self.post("/sites/add", &fields).await
+    }
+
+    pub(super) async fn get(&self, path: &str) -> Page {
+        self.send(Method::GET, path, None).await
+    }
+
+    pub(super) async fn post(&self, path: &str, fields: &[(&str, &str)]) -> Page {
+        let mut form = url::form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(fields);
+        self.send(Method::POST, path, Some(form.finish())).await
+    }
+
+    /// What the form of all settings sends as it is shown, with some of it changed; an empty text unticks a box.
+    pub(super) async fn save(&self, changes: &[(&str, &str)]) -> Page {
+        let page = self.get("/sites/main/settings").await;
+        let mut fields = page.fields("<form class=\"stack\"");
+        for (name, value) in changes {
+            fields.retain(|(known, _)| known != name);
+            if !value.is_empty() {
+                fields.push(((*name).to_owned(), (*value).to_owned()));
+            }
+        }
+        let fields: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()))
+            .collect();
+        self.post("/sites/main/settings", &fields).await
+    }
+
+    async fn send(&self, method: Method, path: &str, form: Option<String>) -> Page {
+        let mut request = Request::builder()
+            .method(method)
+            .uri(path)
+            .header("accept", "text/html")
+            .header("accept-language", self.language);
+        if form.is_some() {
+            request = request.header("content-type", "application/x-www-form-urlencoded");
+        }
+        let request = request.body(Body::from(form.unwrap_or_default()));
+        let answer = self.router.clone().oneshot(request.expect("a request"));
+        let answer = tokio::time::timeout(PATIENCE, answer).await;
+        let (parts, body) = answer.expect("in time").expect("an answer").into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("a body");
+        let location = parts.headers.get("location");
+        Page {
+            status: parts.status,
+            location: location.map_or_else(String::new, |at| at.to_str().expect("text").to_owned()),
+            text: String::from_utf8(body.to_vec()).expect("UTF-8"),
+        }
+    }
+}
+
+impl Page {
+    #[track_caller]
+    pub(super) fn says(&self, text: &str) {
+        assert!(
+            self.text.contains(text),
+            "{text:?} is not in\n{}",
+            self.text
+        );
+    }
+
+    #[track_caller]
+    pub(super) fn never_says(&self, text: &str) {
+        assert!(!self.text.contains(text), "{text:?} is in\n{}", self.text);
+    }
+
+    /// The value of a field that is shown.
+    #[track_caller]
+    pub(super) fn value(&self, name: &str) -> String {
+        let field = format!("name=\"{name}\" value=\"");
+        let (_, rest) = self
+            .text
+            .split_once(&field)
+            .unwrap_or_else(|| panic!("no {field}\n{}", self.text));
+        rest.split('"').next().unwrap_or_default().to_owned()
+    }
+
+    /// What a browser would send of a form, as far as tests need it.
+    pub(super) fn fields(&self, form: &str) -> Vec<(String, String)> {
+        let (_, rest) = self.text.split_once(form).expect("the form");
+        let (form, _) = rest.split_once("</form>").expect("its end");
+        let mut fields = Vec::new();
+        for tag in form.split('<').skip(1) {
+            let (tag, after) = tag.split_once('>').unwrap_or((tag, ""));
+            let attribute = |name: &str| {
+                let (_, rest) = tag.split_once(&format!(" {name}=\""))?;
+                rest.split('"').next().map(str::to_owned)
+            };
+            let Some(name) = attribute("name") else {
+                continue;
+            };
+            if tag.contains(" disabled") {
+                continue;
+            }
+            let kind = attribute("type").unwrap_or_default();
+            match tag.split_whitespace().next() {
+                Some("input") if kind == "checkbox" || kind == "radio" => {
+                    let ticked = tag.contains(" checked");
+                    let value = attribute("value").unwrap_or_else(|| "on".to_owned());
+                    fields.extend(ticked.then_some((name, value)));
+                }
+                Some("input") => fields.push((name, attribute("value").unwrap_or_default())),
+                Some("textarea") => fields.push((name, after.to_owned())),
+                Some("select") => {
+                    let (_, rest) = form.split_once(&format!("name=\"{name}\"")).expect("it");
+                    let (options, _) = rest.split_once("</select>").expect("its end");
+                    let chosen = options
+                        .split("<option")
+                        .find(|option| option.contains(" selected"))
+                        .expect("one");
+                    let (_, value) = chosen.split_once("value=\"").expect("a value");
+                    fields.push((name, value.split('"').next().unwrap_or_default().to_owned()));
+                }
+                _ => {}
+            }
+        }
+        fields
+    }
+}

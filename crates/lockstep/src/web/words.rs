@@ -1,0 +1,291 @@
+//! The words of the pages: one file a language, read into one type, so that no language can lack a key that a page uses.
+
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+pub(crate) use crate::words::Lang;
+
+macro_rules! words {
+    ($($(#[$doc:meta])* $group:ident: $type:ident { $($key:ident),+ $(,)? })+) => {
+        /// Every word of the pages in one language.
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct Words {
+            $($(#[$doc])* pub(crate) $group: $type,)+
+        }
+        $($(#[$doc])*
+        #[derive(Debug, Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(crate) struct $type {
+            $(pub(crate) $key: String,)+
+        })+
+
+        impl Words {
+            /// Every word, with its group and its key.
+            fn all(&self) -> Vec<(&'static str, &'static str, &str)> {
+                vec![$($((stringify!($group), stringify!($key), self.$group.$key.as_str()),)+)+]
+            }
+        }
+    };
+}
+
+words! {
+    /// What is around every page.
+    frame: FrameWords {
+        skip, navigation, site, go, waiting, sign_out, overview, models, channels, prices, unpriced, history,
+        settings, site_known_by,
+    }
+    /// What several pages say.
+    common: CommonWords {
+        save, cancel, back, search, export, all, none, yes, no, previous, next, page_of, found_one, found, never,
+        now, ago, in_time, actions,
+    }
+    /// Pages that say what went wrong.
+    error: ErrorWords { title, not_found, not_found_hint, way_on, signed_out, signed_out_hint }
+    /// Signing in.
+    sign_in: SignInWords {
+        title, name, password, submit, wrong, first_title, first_text, new_password, again, set, short, differ,
+        bad_link, bad_link_hint, no_link, no_link_hint, plain_http, too_many, long, link, link_hint, have_link,
+    }
+    /// What tables say.
+    table: TableWords {
+        sorted_up, sorted_down, sort_by, filter, clear, per_page, of, select, select_page, select_matching,
+        selected, select_none, open, close, details, no_match, no_match_hint, csv, json, more, as_table,
+        known_since, unknown,
+    }
+    /// What forms say.
+    form: FormWords {
+        required, optional, on, off, add, edit, remove, test, apply, choose, saved, not_saved, removed, unchanged,
+        default, recommended, possible, outside, one_a_line, stale, expired, sure,
+    }
+    /// A run that is under way.
+    run: RunWords {
+        syncing, asking, writing, undoing, starting, queued, now_at, failed_so_far, left, waits, bar, cancel,
+        cancelling, cancelled, ended, reconnecting, no_script, reload, interrupted, look,
+    }
+    /// The overview: a card a site.
+    overview: OverviewWords {
+        title, intro, last_run, no_run, no_run_hint, total_channels, success_count, failure_count, held, skipped,
+        duration, next_scheduled, not_scheduled, waiting_one, waiting, unpriced, sources_in_trouble, all_well,
+        prices_differ, last_runs, running, plan_waits, add_site, empty, empty_hint,
+    }
+    /// The model sync.
+    models: ModelWords {
+        title, intro, auto_sync_on, auto_sync_off, pace_fixed, pace_auto, total_channels, success_count,
+        failure_count, held, skipped, duration, started, ended, next_scheduled, not_scheduled, changed_count,
+        held_hint, figures, preview, run_all, run_selected, run_selected_count, retry_failed, refresh, apply_one,
+        apply, chip_all, chip_success, chip_failed, chip_changed, chip_held, chip_skipped, search, by_provider,
+        flat, provider, col_status, col_id, col_name, col_change, col_http, col_message, col_attempts, col_finished,
+        col_actions, sync_one, old_list, new_list, old_list_hint, new_list_hint, http_hint, attempts_hint, added,
+        removed, kept, dropped, held_names, no_difference, unpriced_note, kept_count, models_count, never_run,
+        console, select_channel, held_title, held_apply, held_none, policy_for_provider, plan_title, plan_waits,
+        plan_first, plan_empty, plan_moved, applied, started_said, none_selected, none_failed, empty, empty_hint,
+        no_channels, no_channels_hint, important, note_modifies, note_backup, note_test, note_often, note_undo,
+    }
+    /// Channels and what each has of its own.
+    channels: ChannelWords {
+        title, intro, search, col_channel, col_provider, col_type, col_status, col_policy, col_models, col_own,
+        enabled, disabled, auto_disabled, policy, as_site, as_provider, keep, allow, include, exclude, rules_hint,
+        preview, hits, hits_nothing, no_list, one_channel, of_provider, yours, yours_hint, yours_added,
+        yours_removed, release, release_hint, released, allowed_reasons, take_back, reset, own_sync, aliases,
+        provider_list, list_over_time, empty, empty_hint,
+    }
+    /// The price sync.
+    prices: PriceWords {
+        title, intro, compared, never_compared, differ, fetch, fetch_again, choose_sources, review, review_none,
+        in_dollars, in_ratios, group_ratio, chip_all, chip_new, chip_dearer, chip_cheaper, chip_suspicious,
+        all_types, filter_field, filter_source, filter_reason, search, col_model, col_now, col_proposed, not_set,
+        same, not_listed, input, output, cache, per_call, per_million, served_by, not_served, choose_value,
+        choose_column, choose_proposals, chosen, left_out, suspicious, held, proposal_from, agree, lock, lock_field,
+        unlock, locked, ignore, stop_ignoring, keep_kind, keep_until, allow, set_kind, review_title, review_intro,
+        current_billing, change_to, kind_changes, not_taken, plan_digest, apply, apply_one, back, moved, applied,
+        failed_some, undo, verify, root_only, empty, empty_hint, no_sources, no_sources_hint, over_time,
+    }
+    /// Where prices come from.
+    sources: SourceWords {
+        title, intro, search, presets, official, of_channels, own, file, col_name, col_url, col_status,
+        col_endpoint, col_models, col_fetched, endpoint_custom, endpoint_hint, token, token_hint, user_id, group,
+        multiplier, multiplier_hint, recharge, recharge_hint, allow_network, private, accept, confirm,
+        none_selected, remembered, order_up, order_down, remove, test, keep_untested, left_out,
+    }
+    /// Served models without a price.
+    unpriced: UnpricedWords {
+        title, intro, search, col_model, col_served, col_calls, col_proposal, col_source, no_proposal, waiting,
+        choose, choose_proposals, review, apply, ignore, ignored, ignored_count, stop_ignoring, self_use, refused,
+        empty, empty_hint,
+    }
+    /// Runs, what they changed, and taking it back.
+    history: HistoryWords {
+        title, intro, search, col_run, col_started, col_subject, col_trigger, col_actor, col_state, col_changed,
+        col_failed, col_held, col_duration, all_subjects, run_title, changes, col_target, before, after, events,
+        requests, throttled, planned_at, approved_by, unattended, settings_then, parent, undo, undo_all,
+        undo_chosen, undo_title, undo_hint, cannot_undo, undone, nothing_to_undo, price_of, list_of, no_history,
+        last_runs, successful, empty, empty_hint,
+    }
+    /// The settings.
+    settings: SettingWords {
+        title, basic, integration, base_url, base_url_hint, admin_token, admin_token_hint, admin_token_stored,
+        user_id, user_id_hint, console_url, console_url_hint, allow_private, allow_private_hint, test, test_ok,
+        test_failed, auto_sync, auto_sync_hint, auto_sync_review, review_plan, interval, interval_hint,
+        interval_outside, hours, minutes, seconds, percent, names, pace_title, estimate, estimate_auto, many_title,
+        many_concurrency, many_requests, many_manual, rate_tip, view_results, guards, guards_hint, gate, sources,
+        notices, people, language, theme_hint, missing, missing_hint, go_to, by_file, price_runs,
+        history, auto_sync_prices,
+    }
+    /// Adding and changing sites.
+    sites: SiteWords {
+        title, add, add_title, add_first, add_hint, edit, name, name_hint, save, keep_untested, testing, kept,
+        not_kept, checked, ok, notice, wrong, default, make_default, remove, remove_hint, remove_type, removed,
+        bad_url, next, more, not_named, bad_name, taken, bad_credentials, bad_query, bad_user_id, bad_token, token_again,
+        token_gone, bad_network,
+    }
+    /// Notices: who is told what.
+    notices: NoticeWords {
+        title, intro, add, col_name, col_kind, col_events, col_last, address, kind_webhook, kind_telegram,
+        kind_ntfy, kind_feishu, kind_dingtalk, kind_wecom, kind_email, secret, secret_stored, failed, held, changed,
+        source_trouble, price_moved, unpriced, below_cost, all_sites, enabled, test, test_sent, test_failed,
+        arrived, not_arrived, empty, empty_hint,
+    }
+    /// Tokens of programs, and people.
+    tokens: TokenWords {
+        title, tokens, tokens_hint, make, name, may, scope_read, scope_plan, scope_apply, scope_ratio_sync, expires,
+        never, days, created, created_by, seen, made, revoke, revoked, revoke_hint, empty, people, password,
+        old_password, changed, sessions, this_session, end, end_others,
+    }
+    /// What runs by itself, and when.
+    schedule: ScheduleWords {
+        title, models, prices, every, every_one, at_times, cron, cron_hint, zone, mode, mode_write, mode_propose,
+        next, last, off, switched_on, switched_off, review_first, needs_source, missed, stricter, bad_line, bad_zone,
+        never_comes, too_often,
+    }
+}
+
+static EN: LazyLock<Words> = LazyLock::new(|| read(include_str!("../../locales/en.toml")));
+static ZH_CN: LazyLock<Words> = LazyLock::new(|| read(include_str!("../../locales/zh-CN.toml")));
+
+impl Lang {
+    /// Its words.
+    pub(crate) fn words(self) -> &'static Words {
+        match self {
+            Self::En => &EN,
+            Self::ZhCn => &ZH_CN,
+        }
+    }
+}
+
+/// A text with its gaps filled.
+pub(crate) fn fill(text: &str, values: &[(&str, &dyn std::fmt::Display)]) -> String {
+    let mut filled = String::with_capacity(text.len() + 16);
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let Some((name, behind)) = after.split_once('}') else {
+            filled.push('{');
+            rest = after;
+            continue;
+        };
+        match values.iter().find(|(known, _)| *known == name) {
+            Some((_, value)) => filled.push_str(&value.to_string()),
+            None => {
+                filled.push('{');
+                filled.push_str(name);
+                filled.push('}');
+            }
+        }
+        rest = behind;
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// The text for one, or for so many.
+pub(crate) fn count(n: usize, one: &str, many: &str) -> String {
+    if n == 1 {
+        one.to_owned()
+    } else {
+        fill(many, &[("n", &n)])
+    }
+}
+
+fn read(text: &str) -> Words {
+    let words: Words = match toml::from_str(text) {
+        Ok(words) => words,
+        // The files are part of the program, and a test reads every one of them.
+        Err(error) => panic!("a language of the pages cannot be read: {error}"),
+    };
+    for (group, key, text) in words.all() {
+        assert!(!text.is_empty(), "{group}.{key} of a language is empty");
+    }
+    words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The gaps of every text, by its key.
+    fn gaps(text: &str) -> Vec<(String, Vec<String>)> {
+        let table: toml::Table = toml::from_str(text).expect("reads");
+        let mut all = Vec::new();
+        for (group, words) in &table {
+            for (key, word) in words.as_table().expect("a group") {
+                let word = word.as_str().expect("a text");
+                let mut names: Vec<String> = word
+                    .split('{')
+                    .skip(1)
+                    .filter_map(|rest| rest.split_once('}'))
+                    .map(|(name, _)| name.to_owned())
+                    .collect();
+                names.sort();
+                all.push((format!("{group}.{key}"), names));
+            }
+        }
+        all.sort();
+        all
+    }
+
+    #[test]
+    fn every_language_has_every_key_with_the_same_gaps() {
+        for lang in Lang::ALL {
+            assert!(!lang.words().frame.overview.is_empty());
+        }
+        let en = gaps(include_str!("../../locales/en.toml"));
+        assert_eq!(en, gaps(include_str!("../../locales/zh-CN.toml")));
+    }
+
+    /// Names, and an example of an address, which are the same in both languages.
+    const ALIKE: [&str; 5] = [
+        "sources.endpoint_hint",
+        "sources.col_url",
+        "notices.kind_webhook",
+        "notices.kind_telegram",
+        "notices.kind_ntfy",
+    ];
+
+    #[test]
+    fn every_word_is_said_in_its_own_language() {
+        let chinese = |text: &str| {
+            text.chars()
+                .any(|one| ('\u{4e00}'..='\u{9fff}').contains(&one))
+        };
+        for ((group, key, en), (_, _, zh)) in EN.all().into_iter().zip(ZH_CN.all()) {
+            let name = format!("{group}.{key}");
+            assert!(!chinese(en), "{name}: `{en}`");
+            assert_eq!(
+                chinese(zh),
+                !ALIKE.contains(&name.as_str()),
+                "{name}: `{zh}`"
+            );
+            assert_eq!(en.trim(), en, "{name}");
+            assert_eq!(zh.trim(), zh, "{name}");
+            assert!(!en.ends_with('.') || zh.ends_with('。'), "{name}: `{zh}`");
+        }
+    }
+
+    #[test]
+    fn gaps_are_filled_and_what_is_unknown_stays() {
+        assert_eq!(fill("{n} of {m}{", &[("n", &1), ("m", &"2")]), "1 of 2{");
+        assert_eq!(fill("{x}", &[]), "{x}");
+    }
+}

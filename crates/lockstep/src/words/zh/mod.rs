@@ -1,0 +1,70 @@
+//! Simplified Chinese, for pages: what it tells people to do is a button or a field there, not a command.
+
+pub(crate) mod code;
+mod failure;
+mod finding;
+mod price;
+mod reason;
+pub(crate) mod setting;
+mod source;
+
+use std::time::Duration;
+
+pub(crate) use failure::{engine_error, failure, store_error};
+pub(crate) use finding::{finding, topic};
+pub(crate) use price::{
+    PAGE_IS_BEHIND, billed, field, first_prices, kind, no_source, nothing_to_compare, output_by,
+    page_unread, price_answer, price_failure, verified, without_price,
+};
+pub(crate) use reason::{dropped, kept, note, reason};
+pub(crate) use source::{
+    conflict, doubt, list_accepted, skipped, source_badge, source_error, source_state,
+};
+
+use crate::words::page::Thing;
+
+/// Names in a sentence: the first few, and how many there are.
+pub(crate) fn names(names: &[String], most: usize) -> String {
+    let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
+    let more = names.len().saturating_sub(most);
+    if more == 0 {
+        shown.join("、")
+    } else {
+        format!("{} 以及另外 {more} 个", shown.join("、"))
+    }
+}
+
+/// Channel ids in a sentence.
+pub(crate) fn ids(ids: &[i64]) -> String {
+    let ids: Vec<String> = ids.iter().map(i64::to_string).collect();
+    ids.join("、")
+}
+
+/// A number of things.
+pub(crate) fn count(count: u64, thing: Thing) -> String {
+    let thing = match thing {
+        Thing::Channel => "个渠道",
+        Thing::Provider => "个上游",
+        Thing::Model => "个模型",
+        Thing::Change => "项更改",
+        Thing::Value => "个值",
+        Thing::Price => "个价格",
+        Thing::Run => "次运行",
+        Thing::Source => "个来源",
+        Thing::Name => "个名称",
+    };
+    format!("{count} {thing}")
+}
+
+/// A duration as people say it.
+pub(crate) fn duration(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 if duration.is_zero() => "0 秒".to_owned(),
+        0 => format!("{} 毫秒", duration.as_millis()),
+        1..60 => format!("{}.{} 秒", seconds, duration.subsec_millis() / 100),
+        60..3600 if seconds.is_multiple_of(60) => format!("{} 分钟", seconds / 60),
+        60..3600 => format!("{} 分 {} 秒", seconds / 60, seconds % 60),
+        _ => format!("{} 小时 {} 分", seconds / 3600, seconds % 3600 / 60),
+    }
+}
