@@ -12,6 +12,7 @@ mod settings;
 mod sign_in;
 mod sites;
 mod spark;
+mod table;
 #[cfg(test)]
 mod tests;
 mod when;

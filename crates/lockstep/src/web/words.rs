@@ -52,7 +52,7 @@ words! {
     table: TableWords {
         sorted_up, sorted_down, sort_by, filter, clear, per_page, of, select, select_page, select_matching,
         selected, select_none, open, close, details, no_match, no_match_hint, csv, json, more, as_table,
-        known_since, unknown,
+        known_since, unknown, too_many,
     }
     /// What forms say.
     form: FormWords {
