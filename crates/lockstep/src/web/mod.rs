@@ -39,6 +39,7 @@ pub(crate) const PATHS: &[&str] = &[
     "/",
     "/sign-in",
     "/sign-in/link",
+    "/sign-in/demo",
     "/sign-out",
     "/language",
     "/go",
@@ -61,6 +62,7 @@ pub(crate) fn routes() -> Router<App> {
             door::LINK,
             get(sign_in::show_link).post(sign_in::enter_by_link),
         )
+        .route(door::DEMO, get(sign_in::enter_demo))
         .route("/sign-out", post(sign_in::leave))
         .route(door::LANGUAGE, post(sign_in::choose_language))
         .route("/go", get(sites::go))

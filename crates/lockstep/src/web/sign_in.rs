@@ -187,6 +187,19 @@ pub(super) async fn enter_by_link(
     }
 }
 
+/// `GET /sign-in/demo`: the address that the demo prints.
+pub(super) async fn enter_demo(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let asked = Fields::read(query.unwrap_or_default().as_bytes());
+    match enter::by_demo(&app, asked.text("key").to_owned().into()).await {
+        Ok(cookie) => Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()),
+        Err(NotLetIn::Failed(problem)) => Err(problem.into()),
+        Err(_) => Ok(Redirect::to(SIGN_IN).into_response()),
+    }
+}
+
 /// `POST /sign-out`
 pub(super) async fn leave(
     State(app): State<App>,

@@ -36,15 +36,18 @@ pub(crate) const STATIC: &str = "/static/";
 pub(crate) const SIGN_IN: &str = "/sign-in";
 /// The page that a one-time link leads to.
 pub(crate) const LINK: &str = "/sign-in/link";
+/// The way into the demo, which the terminal shows.
+pub(crate) const DEMO: &str = "/sign-in/demo";
 /// Where a language is chosen, also by whoever has yet to sign in.
 pub(crate) const LANGUAGE: &str = "/language";
 
 /// What is answered to anybody, beside static files: the state of the server, and the way in.
-const OPEN: [&str; 7] = [
+const OPEN: [&str; 8] = [
     HEALTH[0],
     HEALTH[1],
     SIGN_IN,
     LINK,
+    DEMO,
     LANGUAGE,
     "/api/v1/sign-in",
     "/api/v1/sign-in/link",
