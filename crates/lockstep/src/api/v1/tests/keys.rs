@@ -55,7 +55,7 @@ async fn a_run_that_is_asked_for_twice_is_started_once() {
         Some(1)
     );
     // A key is its caller's: somebody else's same word is another key.
-    let planner = Tester::over(tester.app.clone(), Scope::Plan);
+    let planner = Tester::over(tester.app.clone(), Scope::Plan).await;
     let theirs = planner
         .send(Method::POST, RUNS, Some(body), &[("idempotency-key", "k1")])
         .await;
@@ -85,7 +85,7 @@ async fn a_request_that_is_still_being_done_is_not_done_again() {
     ] {
         let store = tester.app.store();
         store
-            .begin_request("token Apply", key, &digest(path), at)
+            .begin_request(&tester.caller.key(), key, &digest(path), at)
             .await
             .expect("it is begun");
         let answer = tester

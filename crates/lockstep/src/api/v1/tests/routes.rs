@@ -233,8 +233,8 @@ async fn who_may_only_look_changes_nothing_and_who_plans_writes_nothing() {
         .await
         .expect("a gateway");
     let owner = Tester::with_site(&gateway).await;
-    let reader = Tester::over(owner.app.clone(), Scope::Read);
-    let planner = Tester::over(owner.app.clone(), Scope::Plan);
+    let reader = Tester::over(owner.app.clone(), Scope::Read).await;
+    let planner = Tester::over(owner.app.clone(), Scope::Plan).await;
     let run = |plan_only: bool| json!({"subject": "models", "what": "all", "plan_only": plan_only});
     let runs = "/api/v1/sites/main/runs";
     assert_eq!(reader.post(runs, run(true)).await.status, 403);
