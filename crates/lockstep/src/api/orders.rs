@@ -15,7 +15,7 @@ use lockstep_store::sites::Site;
 
 use crate::ordering::{self, Chosen, Way, Wrong};
 use crate::server::App;
-use crate::server::caller::{Caller, Scope};
+use crate::server::caller::{Caller, Scope, Who};
 use crate::server::problem::{Mistake, Problem};
 
 /// A site with all that work on its gateway needs.
@@ -139,6 +139,20 @@ pub(crate) fn may_write(caller: &Caller) -> Result<(), Problem> {
         "this token does not have the scope apply",
     )
     .hint("Ask for the plan alone with `plan_only`, or use a token with that scope."))
+}
+
+/// Networks of the inside that the server may then ask are named by a person: a token that a program lost must not open
+/// them.
+pub(crate) fn may_reach_inside(caller: &Caller, networks: &[String]) -> Result<(), Problem> {
+    if networks.is_empty() || matches!(caller.who, Who::Person { .. }) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "people_only",
+        "`allow_private` is for a person who signed in, not for a token",
+    )
+    .hint("Leave it out, and let somebody who signed in name these networks, or `--allow-private` on the server's machine."))
 }
 
 impl Reached {

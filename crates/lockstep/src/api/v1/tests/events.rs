@@ -16,8 +16,8 @@ use serde_json::{Value, json};
 use super::super::events::Listener as Told;
 use super::super::feed::{Batch, Feed};
 use super::super::hub::{Hub, Topic};
-use super::tester::{Tester, healthy};
-use crate::server::caller::{Caller, Scope, Who};
+use super::tester::{Tester, healthy, person};
+use crate::server::caller::Who;
 use crate::server::door::staying::Staying;
 
 const RUNS: &str = "/api/v1/sites/main/runs";
@@ -299,14 +299,7 @@ async fn whose_token_or_session_is_ended_hears_nothing_more() {
         tester.app.now(),
     );
     added.await.expect("a session");
-    let person = Caller {
-        who: Who::Person {
-            name: "admin".to_owned(),
-            session: "s".to_owned(),
-        },
-        scopes: vec![Scope::Apply],
-    };
-    let person = Tester::with_caller(tester.app.clone(), person);
+    let person = Tester::with_caller(tester.app.clone(), person());
     let of_run = format!("{RUNS}/{}/events", run["run"].as_str().expect("an id"));
     let Who::Token { id, .. } = &tester.caller.who else {
         panic!("a token");

@@ -15,8 +15,8 @@ use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 use super::super::idempotency::once;
-use super::tester::{Tester, healthy, whole};
-use crate::server::caller::{Caller, Scope, Who};
+use super::tester::{Tester, healthy, person, whole};
+use crate::server::caller::Scope;
 
 const RUNS: &str = "/api/v1/sites/main/runs";
 
@@ -135,17 +135,10 @@ async fn counting() -> (Router, Arc<AtomicUsize>, Arc<Notify>) {
             }
         }
     };
-    let caller = Caller {
-        who: Who::Person {
-            name: "admin".to_owned(),
-            session: String::new(),
-        },
-        scopes: vec![Scope::Apply],
-    };
     let router = Router::new()
         .fallback_service(any(answer))
         .layer(middleware::from_fn_with_state(app, once))
-        .layer(Extension(caller));
+        .layer(Extension(person()));
     (router, reached, gate)
 }
 

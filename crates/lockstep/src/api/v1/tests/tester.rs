@@ -67,6 +67,17 @@ pub(super) fn mixed() -> Spec {
         .channel(Channel::new(5, "Grok").at("grok").models("grok-3"))
 }
 
+/// Somebody who signed in; his session has to be kept where it is looked for.
+pub(super) fn person() -> Caller {
+    Caller {
+        who: Who::Person {
+            name: "admin".to_owned(),
+            session: "s".to_owned(),
+        },
+        scopes: vec![Scope::Apply],
+    }
+}
+
 impl Tester {
     /// A server without any site.
     pub(super) async fn new() -> Self {
