@@ -13,6 +13,7 @@ use lockstep_run::schedule::Lost;
 use lockstep_run::{EngineError, Request, Session, SiteAccess, Source};
 use lockstep_store::sites::Site;
 
+use super::v1::idempotency::{self, Began};
 use crate::ordering::{self, Chosen, Way, Wrong};
 use crate::server::App;
 use crate::server::caller::{Caller, Scope, Who};
@@ -111,7 +112,7 @@ pub(crate) async fn prices(
     request.await.map_err(|lost| refused(&lost))
 }
 
-/// Begins a job for a caller and tells its run.
+/// Begins a job for a caller and tells its run, which is bound to the key of the request.
 pub(crate) async fn start(
     app: &App,
     caller: &Caller,
@@ -119,13 +120,17 @@ pub(crate) async fn start(
     settings: Settings,
     order: Order,
 ) -> Result<String, Problem> {
+    let site = access.site.id.clone();
     let job = Job {
         access,
         settings,
         actor: caller.actor(),
         order,
     };
-    Ok(app.jobs().start(job).await?)
+    let run = app.jobs().start(job).await?;
+    let runs = vec![run.clone()];
+    idempotency::began(app, Began { site, runs }).await?;
+    Ok(run)
 }
 
 /// Who only looks or plans may not write.
