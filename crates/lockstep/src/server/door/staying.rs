@@ -87,7 +87,11 @@ mod tests {
     async fn app() -> App {
         let store = Store::open_temporary().await.expect("a store");
         let engine = Engine::start(store, Arc::new(SystemClock), "tests".to_owned());
-        App::new(engine.expect("an engine"), File::default(), Options::default())
+        App::new(
+            engine.expect("an engine"),
+            File::default(),
+            Options::default(),
+        )
     }
 
     fn person() -> Who {
