@@ -33,23 +33,6 @@ use crate::server::door;
 use crate::server::problem::Problem;
 use refusal::Refusal;
 
-/// The paths of all pages but their files, for whoever has to look at every one.
-#[cfg(test)]
-pub(crate) const PATHS: &[&str] = &[
-    "/",
-    "/sign-in",
-    "/sign-in/link",
-    "/sign-in/demo",
-    "/sign-out",
-    "/language",
-    "/go",
-    "/sites/add",
-    "/sites/{site}/settings",
-    "/sites/{site}/gateway",
-    "/sites/{site}/default",
-    "/sites/{site}/remove",
-];
-
 /// All pages and their files.
 pub(crate) fn routes() -> Router<App> {
     Router::new()

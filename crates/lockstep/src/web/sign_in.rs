@@ -13,7 +13,7 @@ use super::refusal::{Refusal, html};
 use super::words::{Lang, Words, fill};
 use super::{assets, place};
 use crate::server::App;
-use crate::server::caller::{Anyone, Caller, Who};
+use crate::server::caller::{Anyone, Caller};
 use crate::server::door::address::Client;
 use crate::server::door::enter::{self, NotLetIn};
 use crate::server::door::password::{ADMIN, Unfit};
@@ -205,9 +205,7 @@ pub(super) async fn leave(
     State(app): State<App>,
     Anyone(caller): Anyone,
 ) -> Result<Response, Refusal> {
-    if let Who::Person { session, .. } = &caller.who {
-        app.store().remove_session(session).await?;
-    }
+    enter::sign_out(&app, &caller).await?;
     let cookie = [(header::SET_COOKIE, session::end(&app)?)];
     Ok((cookie, Redirect::to(SIGN_IN)).into_response())
 }

@@ -10,6 +10,7 @@ use super::limits::TooMany;
 use super::password::{ADMIN, Unfit, fit};
 use super::{secret, session};
 use crate::server::App;
+use crate::server::caller::{Caller, Who};
 use crate::server::problem::Problem;
 
 /// Why somebody is not let in.
@@ -103,6 +104,7 @@ pub(crate) async fn by_link(
     if !used.map_err(Problem::from)? {
         return Err(NotLetIn::LinkOver);
     }
+    app.door().ends_some();
     tries.right(client.0);
     note(app, ADMIN, "password", client).await?;
     Ok(session::begin(app, ADMIN).await?)
@@ -131,7 +133,17 @@ pub(crate) async fn change_password(
         .store()
         .set_password(name, &kept, Some(session), app.now());
     set.await.map_err(Problem::from)?;
+    app.door().ends_some();
     note(app, name, "password", client).await?;
+    Ok(())
+}
+
+/// Ends a person's session.
+pub(crate) async fn sign_out(app: &App, caller: &Caller) -> Result<(), Problem> {
+    if let Who::Person { session, .. } = &caller.who {
+        app.store().remove_session(session).await?;
+        app.door().ends_some();
+    }
     Ok(())
 }
 
