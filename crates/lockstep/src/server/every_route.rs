@@ -147,6 +147,7 @@ fn is_open(path: &str) -> bool {
         "/readyz",
         "/sign-in",
         "/sign-in/link",
+        "/sign-in/demo",
         "/language",
         "/api/v1/sign-in",
         "/api/v1/sign-in/link",
