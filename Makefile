@@ -4,10 +4,11 @@ CARGO ?= cargo
 
 .PHONY: demo test lint deny postgres bench soak
 
-# The main job, once, on the built-in simulated gateway: plan, sync, history, undo.
+# A simulated gateway with weeks of history and Lockstep on it, at one address for a browser, until Ctrl-C.
+# `./target/debug/lockstep demo --once` does the main job in the terminal: plan, sync, history, undo.
 demo:
 	@$(CARGO) build --locked --quiet -p lockstep
-	@./target/debug/lockstep demo --once
+	@./target/debug/lockstep demo
 
 # Formatting, clippy with warnings as errors, dependencies, all tests, doc tests.
 test: lint deny postgres

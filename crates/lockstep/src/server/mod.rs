@@ -8,6 +8,8 @@ mod every_route;
 pub(crate) mod metrics;
 mod options;
 pub(crate) mod problem;
+#[cfg(test)]
+pub(crate) mod routed;
 mod tending;
 mod tls;
 

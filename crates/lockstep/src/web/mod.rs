@@ -37,29 +37,6 @@ use crate::server::door;
 use crate::server::problem::Problem;
 use refusal::Refusal;
 
-/// The paths of all pages but their files, for whoever has to look at every one.
-#[cfg(test)]
-pub(crate) const PATHS: &[&str] = &[
-    "/",
-    "/sign-in",
-    "/sign-in/link",
-    "/sign-out",
-    "/language",
-    "/go",
-    "/sites/add",
-    "/sites/{site}/settings",
-    "/sites/{site}/gateway",
-    "/sites/{site}/default",
-    "/sites/{site}/remove",
-    "/sites/{site}/models",
-    "/sites/{site}/models/run",
-    "/sites/{site}/models/apply",
-    "/sites/{site}/models/answer",
-    "/sites/{site}/models/provider",
-    "/sites/{site}/runs/{run}/live",
-    "/sites/{site}/runs/{run}/cancel",
-];
-
 /// All pages and their files.
 pub(crate) fn routes(app: &App) -> Router<App> {
     Router::new()
@@ -72,6 +49,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
             door::LINK,
             get(sign_in::show_link).post(sign_in::enter_by_link),
         )
+        .route(door::DEMO, get(sign_in::enter_demo))
         .route("/sign-out", post(sign_in::leave))
         .route(door::LANGUAGE, post(sign_in::choose_language))
         .route("/go", get(sites::go))

@@ -8,6 +8,7 @@ mod canary;
 mod cluster;
 mod config;
 mod database;
+mod demo;
 mod documents;
 mod door;
 mod door_limits;

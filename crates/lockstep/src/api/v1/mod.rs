@@ -6,7 +6,7 @@ mod events;
 mod feed;
 mod holds;
 pub(crate) mod hub;
-mod idempotency;
+pub(crate) mod idempotency;
 mod notices;
 mod openapi;
 mod page;

@@ -20,6 +20,7 @@ use tokio_util::sync::CancellationToken;
 use super::{Bar, moves, run_of};
 use crate::api::v1::hub::{Found, Hub, Topic};
 use crate::server::App;
+use crate::server::door::staying::Staying;
 use crate::web::frame::Frame;
 use crate::web::refusal::Refusal;
 use crate::web::words::Lang;
@@ -28,7 +29,8 @@ use crate::web::words::Lang;
 const LOOK: Duration = Duration::from_secs(2);
 /// How often a table is told at most that results came: it is asked for whole.
 const ROWS: Duration = Duration::from_secs(2);
-/// How often something is sent although nothing happens, so that whoever is on the way keeps the connection.
+/// How often something is sent although nothing happens, so that whoever is on the way keeps the connection; and how
+/// often it is looked whether the watcher would still be let in.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 #[derive(Template)]
@@ -48,6 +50,7 @@ pub(in crate::web) async fn stream(
     let from = hub.end().await?;
     let watcher = Watcher {
         stop: app.stop_token(),
+        staying: Staying::new(&app, f.caller.clone(), HEARTBEAT),
         // It listens before it looks the first time, so nothing falls between.
         heard: hub.listen(&Topic::All, from),
         hub,
@@ -79,6 +82,8 @@ struct Watcher {
     rows: Option<Instant>,
     rows_told: Option<Instant>,
     done: bool,
+    /// Whether he would still be let in.
+    staying: Staying,
     stop: CancellationToken,
 }
 
@@ -86,7 +91,7 @@ impl Watcher {
     /// The next thing to tell; `None` once there is nothing more.
     async fn next(&mut self) -> Option<Sent> {
         loop {
-            if self.done || self.stop.is_cancelled() {
+            if self.done || self.stop.is_cancelled() || self.staying.is_over().await {
                 return None;
             }
             if let Some(sent) = self.look().await.ok()? {
