@@ -18,6 +18,8 @@ use crate::ordering::{self, Chosen, Way, Wrong};
 use crate::server::App;
 use crate::server::caller::{Caller, Scope, Who};
 use crate::server::problem::{Mistake, Problem};
+use crate::web::words::fill;
+use crate::words::{Lang, Said};
 
 /// A site with all that work on its gateway needs.
 #[derive(Clone, Debug)]
@@ -208,7 +210,8 @@ fn refused(lost: &Lost) -> Problem {
             "no_token",
             "no admin token is stored for this site",
         )
-        .hint("PATCH /api/v1/sites/{site} with `token` stores one."),
+        .hint("PATCH /api/v1/sites/{site} with `token` stores one.")
+        .said(Lang::ALL.map(no_token)),
         Lost::Secret(name) => bad_source(format!("a source names {name}, which is not set")),
         Lost::Settings(why) => Problem::new(StatusCode::CONFLICT, "bad_setting", why.clone()),
         Lost::Busy(holder) => EngineError::Busy(holder.clone()).into(),
@@ -217,6 +220,14 @@ fn refused(lost: &Lost) -> Problem {
             tracing::error!(error = why, "nothing could be ordered");
             Problem::internal()
         }
+    }
+}
+
+fn no_token(lang: Lang) -> Said {
+    let words = &lang.words().settings;
+    Said {
+        message: fill(&words.missing, &[("what", &words.admin_token)]),
+        hint: words.missing_hint.clone(),
     }
 }
 

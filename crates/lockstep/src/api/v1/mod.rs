@@ -5,7 +5,7 @@ pub(crate) mod deeds;
 mod events;
 mod feed;
 mod holds;
-mod hub;
+pub(crate) mod hub;
 pub(crate) mod idempotency;
 mod notices;
 mod openapi;
