@@ -174,7 +174,7 @@ async fn decide(
         let settings = orders::settings(&app, &site, &BTreeMap::new())?.settings;
         let access = orders::access(&app, site.clone()).await?;
         let order = Order::Held { subject, only };
-        let run = orders::start(&app, &caller, access, settings, order).await?;
+        let run = orders::start(&app, &caller, access, settings, order, false).await?;
         return Ok(started(&app, &site, &run).await?.into_response());
     }
     let _alone = app.engine().alone(&site).await?;

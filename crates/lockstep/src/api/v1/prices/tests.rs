@@ -439,7 +439,7 @@ async fn the_unpriced_are_told_with_who_serves_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_plan_proposes_and_what_was_written_is_told() {
     use lockstep_run::Watch;
-    use lockstep_run::prices::plan::{PriceRequest, What};
+    use lockstep_run::prices::plan::PriceRequest;
     use lockstep_run::prices::review::PriceApproval;
 
     use crate::api::orders::{Reached, site};
@@ -454,15 +454,10 @@ async fn what_a_plan_proposes_and_what_was_written_is_told() {
     let session = reached.session(&shop.app, "tests");
     let mut settings = reached.settings.clone();
     settings.set("price-mode", "both").expect("a mode");
+    let collecting = reached.collecting(&[shop.source("list")]).expect("read");
     let request = PriceRequest {
-        collecting: reached.collecting(&[shop.source("list")]).expect("read"),
-        settings,
-        unattended: false,
-        go_on: false,
         whole: true,
-        what: What::Sources,
-        coming: std::collections::BTreeSet::new(),
-        trigger: "test",
+        ..PriceRequest::new(collecting, settings, false)
     };
     let run = session
         .plan_prices(&request, &Watch::default())

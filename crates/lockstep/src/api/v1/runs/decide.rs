@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Started, found, go, head, started};
+use super::{Started, found, go, head, started, verifies};
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
 use crate::api::v1::openapi::RunHead;
@@ -40,6 +40,9 @@ struct Yes {
     plan: String,
     /// What of it; all that is ready where this is left out.
     only: Option<Only>,
+    /// Whether the gateway's price page is asked, once prices were written, whether it bills by them.
+    #[serde(default)]
+    verify: bool,
 }
 
 /// A run to take back.
@@ -107,6 +110,7 @@ async fn apply(
     Body(yes): Body<Yes>,
 ) -> Result<Started, Problem> {
     let (site, run) = found(&app, &site, &run).await?;
+    let verify = verifies(run.subject, yes.verify)?;
     let only = chosen(&run, yes.only)?;
     let laid = orders::settings(&app, &site, &BTreeMap::new())?;
     let access = orders::access(&app, site.clone()).await?;
@@ -119,7 +123,7 @@ async fn apply(
         shown: Some(shown),
         only,
     };
-    let run = orders::start(&app, &caller, access, laid.settings, order).await?;
+    let run = orders::start(&app, &caller, access, laid.settings, order, verify).await?;
     started(&app, &site, &run).await
 }
 
@@ -191,7 +195,7 @@ async fn undo(
         only,
         go: go(undo.plan_only),
     };
-    let run = orders::start(&app, &caller, access, laid.settings, order).await?;
+    let run = orders::start(&app, &caller, access, laid.settings, order, false).await?;
     started(&app, &site, &run).await
 }
 

@@ -7,6 +7,7 @@ use axum::extract::State;
 use lockstep_core::change::{RunState, Subject as About};
 use lockstep_store::listing::{ItemOrder, ItemPage, RunFilter};
 use lockstep_store::prices::counts;
+use lockstep_store::prices::verified::Page;
 use lockstep_store::status::ItemStatus;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -23,6 +24,7 @@ use crate::server::App;
 use crate::server::caller::Reader;
 use crate::server::problem::Problem;
 use crate::view::{json as form, prices};
+use crate::words::en;
 
 /// Runs, newest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -174,8 +176,14 @@ async fn one(
     let mut told = form::head(&site, &run, &counts(&rows), app.now());
     told["items"] = rows.iter().map(prices::item).collect();
     let sources = store.run_sources(&run.id).await?;
-    // What the price page showed later is told by whoever asked it.
-    told["verified"] = Value::Null;
+    told["verified"] = match store.page(&run.id).await? {
+        None => Value::Null,
+        Some(Page::Read(page)) => prices::verified(Some(&page), &en::verified(&page)),
+        Some(Page::Unread(failure)) => {
+            let why = en::price_failure(&failure).message;
+            prices::verified(None, &en::page_unread(&why))
+        }
+    };
     told["sources"] = sources
         .iter()
         .map(crate::view::source::state_as_json)

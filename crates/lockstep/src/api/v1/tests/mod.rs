@@ -1,6 +1,7 @@
 //! The API as its callers see it, over a simulated gateway: every answer is held to the document.
 
 mod aside;
+mod both;
 mod events;
 mod keys;
 mod routes;
