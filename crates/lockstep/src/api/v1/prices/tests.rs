@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
@@ -50,8 +51,28 @@ fn list() -> Vec<Price> {
     ]
 }
 
+/// A clock that is set forward.
+#[derive(Debug, Default)]
+struct Ahead(AtomicI64);
+
+impl Ahead {
+    fn minutes(&self, more: i64) {
+        self.0.fetch_add(more * 60_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Ahead {
+    fn now(&self) -> i64 {
+        SystemClock.now() + self.0.load(Ordering::SeqCst)
+    }
+}
+
 impl Shop {
     async fn open() -> Self {
+        Self::with_clock(Arc::new(SystemClock)).await
+    }
+
+    async fn with_clock(clock: Arc<dyn Clock>) -> Self {
         let spec = Spec::new()
             .provider(Provider::new("acme", ["amber", "birch", "cedar", "dune"]))
             .provider(Provider::new("list", Vec::<String>::new()).pricing_list(&list()))
@@ -79,7 +100,7 @@ impl Shop {
             .add_site(site, SystemClock.now())
             .await
             .expect("added");
-        let engine = Engine::start(store, Arc::new(SystemClock), "tests".to_owned());
+        let engine = Engine::start(store, clock, "tests".to_owned());
         let app = App::new(
             engine.expect("an engine"),
             File::default(),
@@ -513,4 +534,42 @@ async fn what_a_plan_proposes_and_what_was_written_is_told() {
     )
     .await
     .is(400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_table_is_shown_with_its_age_while_another_one_is_made() {
+    let clock = Arc::new(Ahead::default());
+    let shop = Shop::with_clock(clock.clone()).await;
+    shop.remember("list").await;
+    shop.ask(Scope::Plan, "POST", "/sites/main/differences/refresh", None)
+        .await
+        .is(200);
+    let path = "/sites/main/differences";
+    let first = shop.get(path).await;
+    assert_eq!(first["refreshing"], false);
+    clock.minutes(11);
+    let old = shop.get(path).await;
+    assert_eq!(
+        (&old["read_at"], &old["refreshing"], &old["rows"]),
+        (&first["read_at"], &json!(true), &first["rows"])
+    );
+    let made = async {
+        loop {
+            let now = shop.get(path).await;
+            if now["refreshing"] == false {
+                return now;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let made = tokio::time::timeout(std::time::Duration::from_secs(60), made).await;
+    let made = made.expect("another table");
+    assert_ne!(made["read_at"], first["read_at"]);
+    assert_eq!(made["rows"], first["rows"]);
+    // A gateway that is gone: what is there is shown for a while, and then what is wrong.
+    shop.gateway.stop();
+    clock.minutes(11);
+    assert_eq!(shop.get(path).await["refreshing"], true);
+    clock.minutes(20);
+    shop.ask(Scope::Read, "GET", path, None).await.is(502);
 }

@@ -1,6 +1,7 @@
 //! How a site's prices differ from those of its remembered sources, filtered and page by page.
 
 mod kept;
+mod order;
 mod query;
 mod table;
 
@@ -15,7 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::kept::{Proposals, Tables};
+use self::kept::{Found, Proposals, Tables};
 use self::query::{Filter, Wanted};
 use self::table::{Change, Row, Table};
 use super::{Money, SourceReport};
@@ -31,6 +32,8 @@ use crate::view::{json as form, prices};
 struct Differences {
     /// When the gateway's prices were read; null where no source is remembered.
     read_at: Option<String>,
+    /// Whether that was more than ten minutes ago, so that they are being read again: ask once more in a few seconds.
+    refreshing: bool,
     /// How the sources stand.
     sources: Vec<SourceReport>,
     /// The run whose proposals are shown.
@@ -125,9 +128,15 @@ async fn list(
     let site = site(&app, &name).await?;
     let filter = Filter::of(wanted)?;
     let found = tables.of(&app, site, &caller.actor()).await?;
-    let Some((table, proposals)) = found else {
+    let Some(Found {
+        table,
+        proposals,
+        refreshing,
+    }) = found
+    else {
         return Ok(Json(Differences {
             read_at: None,
+            refreshing: false,
             sources: Vec::new(),
             run: None,
             total: 0,
@@ -142,6 +151,7 @@ async fn list(
         .collect();
     Ok(Json(Differences {
         read_at: Some(form::time(table.read_at)),
+        refreshing,
         sources: table.told.iter().map(SourceReport::from).collect(),
         run: proposals.run.clone(),
         total,
