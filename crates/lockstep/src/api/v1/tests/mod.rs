@@ -3,6 +3,7 @@
 mod aside;
 mod both;
 mod events;
+mod files;
 mod keys;
 mod routes;
 mod runs;
