@@ -59,7 +59,7 @@ pub(crate) async fn answer(
         let settings = orders::settings(app, site, &BTreeMap::new())?.settings;
         let access = orders::access(app, site.clone()).await?;
         let order = Order::Held { subject, only };
-        let run = orders::start(app, caller, access, settings, order).await?;
+        let run = orders::start(app, caller, access, settings, order, false).await?;
         return Ok(Some(run));
     }
     let _alone = app.engine().alone(site).await?;

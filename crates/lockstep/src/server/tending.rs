@@ -92,6 +92,7 @@ async fn go_on(app: App, run: Run, tried: Tried) {
         settings,
         actor: run.actor.clone(),
         order: Order::Resume(run.id.clone()),
+        verify: false,
     };
     match app.jobs().finish(job).await {
         Ok(ended) => tracing::info!(run = %ended.id, state = ended.state.code(), "gone on with"),

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use lockstep_core::change::{RunState, State, Subject};
+use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::values::Kind;
+use lockstep_store::prices::verified::{Otherwise, Page, Verified};
 use lockstep_store::steps::Holds;
 use lockstep_store::{KeySource, Store, prices};
 use secrecy::ExposeSecret as _;
@@ -20,10 +22,11 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 pub(crate) const KEY: &str = "5555555555555555555555555555555555555555555555555555555555555555";
 
 /// The rows that each schema brought.
-pub(crate) const ROWS: [&str; 3] = [
+pub(crate) const ROWS: [&str; 4] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
+    include_str!("0004.sql"),
 ];
 
 /// A database of a released schema with rows in each table, opened by this program.
@@ -66,6 +69,10 @@ fn both_databases_have_the_same_tables() {
         (
             include_str!("../../../migrations/sqlite/0003_server.sql"),
             include_str!("../../../migrations/postgres/0003_server.sql"),
+        ),
+        (
+            include_str!("../../../migrations/sqlite/0004_verified.sql"),
+            include_str!("../../../migrations/postgres/0004_verified.sql"),
         ),
     ] {
         assert_eq!(plain(sqlite), plain(postgres));
@@ -203,4 +210,27 @@ async fn a_database_of_schema_3_is_read_whole() {
     let events = store.events_since(7, 9).await.expect("events");
     assert_eq!(events.first().map(|event| event.feed), Some(8));
     assert!(store.lease_holds(&site.url, 5).await.expect("asked"));
+}
+
+#[tokio::test]
+async fn a_database_of_schema_4_is_read_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(folder.path(), 4).await;
+    let page = Page::Read(Verified {
+        otherwise: vec![Otherwise {
+            model: "a".to_owned(),
+            field: Field::ModelRatio,
+            written: Some("2".to_owned()),
+            shown: "1".to_owned(),
+        }],
+        shown: 1,
+        not_shown: vec!["b".to_owned()],
+    });
+    assert_eq!(store.page("r2").await.expect("asked"), Some(page.clone()));
+    let unread = Page::Unread(Failure::new(FailureKind::Timeout, "late"));
+    for kept in [unread, page] {
+        store.keep_page("r2", &kept).await.expect("kept");
+        assert_eq!(store.page("r2").await.expect("asked"), Some(kept));
+    }
+    assert_eq!(store.page("r1").await.expect("asked"), None);
 }
