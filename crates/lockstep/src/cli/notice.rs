@@ -32,8 +32,8 @@ pub(crate) async fn notice(context: &Context, verb: &NoticeVerb) -> anyhow::Resu
     }
 }
 
-/// Tells what the newest runs of these subjects, begun since a time, found. Nothing that goes wrong here changes what
-/// the run itself came to.
+/// Tells what the newest runs of these subjects, begun since a time, found, and what earlier ones could not. Nothing that
+/// goes wrong here changes what the run itself came to.
 pub(crate) async fn after_unattended(
     context: &Context,
     site: &Site,
@@ -41,21 +41,27 @@ pub(crate) async fn after_unattended(
     since: i64,
 ) {
     let told = async {
-        let mut notices = Vec::new();
         for subject in subjects {
             let run = context.store().latest_run(&site.id, *subject).await?;
             if let Some(run) = run.filter(|run| run.started_at >= since && run.unattended) {
-                notices.extend(after_run(&context.engine, site, &run.id).await?);
+                after_run(&context.engine, site, &run.id).await?;
             }
         }
-        Notifier::new(&context.engine).deliver(&notices).await
+        Notifier::new(&context.engine).deliver().await
     };
     match told.await {
         Ok(deliveries) => {
             for delivery in deliveries {
                 if let Some(error) = delivery.error {
+                    let again = match delivery.again_at {
+                        Some(at) => format!(
+                            ". The next unattended run, or `lockstep serve`, tries it again from {} on",
+                            time(at)
+                        ),
+                        None => String::new(),
+                    };
                     context.screen.hint(&format!(
-                        "The notice `{}` did not reach {}: {error}",
+                        "The notice `{}` did not reach {}: {error}{again}",
                         delivery.kind, delivery.target
                     ));
                 }
@@ -216,10 +222,15 @@ async fn log(context: &Context, limit: u32) -> anyhow::Result<Exit> {
     }
     let mut table = table::plain(screen, &["WHEN", "TO", "NOTICE", "RUN", "RESULT"]);
     for one in &sent {
-        let result = match (&one.error, one.done_at) {
-            (Some(error), _) => format!("failed after {}: {error}", one.attempts),
-            (None, Some(_)) => "arrived".to_owned(),
-            (None, None) => "not finished".to_owned(),
+        let failed = |error| format!("failed after {}: {error}", one.attempts);
+        let result = match (&one.error, one.done_at, one.due_at) {
+            (Some(error), _, Some(again)) => {
+                format!("{}; again from {} on", failed(error), time(again))
+            }
+            (Some(error), _, None) => failed(error),
+            (None, Some(_), _) => "arrived".to_owned(),
+            (None, None, Some(_)) => "to be sent".to_owned(),
+            (None, None, None) => "not sent".to_owned(),
         };
         table.add_row(vec![
             time(one.at),
