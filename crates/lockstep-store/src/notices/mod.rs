@@ -25,8 +25,8 @@ pub struct OpenNotice {
     pub kind: NoticeKind,
     /// What was found.
     pub findings: Vec<Finding>,
-    /// The run that last found it.
-    pub run_id: String,
+    /// The run that last found it; `None` for a tick that no run came of.
+    pub run_id: Option<String>,
     /// Since when just this is so, in Unix milliseconds.
     pub since: i64,
     /// When it was told, if it was.
@@ -59,10 +59,13 @@ impl Store {
 
     /// What is wrong now on a site, by subject and kind.
     pub async fn open_notices(&self, site_id: &str) -> Result<Vec<OpenNotice>, StoreError> {
-        let rows = sql::query("SELECT * FROM notice WHERE site_id = $1 ORDER BY subject, kind")
-            .bind(site_id)
-            .fetch_all(self.readers())
-            .await?;
+        let rows = sql::query(
+            "SELECT n.*, (SELECT d.id FROM deed d WHERE d.id = n.run_id) AS deed
+             FROM notice n WHERE site_id = $1 ORDER BY subject, kind",
+        )
+        .bind(site_id)
+        .fetch_all(self.readers())
+        .await?;
         let mut open = Vec::with_capacity(rows.len());
         for row in &rows {
             let columns = Columns::new(row, "notice", "kind");
@@ -74,7 +77,7 @@ impl Store {
                 subject: columns.read("subject", Subject::from_code)?,
                 kind,
                 findings: known.findings,
-                run_id: known.run,
+                run_id: outbox::told_run(&columns)?,
                 since: columns.number("since")?,
                 told_at: columns.maybe_number("told_at")?,
             });

@@ -25,7 +25,7 @@ pub struct NoticeSent {
     pub target: Option<String>,
     /// The site's id; `None` for a test.
     pub site_id: Option<String>,
-    /// The run; `None` for a test.
+    /// The run; `None` for a test, and for a tick that no run came of.
     pub run_id: Option<String>,
     /// The code of the notice's kind, or `test`.
     pub kind: String,
@@ -50,9 +50,9 @@ pub struct DueNotice {
     pub until: i64,
     /// The site's id.
     pub site_id: String,
-    /// The run that it tells of; of a tick that no run came of, the id of what was noted of it.
-    pub run_id: String,
-    /// What the run is about.
+    /// The run that it tells of; `None` for a tick that no run came of.
+    pub run_id: Option<String>,
+    /// What it is about.
     pub subject: Subject,
     /// What is told, and how.
     pub notice: Notice,
@@ -107,7 +107,8 @@ impl Store {
         self.write(move |db| {
             Box::pin(async move {
                 let row = sql::query(
-                    "SELECT * FROM notice_sent s WHERE s.target_id = $1 AND s.due_at <= $2
+                    "SELECT s.*, (SELECT d.id FROM deed d WHERE d.id = s.run_id) AS deed
+                     FROM notice_sent s WHERE s.target_id = $1 AND s.due_at <= $2
                      AND NOT EXISTS (
                          SELECT 1 FROM notice_sent b
                          WHERE b.target_id = s.target_id AND b.due_at IS NOT NULL AND b.id < s.id
@@ -225,7 +226,8 @@ impl Store {
     /// What was sent or is to be, newest first.
     pub async fn notices_sent(&self, limit: u32) -> Result<Vec<NoticeSent>, StoreError> {
         let rows = sql::query(
-            "SELECT s.*, t.name AS target FROM notice_sent s
+            "SELECT s.*, t.name AS target, (SELECT d.id FROM deed d WHERE d.id = s.run_id) AS deed
+             FROM notice_sent s
              LEFT JOIN notice_target t ON t.id = s.target_id
              ORDER BY s.id DESC LIMIT $1",
         )
@@ -239,7 +241,7 @@ impl Store {
                 target_id: columns.text("target_id")?,
                 target: columns.maybe_text("target")?,
                 site_id: columns.maybe_text("site_id")?,
-                run_id: columns.maybe_text("run_id")?,
+                run_id: told_run(&columns)?,
                 kind: columns.text("kind")?,
                 at: columns.number("at")?,
                 done_at: columns.maybe_number("done_at")?,
@@ -337,7 +339,7 @@ fn due(row: &Row, until: i64) -> Result<DueNotice, StoreError> {
         id: columns.text("id")?,
         until,
         site_id: columns.text("site_id")?,
-        run_id: columns.text("run_id")?,
+        run_id: told_run(&columns)?,
         subject: columns.read("subject", Subject::from_code)?,
         notice: Notice {
             kind: columns.read("kind", NoticeKind::from_code)?,
@@ -347,4 +349,11 @@ fn due(row: &Row, until: i64) -> Result<DueNotice, StoreError> {
         at: columns.number("at")?,
         attempts: columns.count("attempts")?,
     })
+}
+
+/// The run of a row: none, where what was noted of a tick stands in its place.
+pub(super) fn told_run(columns: &Columns<'_>) -> Result<Option<String>, StoreError> {
+    let deed = columns.maybe_text("deed")?;
+    let run = columns.maybe_text("run_id")?;
+    Ok(run.filter(|_| deed.is_none()))
 }

@@ -111,6 +111,7 @@ on_both! {
     notices::what_nobody_hears_is_told_once_somebody_does,
     notices::what_is_to_be_told_is_stored_with_what_is_told,
     notices::what_was_sent_is_remembered_for_90_days,
+    notices::a_lost_tick_is_told_until_a_run_comes,
     schedule::a_schedule_reads_back_as_it_was_set_and_goes_with_its_site,
     schedule::a_tick_is_taken_once_and_can_be_given_back,
     schedule::lost_ticks_are_told_newest_first_and_forgotten_with_the_history,

@@ -35,7 +35,7 @@ impl Message {
         Self {
             title: en::notice_title(&plain(&name), told, due.subject),
             lines: lines.collect(),
-            foot: en::notice_foot(&due.run_id),
+            foot: en::notice_foot(due.run_id.as_deref()),
             head: json!({
                 "event": "notice",
                 "kind": told.kind.code(),
@@ -91,6 +91,7 @@ pub(crate) fn finding_as_json(finding: &Finding) -> Value {
         }),
         What::Source(state, _) => json!({"state": state.code()}),
         What::Unpriced => json!({}),
+        What::Missed { why, detail } => json!({"why": why, "detail": detail}),
         What::Below {
             ours,
             cost,

@@ -32,7 +32,7 @@ pub(crate) struct Target {
 pub(crate) struct Sent {
     /// The place's name; `null` where it is no longer there.
     target: Option<String>,
-    /// The run that it tells of; `null` for a test.
+    /// The run that it tells of; `null` for a test, and for one that did not begin.
     run: Option<String>,
     /// Its kind, or `test`.
     notice: String,

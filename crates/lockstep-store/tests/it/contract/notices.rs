@@ -8,10 +8,11 @@ use lockstep_core::notices::{About, Finding, Looked, NoticeKind, Telling, What};
 use lockstep_core::prices::source::SourceState;
 use lockstep_core::prices::usd::Usd;
 use lockstep_store::notices::{DueNotice, NewNoticeTarget, NoticeTarget, Outcome};
+use lockstep_store::schedule::LostTick;
 use lockstep_store::{Store, StoreError};
 use secrecy::ExposeSecret as _;
 
-use crate::tester::{NOW, site};
+use crate::tester::{NOW, new_run, site};
 
 const DAY: i64 = 86_400_000;
 
@@ -150,6 +151,16 @@ pub(crate) async fn findings_read_back(store: &Store) {
         ),
         (NoticeKind::Unpriced, Finding::new(model(), What::Unpriced)),
         (
+            NoticeKind::Missed,
+            Finding::new(
+                About::Run,
+                What::Missed {
+                    why: "busy".to_owned(),
+                    detail: "process 7".to_owned(),
+                },
+            ),
+        ),
+        (
             NoticeKind::BelowCost,
             Finding::new(
                 model(),
@@ -201,7 +212,7 @@ pub(crate) async fn findings_read_back(store: &Store) {
     assert_eq!(open.len(), found.len() - 1, "what happened is not open");
     for notice in open {
         assert_eq!(notice.subject, Subject::Prices);
-        assert_eq!(notice.run_id, "run 1");
+        assert_eq!(notice.run_id.as_deref(), Some("run 1"));
         assert_eq!((notice.since, notice.told_at), (NOW, Some(NOW)));
         assert_eq!(Some(&notice.findings), found.get(&notice.kind));
     }
@@ -222,7 +233,7 @@ pub(crate) async fn what_is_wrong_is_told_once_and_taken_back_by_site_and_subjec
     assert_eq!(same, None);
     let open = store.open_notices(&site.id).await.expect("open").remove(0);
     assert_eq!((open.since, open.told_at), (NOW, Some(NOW)));
-    assert_eq!(open.run_id, "run 2");
+    assert_eq!(open.run_id.as_deref(), Some("run 2"));
     // A run about prices that found nothing says nothing of channels.
     let prices = store
         .settle_notices(
@@ -354,10 +365,8 @@ pub(crate) async fn what_is_to_be_told_is_stored_with_what_is_told(store: &Store
     // One is taken and never recorded, as by a process that is killed: until its time is over nobody else has it, nor
     // what comes after it.
     let taken = take(store, &one, NOW + 2).await.expect("due");
-    assert_eq!(
-        (taken.run_id.as_str(), taken.subject),
-        ("run 1", Subject::Models)
-    );
+    assert_eq!(taken.run_id.as_deref(), Some("run 1"));
+    assert_eq!(taken.subject, Subject::Models);
     assert_eq!((taken.notice.telling, taken.attempts), (Telling::New, 0));
     assert_eq!(taken.notice.findings, [failed(1), failed(2)]);
     assert_eq!(take(store, &one, NOW + 3).await, None);
@@ -426,4 +435,64 @@ pub(crate) async fn what_was_sent_is_remembered_for_90_days(store: &Store) {
     let later = NOW + 91 * DAY;
     store.begin_notice_test(&one.id, later).await.expect("c");
     assert_eq!(store.notices_sent(10).await.expect("sent").len(), 1);
+}
+
+pub(crate) async fn a_lost_tick_is_told_until_a_run_comes(store: &Store) {
+    let site = site(store).await;
+    let new = NewNoticeTarget {
+        name: "all".to_owned(),
+        kind: "webhook".to_owned(),
+        kinds: Vec::new(),
+        secret: "x".into(),
+    };
+    let all = store.add_notice_target(new, NOW).await.expect("a target");
+    let mut told = Vec::new();
+    for (at, why) in [(1, "busy"), (2, "busy"), (3, "no_token")] {
+        let lost = LostTick {
+            subject: Subject::Prices,
+            tick: NOW,
+            why: why.to_owned(),
+            detail: String::new(),
+            at: NOW + at,
+        };
+        store
+            .record_lost_tick(&site.id, lost)
+            .await
+            .expect("recorded");
+        let due = take(store, &all, NOW + at).await;
+        if let Some(due) = &due {
+            assert_eq!((&due.run_id, due.subject), (&None, Subject::Prices));
+            let arrived = store
+                .record_notice(due, 1, Outcome::Arrived, NOW + at)
+                .await;
+            assert!(arrived.expect("recorded"));
+        }
+        told.push(due.map(|due| (due.notice.kind, due.notice.telling)));
+    }
+    let missed = NoticeKind::Missed;
+    assert_eq!(
+        told,
+        [
+            Some((missed, Telling::New)),
+            None,
+            Some((missed, Telling::Changed))
+        ]
+    );
+    let open = store.open_notices(&site.id).await.expect("open").remove(0);
+    assert_eq!((open.kind, open.run_id), (missed, None));
+    let run = store
+        .create_run(new_run(&site), NOW + 4)
+        .await
+        .expect("a run");
+    let found = BTreeMap::from([(missed, Vec::new())]);
+    let looked = Looked::At(BTreeSet::new());
+    store
+        .settle_notices(&site.id, Subject::Prices, &run.id, found, looked, NOW + 5)
+        .await
+        .expect("settled");
+    let over = take(store, &all, NOW + 5).await.expect("due");
+    assert_eq!(over.notice.telling, Telling::Recovered);
+    assert_eq!(over.run_id, Some(run.id));
+    let sent = store.notices_sent(1).await.expect("sent").remove(0);
+    assert_eq!((sent.kind.as_str(), sent.run_id), ("missed", over.run_id));
 }

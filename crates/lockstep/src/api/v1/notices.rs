@@ -111,8 +111,8 @@ struct Open {
     subject: &'static str,
     /// The kind, such as `held`.
     kind: &'static str,
-    /// The run that last found it.
-    run: String,
+    /// The run that last found it; `null` for one that did not begin.
+    run: Option<String>,
     /// Since when just this is so; RFC 3339.
     since: String,
     /// When it was told; `null` where it was not.
