@@ -12,6 +12,7 @@ use serde_json::json;
 use super::args::{NoticeAddArgs, NoticeVerb};
 use super::context::{Context, variable};
 use super::exit::Exit;
+use crate::deeds::Deed;
 use crate::notify::{Address, Notifier, after_run};
 use crate::view::notice::{Sent, Target};
 use crate::view::{json::time, table};
@@ -97,6 +98,8 @@ async fn add(context: &Context, args: &NoticeAddArgs) -> anyhow::Result<Exit> {
     };
     let now = context.engine.now();
     let target = context.store().add_notice_target(new, now).await?;
+    let deed = Deed::notice_target_added(&target, &address.host());
+    context.note(None, &deed).await;
     if context.screen.json {
         let told = Target::of(context.store(), &target).await?;
         context.screen.data(&json!({ "target": told }).to_string());
@@ -200,6 +203,8 @@ async fn test(context: &Context, name: &str) -> anyhow::Result<Exit> {
 async fn remove(context: &Context, name: &str) -> anyhow::Result<Exit> {
     let target = known(context, name).await?;
     context.store().remove_notice_target(&target.id).await?;
+    let deed = Deed::notice_target_removed(&target.name);
+    context.note(None, &deed).await;
     if context.screen.json {
         context.screen.data(&json!({ "removed": name }).to_string());
     } else {

@@ -8,6 +8,7 @@ mod canary;
 mod cluster;
 mod config;
 mod database;
+mod deeds;
 mod documents;
 mod door;
 mod door_limits;

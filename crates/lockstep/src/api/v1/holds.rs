@@ -13,7 +13,7 @@ use lockstep_store::prices::answers::{AnswerKind, PriceAnswer};
 use lockstep_store::prices::holds::PriceHold;
 use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -22,6 +22,7 @@ use utoipa_axum::routes;
 use super::runs::{RunStarted, started};
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
+use crate::deeds::Deed;
 use crate::server::App;
 use crate::server::caller::{Caller, Reader, Writer};
 use crate::server::problem::{Mistake, Problem};
@@ -117,6 +118,18 @@ struct Answered {
     models: Vec<String>,
 }
 
+impl TheAnswer {
+    /// The stable code.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Apply => "apply",
+            Self::Keep => "keep",
+            Self::Allow => "allow",
+            Self::Never => "never",
+        }
+    }
+}
+
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
@@ -186,13 +199,8 @@ async fn decide(
         }
         Subject::Prices => remember(&app, &caller, &site, answer.answer, &models).await?,
     }
-    let data = json!({
-        "answer": answer.answer,
-        "channels": &answer.channels,
-        "models": &answer.models,
-    });
-    app.note(&caller, Some(&site), "holds_answered", &data)
-        .await;
+    let deed = Deed::holds_answered(answer.answer.code(), &answer.channels, &answer.models);
+    app.note(&caller, Some(&site), &deed).await;
     Ok(Json(Answered {
         answer: answer.answer,
         channels: answer.channels,

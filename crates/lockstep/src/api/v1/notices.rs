@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use lockstep_core::notices::NoticeKind;
 use lockstep_store::notices::{NewNoticeTarget, NoticeTarget, OpenNotice};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 use super::paging::Limit;
 use crate::api::extract::{Body, Path, Query};
 use crate::api::orders;
+use crate::deeds::Deed;
 use crate::notify::{Address, Notifier, Vendor, finding_as_json};
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
@@ -154,8 +155,8 @@ async fn add(
 ) -> Result<(StatusCode, Json<Target>), Problem> {
     let (new, host) = new.read()?;
     let target = app.store().add_notice_target(new, app.now()).await?;
-    let data = json!({ "name": target.name, "kind": target.kind, "host": host });
-    app.note(&caller, None, "notice_target_added", &data).await;
+    let deed = Deed::notice_target_added(&target, &host);
+    app.note(&caller, None, &deed).await;
     let told = Target::of(app.store(), &target).await?;
     Ok((StatusCode::CREATED, Json(told)))
 }
@@ -175,9 +176,8 @@ async fn change(
     store
         .enable_notice_target(&target.id, change.enabled)
         .await?;
-    let data = json!({ "name": target.name, "enabled": change.enabled });
-    app.note(&caller, None, "notice_target_changed", &data)
-        .await;
+    let deed = Deed::notice_target_changed(&target.name, change.enabled);
+    app.note(&caller, None, &deed).await;
     let target = NoticeTarget {
         enabled: change.enabled,
         ..target
@@ -196,9 +196,8 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     let target = known(&app, &name).await?;
     app.store().remove_notice_target(&target.id).await?;
-    let data = json!({ "name": target.name });
-    app.note(&caller, None, "notice_target_removed", &data)
-        .await;
+    let deed = Deed::notice_target_removed(&target.name);
+    app.note(&caller, None, &deed).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
