@@ -2,16 +2,24 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test lint deny postgres bench soak
+.PHONY: demo test lint deny postgres browser-test bench soak
 
-# The main job, once, on the built-in simulated gateway: plan, sync, history, undo.
+# A simulated gateway with weeks of history and Lockstep on it, at one address for a browser, until Ctrl-C.
+# `./target/debug/lockstep demo --once` does the main job in the terminal: plan, sync, history, undo.
 demo:
 	@$(CARGO) build --locked --quiet -p lockstep
-	@./target/debug/lockstep demo --once
+	@./target/debug/lockstep demo
 
 # Formatting, clippy with warnings as errors, dependencies, all tests, doc tests.
 test: lint deny postgres
 	$(CARGO) test --locked --workspace
+	@$(MAKE) --no-print-directory browser-test
+
+# Stories in a headless Chromium over the real binary and the simulated gateway. What is missing is told in one line.
+# The programs are those that the tests are built with, so that nothing is compiled twice.
+browser-test:
+	$(CARGO) test --locked --workspace --no-run --quiet
+	@sh .ci/browser; case $$? in 0) cd crates/lockstep/browser && npx --no-install playwright test;; 3) ;; *) exit 1;; esac
 
 lint:
 	$(CARGO) fmt --all --check

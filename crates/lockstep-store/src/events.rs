@@ -77,6 +77,24 @@ impl Store {
         rows.iter().map(from_row).collect()
     }
 
+    /// At most `limit` of the run's events after a number, in order; 0 for the first ones. Of those of kind
+    /// [`EventKind::Item`] the same is true as in [`Store::events`].
+    pub async fn events_after(
+        &self,
+        run_id: &str,
+        after_seq: i64,
+        limit: u32,
+    ) -> Result<Vec<Event>, StoreError> {
+        let rows =
+            sql::query("SELECT * FROM event WHERE run_id = $1 AND seq > $2 ORDER BY seq LIMIT $3")
+                .bind(run_id)
+                .bind(after_seq)
+                .bind(i64::from(limit))
+                .fetch_all(self.readers())
+                .await?;
+        rows.iter().map(from_row).collect()
+    }
+
     /// At most `limit` events of all runs after a number of the feed, in its order; 0 for all. Who goes on from the last
     /// one's [`Event::feed`] misses none: numbers are taken and become visible in one order.
     pub async fn events_since(&self, feed: i64, limit: u32) -> Result<Vec<Event>, StoreError> {

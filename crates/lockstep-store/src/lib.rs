@@ -26,6 +26,7 @@ mod overrides;
 pub mod people;
 mod postgres;
 pub mod prices;
+pub mod results;
 pub mod runs;
 pub mod schedule;
 mod seal;

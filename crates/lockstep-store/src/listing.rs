@@ -411,7 +411,7 @@ fn push_model_search(query: &mut QueryBuilder, run_id: &str, text: &str) {
 }
 
 /// Takes the states of which a person is told so, by the one rule that says it.
-fn push_statuses(query: &mut QueryBuilder, statuses: &[ItemStatus]) {
+pub(crate) fn push_statuses(query: &mut QueryBuilder, statuses: &[ItemStatus]) {
     query.push(" AND (1 = 0");
     for (state, held, status) in told() {
         if statuses.contains(&status) {
@@ -423,7 +423,7 @@ fn push_statuses(query: &mut QueryBuilder, statuses: &[ItemStatus]) {
 }
 
 /// The place of what a person is told in the order of [`ItemStatus`].
-fn push_rank(query: &mut QueryBuilder) {
+pub(crate) fn push_rank(query: &mut QueryBuilder) {
     query.push("CASE");
     for (state, held, status) in told() {
         query.push(" WHEN c.state = ").push_bind(state.code());
@@ -470,7 +470,7 @@ fn channel_head(row: &Row) -> Result<ChannelHead, StoreError> {
 }
 
 /// The pattern of texts that have this one in them, as `LIKE` reads it with `\` for what is meant literally.
-fn like(text: &str) -> String {
+pub(crate) fn like(text: &str) -> String {
     let mut pattern = String::from("%");
     for c in text.to_lowercase().chars() {
         if matches!(c, '%' | '_' | '\\') {

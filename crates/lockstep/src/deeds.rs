@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 
 use lockstep_core::change::Subject;
+use lockstep_core::hold::Answer;
 use lockstep_core::prices::field::Field;
 use lockstep_core::settings::Overrides;
 use lockstep_store::notices::NoticeTarget;
@@ -92,9 +93,9 @@ impl Deed {
         deed("names_released", data)
     }
 
-    /// What was held was answered: `keep`, `allow` or `never`.
-    pub(crate) fn holds_answered(answer: &str, channels: &[i64], models: &[String]) -> Self {
-        let data = json!({ "answer": answer, "channels": channels, "models": models });
+    /// What was held was answered.
+    pub(crate) fn holds_answered(answer: Answer, channels: &[i64], models: &[String]) -> Self {
+        let data = json!({ "answer": answer.code(), "channels": channels, "models": models });
         deed("holds_answered", data)
     }
 

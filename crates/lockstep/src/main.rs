@@ -4,6 +4,7 @@ mod api;
 mod cli;
 mod config;
 mod connecting;
+mod deciding;
 mod deeds;
 mod differences;
 mod notify;

@@ -70,6 +70,8 @@ on_both! {
     listing::heads_of_models_have_the_status_of_all_their_values,
     listing::pages_of_a_run_join_to_its_heads,
     listing::pages_of_a_price_run_join_to_its_heads,
+    results::the_newest_result_of_each_channel_counts_since_the_last_full_run,
+    results::results_are_filtered_searched_and_ordered,
     prices::a_price_reads_back_as_it_was_recorded,
     prices::a_long_expression_is_stored_once,
     prices::prices_are_counted_by_model,

@@ -7,7 +7,7 @@ pub(crate) mod orders;
 pub(crate) mod ratio_sync;
 mod signin;
 mod together;
-mod v1;
+pub(crate) mod v1;
 
 use utoipa_axum::router::OpenApiRouter;
 

@@ -13,10 +13,13 @@ use lockstep_run::schedule::Lost;
 use lockstep_run::{EngineError, Request, Session, SiteAccess, Source};
 use lockstep_store::sites::Site;
 
+use super::v1::idempotency::{self, Began};
 use crate::ordering::{self, Chosen, Way, Wrong};
 use crate::server::App;
-use crate::server::caller::{Caller, Scope};
+use crate::server::caller::{Caller, Scope, Who};
 use crate::server::problem::{Mistake, Problem};
+use crate::web::words::fill;
+use crate::words::{Lang, Said};
 
 /// A site with all that work on its gateway needs.
 #[derive(Clone, Debug)]
@@ -111,7 +114,7 @@ pub(crate) async fn prices(
     request.await.map_err(|lost| refused(&lost))
 }
 
-/// Begins a job for a caller and tells its run.
+/// Begins a job for a caller and tells its run, which is bound to the key of the request.
 pub(crate) async fn start(
     app: &App,
     caller: &Caller,
@@ -119,13 +122,17 @@ pub(crate) async fn start(
     settings: Settings,
     order: Order,
 ) -> Result<String, Problem> {
+    let site = access.site.id.clone();
     let job = Job {
         access,
         settings,
         actor: caller.actor(),
         order,
     };
-    Ok(app.jobs().start(job).await?)
+    let run = app.jobs().start(job).await?;
+    let runs = vec![run.clone()];
+    idempotency::began(app, Began { site, runs }).await?;
+    Ok(run)
 }
 
 /// Who only looks or plans may not write.
@@ -139,6 +146,20 @@ pub(crate) fn may_write(caller: &Caller) -> Result<(), Problem> {
         "this token does not have the scope apply",
     )
     .hint("Ask for the plan alone with `plan_only`, or use a token with that scope."))
+}
+
+/// Networks of the inside that the server may then ask are named by a person: a token that a program lost must not open
+/// them.
+pub(crate) fn may_reach_inside(caller: &Caller, networks: &[String]) -> Result<(), Problem> {
+    if networks.is_empty() || matches!(caller.who, Who::Person { .. }) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "people_only",
+        "`allow_private` is for a person who signed in, not for a token",
+    )
+    .hint("Leave it out, and let somebody who signed in name these networks, or `--allow-private` on the server's machine."))
 }
 
 impl Reached {
@@ -189,7 +210,8 @@ fn refused(lost: &Lost) -> Problem {
             "no_token",
             "no admin token is stored for this site",
         )
-        .hint("PATCH /api/v1/sites/{site} with `token` stores one."),
+        .hint("PATCH /api/v1/sites/{site} with `token` stores one.")
+        .said(Lang::ALL.map(no_token)),
         Lost::Secret(name) => bad_source(format!("a source names {name}, which is not set")),
         Lost::Settings(why) => Problem::new(StatusCode::CONFLICT, "bad_setting", why.clone()),
         Lost::Busy(holder) => EngineError::Busy(holder.clone()).into(),
@@ -198,6 +220,14 @@ fn refused(lost: &Lost) -> Problem {
             tracing::error!(error = why, "nothing could be ordered");
             Problem::internal()
         }
+    }
+}
+
+fn no_token(lang: Lang) -> Said {
+    let words = &lang.words().settings;
+    Said {
+        message: fill(&words.missing, &[("what", &words.admin_token)]),
+        hint: words.missing_hint.clone(),
     }
 }
 

@@ -124,9 +124,7 @@ async fn use_link(
     responses((status = 204), (status = "default", body = Problem))
 )]
 async fn sign_out(State(app): State<App>, Person(caller): Person) -> Result<Response, Problem> {
-    if let Who::Person { session, .. } = &caller.who {
-        app.store().remove_session(session).await?;
-    }
+    enter::sign_out(&app, &caller).await?;
     let cookie = [(header::SET_COOKIE, session::end(&app)?)];
     Ok((StatusCode::NO_CONTENT, cookie).into_response())
 }

@@ -69,7 +69,7 @@ async fn answered(
     }
     if !models.is_empty() {
         let models: Vec<String> = models.into_iter().cloned().collect();
-        let deed = Deed::holds_answered(word(answer), &[], &models);
+        let deed = Deed::holds_answered(answer, &[], &models);
         context.note(Some(site), &deed).await;
     }
     if ids.is_empty() {
@@ -80,21 +80,11 @@ async fn answered(
             answer::never(context.store(), &site.id, *id).await?;
             context.store().delete_hold(&site.id, *id).await?;
         }
-        let deed = Deed::holds_answered(word(answer), &ids, &[]);
+        let deed = Deed::holds_answered(answer, &ids, &[]);
         context.note(Some(site), &deed).await;
         return told(context, &ids, answer);
     }
     answer_channels(context, site, &ids, answer).await
-}
-
-/// The word of an answer, as it is typed and as the API takes it.
-fn word(answer: Answer) -> &'static str {
-    match answer {
-        Answer::ApplyAnyway => "apply",
-        Answer::KeepUntilItChanges => "keep",
-        Answer::AlwaysAllow => "allow",
-        Answer::NeverSync => "never",
-    }
 }
 
 async fn list(context: &Context, site: &str) -> anyhow::Result<Exit> {
@@ -212,7 +202,7 @@ async fn answer_channels(
     }
     let _alone = context.engine.alone(site).await?;
     answer::answer(context.store(), &site.id, ids, answer).await?;
-    let deed = Deed::holds_answered(word(answer), ids, &[]);
+    let deed = Deed::holds_answered(answer, ids, &[]);
     context.note(Some(site), &deed).await;
     told(context, ids, answer)
 }

@@ -8,6 +8,8 @@ mod every_route;
 pub(crate) mod metrics;
 mod options;
 pub(crate) mod problem;
+#[cfg(test)]
+pub(crate) mod routed;
 mod tending;
 mod tls;
 
@@ -107,7 +109,7 @@ async fn beside(address: SocketAddr, app: &App) -> anyhow::Result<tokio::task::J
 pub(crate) fn router(app: &App) -> Router {
     let (routes, _document) = api::routes(app).split_for_parts();
     routes
-        .merge(web::routes())
+        .merge(web::routes(app))
         .fallback(web::not_found)
         .method_not_allowed_fallback(|| async { Problem::wrong_method() })
         .layer(middleware::from_fn_with_state(app.clone(), door::guard))

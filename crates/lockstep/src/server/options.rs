@@ -22,6 +22,8 @@ pub(crate) struct Options {
     pub(crate) metrics: Option<SocketAddr>,
     /// Whether plain http beyond this machine was accepted.
     pub(crate) insecure_http: bool,
+    /// The digest of the word that lets its bearer in without a password: in the demo alone.
+    pub(crate) demo: Option<String>,
 }
 
 /// A certificate and its key, as PEM files.
@@ -60,6 +62,7 @@ impl Options {
             tls,
             metrics: args.metrics_listen,
             insecure_http: args.accepts_plain_http(),
+            demo: None,
         })
     }
 

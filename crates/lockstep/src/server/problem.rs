@@ -7,7 +7,7 @@ use lockstep_store::StoreError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::words::en;
+use crate::words::{Lang, Said, en};
 
 /// What went wrong, why, and what to do.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -33,6 +33,10 @@ pub(crate) struct Problem {
     #[serde(skip)]
     #[schema(ignore)]
     retry_after: Option<u32>,
+    /// The same for people, in the order of [`Lang::ALL`]: a page names its buttons where the API names its routes.
+    #[serde(skip)]
+    #[schema(ignore)]
+    said: Option<Box<[Said; 2]>>,
 }
 
 /// One mistake of a request.
@@ -55,7 +59,31 @@ impl Problem {
             hint: None,
             errors: Box::default(),
             retry_after: None,
+            said: None,
         }
+    }
+
+    /// The same with words for people, in the order of [`Lang::ALL`].
+    #[must_use]
+    pub(crate) fn said(mut self, said: [Said; 2]) -> Self {
+        self.said = Some(Box::new(said));
+        self
+    }
+
+    /// What a page says of it.
+    pub(crate) fn words(&self, lang: Lang) -> Said {
+        let index = Lang::ALL.iter().position(|known| *known == lang);
+        let said = self.said.as_ref().zip(index);
+        let said = said.and_then(|(said, index)| said.get(index).cloned());
+        said.unwrap_or_else(|| Said {
+            message: self.title.clone(),
+            hint: self.hint.clone().unwrap_or_default(),
+        })
+    }
+
+    /// The code to branch on.
+    pub(crate) fn code(&self) -> &'static str {
+        self.code
     }
 
     /// The same, worth another try after so many seconds.
@@ -113,11 +141,6 @@ impl Problem {
         .hint("The log of the server says why.")
     }
 
-    /// What to do.
-    pub(crate) fn way_on(&self) -> Option<&str> {
-        self.hint.as_deref()
-    }
-
     /// What happened.
     pub(crate) fn title(&self) -> &str {
         &self.title
@@ -149,7 +172,14 @@ impl IntoResponse for Problem {
 
 impl From<StoreError> for Problem {
     fn from(error: StoreError) -> Self {
-        match &error {
+        let said = Lang::ALL.map(|lang| lang.store_error(&error));
+        Self::of_store(&error).said(said)
+    }
+}
+
+impl Problem {
+    fn of_store(error: &StoreError) -> Self {
+        match error {
             StoreError::NotFound(_) => {
                 Self::new(StatusCode::NOT_FOUND, "not_found", error.to_string())
             }
@@ -178,16 +208,18 @@ impl From<StoreError> for Problem {
 
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
-        let (status, code) = match &error {
-            EngineError::Store(_) | EngineError::Gateway(_) => {
-                return match error {
-                    EngineError::Store(error) => error.into(),
-                    EngineError::Gateway(failure) => {
-                        let said = en::price_failure(&failure);
-                        Self::new(StatusCode::BAD_GATEWAY, "gateway", said.message).hint(said.hint)
-                    }
-                    _ => Self::internal(),
-                };
+        let said = Lang::ALL.map(|lang| lang.engine_error(&error));
+        Self::of_engine(&error).said(said)
+    }
+}
+
+impl Problem {
+    fn of_engine(error: &EngineError) -> Self {
+        let (status, code) = match error {
+            EngineError::Store(error) => return Self::of_store(error),
+            EngineError::Gateway(failure) => {
+                let said = en::price_failure(failure);
+                return Self::new(StatusCode::BAD_GATEWAY, "gateway", said.message).hint(said.hint);
             }
             EngineError::Busy(_) => (StatusCode::CONFLICT, "busy"),
             EngineError::NoSuchChannel(_) | EngineError::NoSuchSource(_) | EngineError::NoRun => {
@@ -207,7 +239,7 @@ impl From<EngineError> for Problem {
             EngineError::Lost(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
             EngineError::Setting(_) => (StatusCode::BAD_REQUEST, "bad_setting"),
         };
-        let hint = en::what_to_do(&error);
+        let hint = en::what_to_do(error);
         let problem = Self::new(status, code, error.to_string());
         match hint {
             Some(hint) => problem.hint(hint),

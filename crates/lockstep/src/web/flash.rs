@@ -14,15 +14,29 @@ pub(crate) enum Flash {
     SiteKept,
     SiteRemoved,
     SwitchedOff,
+    Started,
+    Cancelling,
+    Ended,
+    PlanMoved,
+    NoneSelected,
+    NoneFailed,
+    NothingHeld,
 }
 
 impl Flash {
-    const ALL: [Self; 5] = [
+    const ALL: [Self; 12] = [
         Self::Saved,
         Self::Unchanged,
         Self::SiteKept,
         Self::SiteRemoved,
         Self::SwitchedOff,
+        Self::Started,
+        Self::Cancelling,
+        Self::Ended,
+        Self::PlanMoved,
+        Self::NoneSelected,
+        Self::NoneFailed,
+        Self::NothingHeld,
     ];
 
     fn code(self) -> &'static str {
@@ -32,6 +46,13 @@ impl Flash {
             Self::SiteKept => "site-kept",
             Self::SiteRemoved => "site-removed",
             Self::SwitchedOff => "switched-off",
+            Self::Started => "started",
+            Self::Cancelling => "cancelling",
+            Self::Ended => "ended",
+            Self::PlanMoved => "plan-moved",
+            Self::NoneSelected => "none-selected",
+            Self::NoneFailed => "none-failed",
+            Self::NothingHeld => "nothing-held",
         }
     }
 
@@ -44,12 +65,18 @@ impl Flash {
 
     /// The address of a page that says it.
     pub(crate) fn at(self, path: &str) -> String {
-        format!("{path}?{SAID}={}", self.code())
+        let joint = if path.contains('?') { '&' } else { '?' };
+        format!("{path}{joint}{SAID}={}", self.code())
     }
 
     pub(super) fn kind(self) -> SayKind {
         match self {
-            Self::Unchanged => SayKind::Waits,
+            Self::Unchanged
+            | Self::Cancelling
+            | Self::PlanMoved
+            | Self::NoneSelected
+            | Self::NoneFailed
+            | Self::NothingHeld => SayKind::Waits,
             _ => SayKind::Good,
         }
     }
@@ -62,6 +89,13 @@ impl Flash {
             Self::SiteKept => (&t.sites.kept, Some(&t.overview.no_run_hint)),
             Self::SiteRemoved => (&t.sites.removed, None),
             Self::SwitchedOff => (&t.schedule.switched_off, None),
+            Self::Started => (&t.models.started_said, None),
+            Self::Cancelling => (&t.run.cancelling, None),
+            Self::Ended => (&t.run.ended, None),
+            Self::PlanMoved => (&t.models.plan_moved, None),
+            Self::NoneSelected => (&t.models.none_selected, None),
+            Self::NoneFailed => (&t.models.none_failed, None),
+            Self::NothingHeld => (&t.models.held_none, None),
         }
     }
 }

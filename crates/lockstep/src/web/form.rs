@@ -1,7 +1,5 @@
 //! What a form sends, read so that a page can show it again beside its mistakes.
 
-use std::collections::BTreeMap;
-
 use axum::body::Bytes;
 use axum::extract::{FromRequest, Request};
 use axum::http::{StatusCode, header};
@@ -13,14 +11,26 @@ use crate::server::problem::Problem;
 /// The media type of forms.
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The fields of a form by their names. Passwords and tokens may be among them, so that this has no `Debug`.
+/// The fields of a form with their names, in their order. Passwords and tokens may be among them, so that this has no
+/// `Debug`.
 #[derive(Default)]
-pub(crate) struct Fields(BTreeMap<String, String>);
+pub(crate) struct Fields(Vec<(String, String)>);
 
 impl Fields {
-    /// The field as it was typed; nothing where it was not sent.
+    /// The field as it was typed, of a name that comes twice the last; nothing where it was not sent.
     pub(crate) fn text(&self, name: &str) -> &str {
-        self.0.get(name).map_or("", String::as_str)
+        self.all(name).next_back().unwrap_or("")
+    }
+
+    /// Every field of the name.
+    pub(crate) fn all(&self, name: &str) -> impl DoubleEndedIterator<Item = &str> {
+        let fields = self.0.iter().filter(move |(known, _)| known == name);
+        fields.map(|(_, text)| text.as_str())
+    }
+
+    /// Every field with its name.
+    pub(crate) fn pairs(&self) -> &[(String, String)] {
+        &self.0
     }
 
     /// The field without blanks around it.
@@ -30,7 +40,7 @@ impl Fields {
 
     /// Whether a box is ticked, or a button of that name was pressed.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.0.contains_key(name)
+        self.all(name).next().is_some()
     }
 
     /// The lines of a field that has one entry a line.
@@ -42,7 +52,7 @@ impl Fields {
             .collect()
     }
 
-    /// Reads what a form sends. Of a name that comes twice the last one counts.
+    /// Reads what a form sends.
     pub(crate) fn read(body: &[u8]) -> Self {
         let pairs = url::form_urlencoded::parse(body);
         // Browsers end lines as mail does.
@@ -90,5 +100,6 @@ mod tests {
         assert_eq!(fields.lines("keep"), ["one", "two"]);
         assert!(fields.has("on") && !fields.has("off"));
         assert_eq!(fields.text("off"), "");
+        assert_eq!(fields.all("name").collect::<Vec<_>>(), ["a b", "伽"]);
     }
 }

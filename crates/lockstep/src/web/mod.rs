@@ -5,6 +5,8 @@ mod flash;
 mod form;
 pub(crate) mod frame;
 mod gateway;
+mod live;
+mod models;
 mod overview;
 mod place;
 pub(crate) mod refusal;
@@ -12,6 +14,7 @@ mod settings;
 mod sign_in;
 mod sites;
 mod spark;
+mod table;
 #[cfg(test)]
 mod tests;
 mod when;
@@ -19,38 +22,23 @@ pub(crate) mod words;
 
 use std::sync::Arc;
 
-use axum::Router;
 use axum::extract::Request;
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use axum::{Extension, Router};
 
+use crate::api::v1::hub::Hub;
 use crate::server::App;
 use crate::server::caller::signed_out as nobody;
 use crate::server::door;
 use crate::server::problem::Problem;
 use refusal::Refusal;
 
-/// The paths of all pages but their files, for whoever has to look at every one.
-#[cfg(test)]
-pub(crate) const PATHS: &[&str] = &[
-    "/",
-    "/sign-in",
-    "/sign-in/link",
-    "/sign-out",
-    "/language",
-    "/go",
-    "/sites/add",
-    "/sites/{site}/settings",
-    "/sites/{site}/gateway",
-    "/sites/{site}/default",
-    "/sites/{site}/remove",
-];
-
 /// All pages and their files.
-pub(crate) fn routes() -> Router<App> {
+pub(crate) fn routes(app: &App) -> Router<App> {
     Router::new()
         .route("/", get(overview::show))
         .route(
@@ -61,6 +49,7 @@ pub(crate) fn routes() -> Router<App> {
             door::LINK,
             get(sign_in::show_link).post(sign_in::enter_by_link),
         )
+        .route(door::DEMO, get(sign_in::enter_demo))
         .route("/sign-out", post(sign_in::leave))
         .route(door::LANGUAGE, post(sign_in::choose_language))
         .route("/go", get(sites::go))
@@ -72,8 +61,17 @@ pub(crate) fn routes() -> Router<App> {
         .route("/sites/{site}/gateway", post(sites::change))
         .route("/sites/{site}/default", post(sites::make_default))
         .route("/sites/{site}/remove", post(sites::remove))
+        .route("/sites/{site}/models", get(models::show))
+        .route("/sites/{site}/models/run", post(models::run))
+        .route("/sites/{site}/models/apply", post(models::apply))
+        .route("/sites/{site}/models/answer", post(models::answer))
+        .route("/sites/{site}/models/provider", post(models::set_policy))
+        .route("/sites/{site}/runs/{run}/live", get(live::stream))
+        .route("/sites/{site}/runs/{run}/cancel", post(live::cancel))
         .route("/static/{name}", get(assets::serve))
         .layer(middleware::from_fn(in_words))
+        .layer(Extension(models::Listings::default()))
+        .layer(Extension(Hub::new(app.clone())))
 }
 
 /// There is no such page, told as whoever asks wants it told.

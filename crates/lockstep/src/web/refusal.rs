@@ -20,8 +20,6 @@ pub(crate) enum Refusal {
     NoSite,
     /// What the API would answer.
     Problem(Problem),
-    /// What the engine or the database would not do, in the order of [`Lang::ALL`].
-    Refused(StatusCode, [Said; 2]),
 }
 
 #[derive(Template)]
@@ -45,30 +43,26 @@ impl Refusal {
     /// The page in a language.
     pub(crate) fn page(&self, lang: Lang) -> Response {
         let t = lang.words();
-        let (status, title, hint) = match self {
+        let (status, said) = match self {
             Self::NotFound => (
                 StatusCode::NOT_FOUND,
-                t.error.not_found.as_str(),
-                Some(t.error.not_found_hint.as_str()),
+                Said {
+                    message: t.error.not_found.clone(),
+                    hint: t.error.not_found_hint.clone(),
+                },
             ),
             Self::NoSite => return Redirect::to("/").into_response(),
             Self::Problem(problem) if problem.status() == StatusCode::UNAUTHORIZED => {
                 return Redirect::to("/sign-in").into_response();
             }
-            Self::Problem(problem) => (problem.status(), problem.title(), problem.way_on()),
-            Self::Refused(status, said) => {
-                let said = match lang {
-                    Lang::En => &said[0],
-                    Lang::ZhCn => &said[1],
-                };
-                (*status, said.message.as_str(), Some(said.hint.as_str()))
-            }
+            Self::Problem(problem) => (problem.status(), problem.words(lang)),
         };
+        let Said { message, hint } = &said;
         let page = ErrorPage {
             t,
             lang,
-            title,
-            hint,
+            title: message,
+            hint: (!hint.is_empty()).then_some(hint),
             way_on: ("/", &t.error.way_on),
         };
         (status, html(&page)).into_response()
@@ -105,15 +99,13 @@ impl From<Problem> for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        let said = Lang::ALL.map(|lang| lang.store_error(&error));
-        Self::Refused(Problem::from(error).status(), said)
+        Self::Problem(error.into())
     }
 }
 
 impl From<EngineError> for Refusal {
     fn from(error: EngineError) -> Self {
-        let said = Lang::ALL.map(|lang| lang.engine_error(&error));
-        Self::Refused(Problem::from(error).status(), said)
+        Self::Problem(error.into())
     }
 }
 

@@ -13,7 +13,7 @@ use super::refusal::{Refusal, html};
 use super::words::{Lang, Words, fill};
 use super::{assets, place};
 use crate::server::App;
-use crate::server::caller::{Anyone, Caller, Who};
+use crate::server::caller::{Anyone, Caller};
 use crate::server::door::address::Client;
 use crate::server::door::enter::{self, NotLetIn};
 use crate::server::door::password::{ADMIN, Unfit};
@@ -187,14 +187,25 @@ pub(super) async fn enter_by_link(
     }
 }
 
+/// `GET /sign-in/demo`: the address that the demo prints.
+pub(super) async fn enter_demo(
+    State(app): State<App>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let asked = Fields::read(query.unwrap_or_default().as_bytes());
+    match enter::by_demo(&app, asked.text("key").to_owned().into()).await {
+        Ok(cookie) => Ok(([(header::SET_COOKIE, cookie)], Redirect::to("/")).into_response()),
+        Err(NotLetIn::Failed(problem)) => Err(problem.into()),
+        Err(_) => Ok(Redirect::to(SIGN_IN).into_response()),
+    }
+}
+
 /// `POST /sign-out`
 pub(super) async fn leave(
     State(app): State<App>,
     Anyone(caller): Anyone,
 ) -> Result<Response, Refusal> {
-    if let Who::Person { session, .. } = &caller.who {
-        app.store().remove_session(session).await?;
-    }
+    enter::sign_out(&app, &caller).await?;
     let cookie = [(header::SET_COOKIE, session::end(&app)?)];
     Ok((cookie, Redirect::to(SIGN_IN)).into_response())
 }

@@ -52,7 +52,7 @@ words! {
     table: TableWords {
         sorted_up, sorted_down, sort_by, filter, clear, per_page, of, select, select_page, select_matching,
         selected, select_none, open, close, details, no_match, no_match_hint, csv, json, more, as_table,
-        known_since, unknown,
+        known_since, unknown, too_many,
     }
     /// What forms say.
     form: FormWords {
@@ -78,10 +78,11 @@ words! {
         apply, chip_all, chip_success, chip_failed, chip_changed, chip_held, chip_skipped, search, by_provider,
         flat, provider, col_status, col_id, col_name, col_change, col_http, col_message, col_attempts, col_finished,
         col_actions, sync_one, old_list, new_list, old_list_hint, new_list_hint, http_hint, attempts_hint, added,
-        removed, kept, dropped, held_names, no_difference, unpriced_note, kept_count, models_count, never_run,
+        removed, kept, dropped, held_names, no_difference, kept_count, models_count, never_run,
         console, select_channel, held_title, held_apply, held_none, policy_for_provider, plan_title, plan_waits,
         plan_first, plan_empty, plan_moved, applied, started_said, none_selected, none_failed, empty, empty_hint,
         no_channels, no_channels_hint, important, note_modifies, note_backup, note_test, note_often, note_undo,
+        auto_sync_cron, chip_planned, asking, asking_hint, asking_failed, answered, built_in, no_price, plan_look,
     }
     /// Channels and what each has of its own.
     channels: ChannelWords {

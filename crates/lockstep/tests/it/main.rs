@@ -9,6 +9,7 @@ mod cluster;
 mod config;
 mod database;
 mod deeds;
+mod demo;
 mod documents;
 mod door;
 mod door_limits;

@@ -54,7 +54,12 @@ impl Server {
 
     /// The same with more arguments.
     pub(crate) async fn start_with(shell: &Shell, args: &[&str]) -> Self {
-        let mut args = [&["serve"], args].concat();
+        Self::start_as("serve", shell, args).await
+    }
+
+    /// Starts a verb that serves the pages.
+    pub(crate) async fn start_as(verb: &str, shell: &Shell, args: &[&str]) -> Self {
+        let mut args = [&[verb], args].concat();
         if !args.contains(&"--listen") {
             args.extend(["--listen", "127.0.0.1:0"]);
         }
@@ -143,6 +148,17 @@ impl Server {
     /// All that it said so far.
     pub(crate) fn said(&self) -> String {
         self.said.lock().expect("whole").clone()
+    }
+
+    /// Waits until it has said the text.
+    pub(crate) async fn until_says(&self, text: &str) {
+        let says = async {
+            while !self.said().contains(text) {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let says = tokio::time::timeout(PATIENCE, says).await;
+        assert!(says.is_ok(), "{text} is not in\n{}", self.said());
     }
 
     /// The process.

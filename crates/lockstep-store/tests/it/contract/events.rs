@@ -58,6 +58,8 @@ pub(crate) async fn events_are_numbered_without_gaps(store: &Store) {
     assert_eq!(told, expected);
     let later = store.events(&run.id, 7).await.expect("events");
     assert_eq!(later, events[7..]);
+    let some = store.events_after(&run.id, 2, 3).await.expect("events");
+    assert_eq!(some, events[2..5]);
 }
 
 pub(crate) async fn old_events_of_channels_are_forgotten(store: &Store) {

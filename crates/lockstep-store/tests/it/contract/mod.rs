@@ -14,6 +14,7 @@ pub(crate) mod price_holds;
 pub(crate) mod price_memory;
 pub(crate) mod price_steps;
 pub(crate) mod prices;
+pub(crate) mod results;
 pub(crate) mod runs;
 pub(crate) mod schedule;
 pub(crate) mod sites;

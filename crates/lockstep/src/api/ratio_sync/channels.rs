@@ -6,13 +6,14 @@ use axum::Extension;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::routing::get;
 use lockstep_run::prices::channels::AskableChannel;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Desk, Refusal, answered, who};
+use super::{Desk, Refusal, answered, slashed, who};
 use crate::api::orders::Reached;
 use crate::server::App;
 
@@ -47,17 +48,10 @@ struct SyncChannel {
 }
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
+    let described = OpenApiRouter::new()
         .routes(routes!(of_the_default))
-        .routes(routes!(of_a_site))
-        .route(
-            "/api/ratio_sync/channels/",
-            axum::routing::get(of_the_default),
-        )
-        .route(
-            "/sites/{site}/api/ratio_sync/channels/",
-            axum::routing::get(of_a_site),
-        )
+        .routes(routes!(of_a_site));
+    slashed(described, "channels", get(of_the_default), get(of_a_site))
 }
 
 /// The channels of the default site that can be asked for prices, and the presets.

@@ -8,6 +8,7 @@ use axum::body::to_bytes;
 use axum::extract::{Path, Request, State};
 use axum::http::StatusCode;
 use axum::response::Response;
+use axum::routing::post;
 use bytes::Bytes;
 use futures_util::FutureExt as _;
 use lockstep_run::EngineError;
@@ -18,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::channels::NO_LIST;
-use super::{Desk, Refusal, answered, who};
+use super::{Desk, Refusal, answered, slashed, who};
 use crate::api::orders::Reached;
 use crate::api::together::Together;
 use crate::differences::{NO_UPSTREAM, answer, wanted};
@@ -48,17 +49,10 @@ impl Default for Fetches {
 }
 
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new()
+    let described = OpenApiRouter::new()
         .routes(routes!(of_the_default))
-        .routes(routes!(of_a_site))
-        .route(
-            "/api/ratio_sync/fetch/",
-            axum::routing::post(of_the_default),
-        )
-        .route(
-            "/sites/{site}/api/ratio_sync/fetch/",
-            axum::routing::post(of_a_site),
-        )
+        .routes(routes!(of_a_site));
+    slashed(described, "fetch", post(of_the_default), post(of_a_site))
 }
 
 /// How the prices of the default site differ from those of its channels or of others.

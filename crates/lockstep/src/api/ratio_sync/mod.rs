@@ -16,7 +16,7 @@ use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
-use axum::routing::any;
+use axum::routing::{MethodRouter, any};
 use bytes::Bytes;
 use lockstep_run::identity::Role;
 use serde::Deserialize;
@@ -53,7 +53,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     let mut router = OpenApiRouter::new()
         .merge(channels::routes())
         .merge(fetch::routes());
-    for base in [BASE, "/sites/{site}/api/ratio_sync"] {
+    for base in [BASE.to_owned(), format!("/sites/{{site}}{BASE}")] {
         for rest in ["", "/", "/{*rest}"] {
             router = router.route(&format!("{base}{rest}"), any(beyond));
         }
@@ -61,6 +61,18 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     router
         .layer(Extension(desk))
         .layer(CatchPanicLayer::custom(panicked))
+}
+
+/// The routes of one thing, as they are described, and the same with a slash at the end, as the gateway takes them too.
+fn slashed(
+    routes: OpenApiRouter<App>,
+    name: &str,
+    of_the_default: MethodRouter<App>,
+    of_a_site: MethodRouter<App>,
+) -> OpenApiRouter<App> {
+    routes
+        .route(&format!("{BASE}/{name}/"), of_the_default)
+        .route(&format!("/sites/{{site}}{BASE}/{name}/"), of_a_site)
 }
 
 /// Whether a path is one of these, whose callers are known by the gateway's tokens. The door leaves them to be judged

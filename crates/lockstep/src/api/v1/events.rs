@@ -25,9 +25,11 @@ use super::runs::found;
 use crate::api::extract::{Path, Query};
 use crate::server::App;
 use crate::server::caller::Reader;
+use crate::server::door::staying::Staying;
 use crate::server::problem::Problem;
 
-/// How often something is sent although nothing happens, so that whoever is on the way keeps the connection.
+/// How often something is sent although nothing happens, so that whoever is on the way keeps the connection; and how
+/// often it is looked whether the listener would still be let in.
 const HEARTBEAT: Duration = Duration::from_secs(15);
 
 /// Where to go on.
@@ -56,7 +58,7 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
     ))]
 async fn of_run(
     State(app): State<App>,
-    _: Reader,
+    Reader(caller): Reader,
     Path((site, run)): Path<(String, String)>,
     Query(after): Query<After>,
     Extension(hub): Extension<Hub>,
@@ -65,10 +67,11 @@ async fn of_run(
     let (_, run) = found(&app, &site, &run).await?;
     let last = resumed(&headers, after)?.unwrap_or(0);
     let topic = Topic::Run(run.id.clone());
-    let mut listener = Listener::new(&app, hub, topic, last);
+    let staying = Staying::new(&app, caller, HEARTBEAT);
+    let mut listener = Listener::new(&app, hub, topic, last, staying);
     // Its state was read before its events, so of a run that was over all of them are there.
-    listener.catch_up().await?;
-    listener.over |= run.state.ended();
+    listener.over = run.state.ended();
+    listener.read().await?;
     Ok(stream(listener))
 }
 
@@ -83,7 +86,7 @@ async fn of_run(
     ))]
 async fn of_all(
     State(app): State<App>,
-    _: Reader,
+    Reader(caller): Reader,
     Query(after): Query<After>,
     Extension(hub): Extension<Hub>,
     headers: HeaderMap,
@@ -92,8 +95,9 @@ async fn of_all(
         Some(last) => last,
         None => hub.end().await?,
     };
-    let mut listener = Listener::new(&app, hub, Topic::All, from);
-    listener.catch_up().await?;
+    let staying = Staying::new(&app, caller, HEARTBEAT);
+    let mut listener = Listener::new(&app, hub, Topic::All, from, staying);
+    listener.read().await?;
     Ok(stream(listener))
 }
 
@@ -113,13 +117,17 @@ fn resumed(headers: &HeaderMap, after: After) -> Result<Option<i64>, Problem> {
 }
 
 /// Somebody who listens, and what he was told.
-struct Listener {
+pub(super) struct Listener {
     hub: Hub,
     topic: Topic,
+    /// Whether he would still be let in.
+    staying: Staying,
     /// The number of the event that he was told last.
     last: i64,
     /// What is still to be told to him.
     ready: VecDeque<Sent>,
+    /// Whether there may be events that were stored before he began to listen, or while he did not.
+    behind: bool,
     heard: Option<Receiver<Found>>,
     over: bool,
     ended: bool,
@@ -127,38 +135,38 @@ struct Listener {
 }
 
 impl Listener {
-    fn new(app: &App, hub: Hub, topic: Topic, last: i64) -> Self {
+    pub(super) fn new(app: &App, hub: Hub, topic: Topic, last: i64, staying: Staying) -> Self {
         Self {
             stop: app.stop_token(),
             hub,
             topic,
+            staying,
             last,
             ready: VecDeque::new(),
+            behind: true,
             heard: None,
             over: false,
             ended: false,
         }
     }
 
-    /// Reads what happened until now. It listens before it reads the second time, so nothing falls between.
-    async fn catch_up(&mut self) -> Result<(), StoreError> {
-        self.read().await?;
-        if self.heard.is_none() && !self.over {
-            self.heard = Some(self.hub.listen(&self.topic, self.last));
-            self.read().await?;
-            for progress in self.hub.now(&self.topic) {
-                let sent = Sent::default().event("progress").data(progress);
-                self.ready.push_back(sent);
-            }
+    /// Reads some of what was stored. The next are read once he took these.
+    async fn read(&mut self) -> Result<(), StoreError> {
+        let batch = self.hub.read(&self.topic, self.last).await?;
+        for event in batch.events {
+            self.tell(&Told::of(event));
         }
+        self.behind = batch.more;
         Ok(())
     }
 
-    async fn read(&mut self) -> Result<(), StoreError> {
-        for event in self.hub.read(&self.topic, self.last).await? {
-            self.tell(&Told::of(event));
+    /// Listens. What was stored since he read last is read after it, so nothing falls between.
+    fn listen(&mut self) {
+        self.heard = Some(self.hub.listen(&self.topic, self.last));
+        self.behind = true;
+        for progress in self.hub.now(&self.topic) {
+            self.progress(&progress);
         }
-        Ok(())
     }
 
     /// Tells one event, unless he knows it.
@@ -174,14 +182,23 @@ impl Listener {
         self.ready.push_back(sent.data(&*told.json));
     }
 
+    fn progress(&mut self, progress: &str) {
+        let sent = Sent::default().event("progress").data(progress);
+        self.ready.push_back(sent);
+    }
+
     /// The next thing to tell; `None` once there is nothing more.
-    async fn next(&mut self) -> Option<Sent> {
+    pub(super) async fn next(&mut self) -> Option<Sent> {
         loop {
             if let Some(sent) = self.ready.pop_front() {
                 return Some(sent);
             }
-            if self.ended || self.stop.is_cancelled() {
+            if self.ended || self.stop.is_cancelled() || self.staying.is_over().await {
                 return None;
+            }
+            if self.behind {
+                self.read().await.ok()?;
+                continue;
             }
             if self.over {
                 self.ended = true;
@@ -191,40 +208,42 @@ impl Listener {
                 let data = serde_json::json!({ "run": run }).to_string();
                 return Some(Sent::default().event("end").data(data));
             }
-            let heard = self.heard.as_mut()?;
+            let Some(heard) = &mut self.heard else {
+                self.listen();
+                continue;
+            };
             let found = tokio::select! {
                 () = self.stop.cancelled() => return None,
+                () = self.staying.due() => continue,
                 found = heard.recv() => found,
             };
             match found {
-                Ok(found) => self.hear(&found).await?,
-                Err(RecvError::Lagged(_)) => self.read().await.ok()?,
+                Ok(found) => self.hear(&found),
+                Err(RecvError::Lagged(_)) => self.behind = true,
                 // The task is gone: the run is over, or the server ends. What it told last may still be unread.
                 Err(RecvError::Closed) => {
                     self.heard = None;
-                    self.catch_up().await.ok()?;
+                    self.behind = true;
                 }
             }
         }
     }
 
-    async fn hear(&mut self, found: &Found) -> Option<()> {
-        let next = found
-            .events
-            .first()
-            .map(|told| self.topic.number(&told.event));
+    fn hear(&mut self, found: &Found) {
+        let mut numbers = found.events.iter();
+        let next = numbers.next().map(|told| self.topic.number(&told.event));
         if next.is_some_and(|next| next > self.last + 1) {
-            self.read().await.ok()?;
-        }
-        for told in found.events.iter() {
-            self.tell(told);
+            // Something is missing before them: they are read with it.
+            self.behind = true;
+        } else {
+            for told in found.events.iter() {
+                self.tell(told);
+            }
         }
         for progress in found.progress.iter() {
-            let sent = Sent::default().event("progress").data(progress);
-            self.ready.push_back(sent);
+            self.progress(progress);
         }
         self.over |= found.over;
-        Some(())
     }
 }
 

@@ -12,7 +12,7 @@ use lockstep_store::events::{Event, EventKind};
 use serde_json::{Map, Value, json};
 use tokio::sync::broadcast;
 
-use super::feed::{Feed, Polled};
+use super::feed::{Batch, Feed, Polled};
 use crate::server::App;
 use crate::view::json as form;
 
@@ -71,8 +71,14 @@ pub(crate) struct Hub {
 impl Hub {
     /// Nobody listens yet.
     pub(crate) fn new(app: App) -> Self {
+        let feed = Polled(app.store().clone());
+        Self::over(app, Arc::new(feed))
+    }
+
+    /// The same over events from elsewhere.
+    pub(crate) fn over(app: App, feed: Arc<dyn Feed>) -> Self {
         Self {
-            feed: Arc::new(Polled(app.store().clone())),
+            feed,
             app,
             looks: Arc::default(),
         }
@@ -124,19 +130,26 @@ impl Hub {
     /// Looks until nobody listens or the run is over.
     async fn look(&self, topic: &Topic, mut from: i64, sender: &broadcast::Sender<Found>) {
         let mut told = HashMap::new();
+        let mut more = false;
         loop {
-            tokio::time::sleep(LOOK).await;
+            if !more {
+                tokio::time::sleep(LOOK).await;
+            }
             if self.forget(topic, sender, false) {
                 return;
             }
-            let events = match self.new_events(topic, &mut from).await {
-                Ok(events) => events,
+            let batch = match self.read(topic, from).await {
+                Ok(batch) => batch,
                 Err(error) => {
                     // The next look may succeed; who waits hears the heartbeat meanwhile.
                     tracing::warn!(%error, "events could not be read");
+                    more = false;
                     continue;
                 }
             };
+            more = batch.more;
+            let events = batch.events;
+            from = events.last().map_or(from, |event| topic.number(event));
             let over = *topic != Topic::All && events.iter().any(ends);
             let progress = self.progress(topic, &mut told);
             if events.is_empty() && progress.is_empty() {
@@ -155,14 +168,8 @@ impl Hub {
         }
     }
 
-    async fn new_events(&self, topic: &Topic, from: &mut i64) -> Result<Vec<Event>, StoreError> {
-        let events = self.read(topic, *from).await?;
-        *from = events.last().map_or(*from, |event| topic.number(event));
-        Ok(events)
-    }
-
-    /// The events after a number, in order.
-    pub(crate) async fn read(&self, topic: &Topic, after: i64) -> Result<Vec<Event>, StoreError> {
+    /// The first of the events after a number, in order.
+    pub(crate) async fn read(&self, topic: &Topic, after: i64) -> Result<Batch, StoreError> {
         match topic {
             Topic::Run(run) => self.feed.of_run(run, after).await,
             Topic::All => self.feed.of_all(after).await,

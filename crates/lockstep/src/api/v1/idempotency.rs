@@ -1,14 +1,18 @@
 //! The header `Idempotency-Key`: a request that starts or writes something is done once, however often it is sent.
 
+use std::sync::{Arc, OnceLock};
+
 use axum::body::{Body, to_bytes};
 use axum::extract::{OriginalUri, Request, State};
 use axum::http::{HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse as _, Response};
 use lockstep_core::hash::Digest;
+use lockstep_store::StoreError;
 use lockstep_store::idempotency::{Answer, Begun};
 use serde::{Deserialize, Serialize};
 
+use super::runs;
 use crate::server::App;
 use crate::server::caller::Caller;
 use crate::server::problem::Problem;
@@ -24,14 +28,52 @@ const LARGEST: usize = 1 << 20;
 /// When a request that is still not answered is given up, in milliseconds: whoever did it is gone by then.
 const GIVEN_UP_MS: i64 = 600_000;
 
-/// An answer as it is kept.
+/// What is kept of a request that was done.
 #[derive(Debug, Serialize, Deserialize)]
-struct Kept {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    kind: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    location: Option<String>,
-    body: String,
+#[serde(untagged)]
+enum Kept {
+    /// Its answer.
+    Answer {
+        #[serde(skip_serializing_if = "Option::is_none")]
+        kind: Option<String>,
+        #[serde(skip_serializing_if = "Option::is_none")]
+        location: Option<String>,
+        body: String,
+    },
+    /// It began this, and its answer never came: the answer is made anew.
+    Began(Began),
+}
+
+/// The runs that a request began.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Began {
+    /// The site's id.
+    pub(crate) site: String,
+    /// The runs' ids.
+    pub(crate) runs: Vec<String>,
+}
+
+/// The request with a key that is being done.
+#[derive(Clone)]
+struct Doing {
+    caller: String,
+    key: String,
+    began: Arc<OnceLock<Began>>,
+}
+
+tokio::task_local! {
+    static DOING: Doing;
+}
+
+/// Binds the runs that a request began to its key, if it has one: from here on, whatever becomes of its answer, and of this
+/// process, the next try begins no other.
+pub(crate) async fn began(app: &App, began: Began) -> Result<(), StoreError> {
+    let Ok(doing) = DOING.try_with(Doing::clone) else {
+        return Ok(());
+    };
+    // Also where it cannot be stored now: the end of the request tries again.
+    let _first = doing.began.set(began.clone());
+    bind(app, &doing, began).await
 }
 
 /// Does a request with a key once: the answer to the first is the answer to all of them, for a day.
@@ -90,7 +132,7 @@ async fn keyed(
         .await?
     {
         Begun::Now => {}
-        Begun::Done(answer) => return replayed(answer),
+        Begun::Done(answer) => return replayed(&app, answer).await,
         Begun::Before(at) => return Err(unfinished(app.now().saturating_sub(at))),
         Begun::Another => {
             return Err(Problem::new(
@@ -104,8 +146,14 @@ async fn keyed(
     parts.headers.remove(KEY);
     // It is done to its end even when the caller goes away: its answer is what the next try gets.
     let work = tokio::spawn(async move {
-        let answer = next.run(Request::from_parts(parts, Body::from(body))).await;
-        keep(&app, &caller, &key, answer).await
+        let doing = Doing {
+            caller,
+            key,
+            began: Arc::default(),
+        };
+        let request = Request::from_parts(parts, Body::from(body));
+        let answer = DOING.scope(doing.clone(), next.run(request)).await;
+        keep(&app, doing, answer).await
     });
     match work.await {
         Ok(answer) => answer,
@@ -118,7 +166,8 @@ async fn keyed(
 }
 
 /// Keeps an answer, or forgets a request that came to nothing.
-async fn keep(app: &App, caller: &str, key: &str, answer: Response) -> Result<Response, Problem> {
+async fn keep(app: &App, doing: Doing, answer: Response) -> Result<Response, Problem> {
+    let (caller, key) = (&doing.caller, &doing.key);
     let (parts, body) = answer.into_parts();
     let text = |name| {
         let value = parts.headers.get(name)?;
@@ -128,7 +177,10 @@ async fn keep(app: &App, caller: &str, key: &str, answer: Response) -> Result<Re
     let location = text(header::LOCATION);
     let secret = text(header::CACHE_CONTROL).is_some_and(|control| control.contains("no-store"));
     if parts.status.is_server_error() {
-        app.store().forget_request(caller, key).await?;
+        match doing.began.get() {
+            Some(began) => bind(app, &doing, began.clone()).await?,
+            None => app.store().forget_request(caller, key).await?,
+        }
         return Ok(Response::from_parts(parts, body));
     }
     let body = to_bytes(body, usize::MAX)
@@ -138,7 +190,7 @@ async fn keep(app: &App, caller: &str, key: &str, answer: Response) -> Result<Re
         .then(|| String::from_utf8(body.to_vec()).ok())
         .flatten()
         .and_then(|body| {
-            let kept = Kept {
+            let kept = Kept::Answer {
                 kind,
                 location,
                 body,
@@ -153,7 +205,16 @@ async fn keep(app: &App, caller: &str, key: &str, answer: Response) -> Result<Re
     Ok(Response::from_parts(parts, Body::from(body)))
 }
 
-fn replayed(answer: Answer) -> Result<Response, Problem> {
+async fn bind(app: &App, doing: &Doing, began: Began) -> Result<(), StoreError> {
+    let answer = Answer {
+        status: StatusCode::ACCEPTED.as_u16(),
+        body: serde_json::to_string(&Kept::Began(began)).ok(),
+    };
+    let store = app.store();
+    store.keep_answer(&doing.caller, &doing.key, answer).await
+}
+
+async fn replayed(app: &App, answer: Answer) -> Result<Response, Problem> {
     let Some(kept) = answer.body else {
         return Err(Problem::new(
             StatusCode::CONFLICT,
@@ -165,16 +226,26 @@ fn replayed(answer: Answer) -> Result<Response, Problem> {
         )
         .hint("Ask for what came of it; do not send it again."));
     };
-    let kept: Kept = serde_json::from_str(&kept).map_err(|_| Problem::internal())?;
-    let mut response = Response::new(Body::from(kept.body));
+    let (kind, location, body) =
+        match serde_json::from_str(&kept).map_err(|_| Problem::internal())? {
+            Kept::Answer {
+                kind,
+                location,
+                body,
+            } => (kind, location, body),
+            Kept::Began(began) => {
+                let mut response = runs::told(app, &began).await?.into_response();
+                let headers = response.headers_mut();
+                headers.insert(REPLAYED, HeaderValue::from_static("true"));
+                return Ok(response);
+            }
+        };
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() =
         StatusCode::from_u16(answer.status).map_err(|_| Problem::internal())?;
     let headers = response.headers_mut();
     headers.insert(REPLAYED, HeaderValue::from_static("true"));
-    for (name, value) in [
-        (header::CONTENT_TYPE, kept.kind),
-        (header::LOCATION, kept.location),
-    ] {
+    for (name, value) in [(header::CONTENT_TYPE, kind), (header::LOCATION, location)] {
         if let Some(value) = value.and_then(|value| HeaderValue::from_str(&value).ok()) {
             headers.insert(name, value);
         }

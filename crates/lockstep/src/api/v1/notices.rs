@@ -55,7 +55,7 @@ struct NewTarget {
     /// Who a mail is to.
     #[serde(default)]
     to: Vec<String>,
-    /// Private networks (CIDR) that the place may be in.
+    /// Private networks (CIDR) that the place may be in. Only a person who signed in names some.
     #[serde(default)]
     allow_private: Vec<String>,
     /// Only notices of these kinds; all where there are none.
@@ -153,7 +153,9 @@ async fn add(
     Writer(caller): Writer,
     Body(new): Body<NewTarget>,
 ) -> Result<(StatusCode, Json<Target>), Problem> {
+    let networks = new.allow_private.clone();
     let (new, host) = new.read()?;
+    orders::may_reach_inside(&caller, &networks)?;
     let target = app.store().add_notice_target(new, app.now()).await?;
     let deed = Deed::notice_target_added(&target, &host);
     app.note(&caller, None, &deed).await;

@@ -145,6 +145,7 @@ async fn remove(
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
     tokens::end(app.store(), &id, &caller.actor(), app.now()).await?;
+    app.door().ends_some();
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -192,6 +192,9 @@ pub(crate) struct DemoArgs {
     /// How many channels the simulated gateway has
     #[arg(long, default_value_t = 24, value_parser = clap::value_parser!(u16).range(1..=5000))]
     pub(crate) channels: u16,
+    /// Where the pages are served; another port than 7878 where that one is taken
+    #[arg(long, default_value = "127.0.0.1:7878", conflicts_with = "once")]
+    pub(crate) listen: std::net::SocketAddr,
 }
 
 #[derive(Debug, Args)]

@@ -10,6 +10,7 @@ use super::password::{ADMIN, Unfit, fit};
 use super::{secret, session};
 use crate::deeds::Deed;
 use crate::server::App;
+use crate::server::caller::{Caller, Who};
 use crate::server::problem::Problem;
 
 /// Why somebody is not let in.
@@ -103,8 +104,17 @@ pub(crate) async fn by_link(
     if !used.map_err(Problem::from)? {
         return Err(NotLetIn::LinkOver);
     }
+    app.door().ends_some();
     tries.right(client.0);
     note(app, ADMIN, Deed::password(&client.0)).await?;
+    Ok(session::begin(app, ADMIN).await?)
+}
+
+/// Signs whoever has the demo's word in. Where this is no demo, nobody has it.
+pub(crate) async fn by_demo(app: &App, word: SecretString) -> Result<HeaderValue, NotLetIn> {
+    if app.options().demo != Some(secret::digest(&word)) {
+        return Err(NotLetIn::LinkOver);
+    }
     Ok(session::begin(app, ADMIN).await?)
 }
 
@@ -123,7 +133,17 @@ pub(crate) async fn change_password(
         .store()
         .set_password(name, &kept, Some(session), app.now());
     set.await.map_err(Problem::from)?;
+    app.door().ends_some();
     note(app, name, Deed::password(&client.0)).await?;
+    Ok(())
+}
+
+/// Ends a person's session.
+pub(crate) async fn sign_out(app: &App, caller: &Caller) -> Result<(), Problem> {
+    if let Who::Person { session, .. } = &caller.who {
+        app.store().remove_session(session).await?;
+        app.door().ends_some();
+    }
     Ok(())
 }
 

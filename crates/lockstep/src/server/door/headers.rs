@@ -42,7 +42,8 @@ fn dress(headers: &mut HeaderMap, fixed: bool, secure: bool) {
     for (name, value) in ALWAYS {
         headers.insert(name, HeaderValue::from_static(value));
     }
-    if !fixed {
+    // A file says for itself how long it is kept; that there is none is kept by nobody.
+    if !(fixed && headers.contains_key(header::CACHE_CONTROL)) {
         let value = HeaderValue::from_static("no-store");
         headers.insert(header::CACHE_CONTROL, value);
     }

@@ -9,6 +9,7 @@ pub(crate) mod limits;
 pub(crate) mod password;
 pub(crate) mod secret;
 pub(crate) mod session;
+pub(crate) mod staying;
 pub(crate) mod tokens;
 
 use std::time::Duration;
@@ -20,7 +21,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
 use secrecy::SecretString;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use super::App;
 use super::caller::{Caller, Scope, Who};
@@ -36,15 +37,18 @@ pub(crate) const STATIC: &str = "/static/";
 pub(crate) const SIGN_IN: &str = "/sign-in";
 /// The page that a one-time link leads to.
 pub(crate) const LINK: &str = "/sign-in/link";
+/// The way into the demo, which the terminal shows.
+pub(crate) const DEMO: &str = "/sign-in/demo";
 /// Where a language is chosen, also by whoever has yet to sign in.
 pub(crate) const LANGUAGE: &str = "/language";
 
 /// What is answered to anybody, beside static files: the state of the server, and the way in.
-const OPEN: [&str; 7] = [
+const OPEN: [&str; 8] = [
     HEALTH[0],
     HEALTH[1],
     SIGN_IN,
     LINK,
+    DEMO,
     LANGUAGE,
     "/api/v1/sign-in",
     "/api/v1/sign-in/link",
@@ -80,6 +84,7 @@ pub(crate) struct Door {
     /// Guesses at links.
     pub(crate) links: Tries,
     requests: Semaphore,
+    ended: watch::Sender<()>,
 }
 
 impl Door {
@@ -89,7 +94,18 @@ impl Door {
             guesses: Tries::new(GUESSES, Some(GUESSES)),
             links: Tries::new(GUESSES, None),
             requests: Semaphore::new(AT_ONCE),
+            ended: watch::Sender::new(()),
         }
+    }
+
+    /// Sessions or tokens ended here: whoever stays for long looks whether his is among them.
+    pub(crate) fn ends_some(&self) {
+        self.ended.send_replace(());
+    }
+
+    /// Hears of sessions and tokens that end here.
+    pub(crate) fn ended(&self) -> watch::Receiver<()> {
+        self.ended.subscribe()
     }
 }
 

@@ -56,7 +56,7 @@ impl Tester {
             },
             scopes: vec![scope],
         };
-        let router = crate::web::routes()
+        let router = crate::web::routes(&app)
             .fallback(crate::web::not_found)
             .layer(Extension(caller))
             .with_state(app.clone());

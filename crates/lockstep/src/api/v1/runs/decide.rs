@@ -1,16 +1,13 @@
 //! What is decided about a run that is there: written, ended early, taken back.
 
-use std::collections::BTreeMap;
-
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use lockstep_core::change::{RunState, State as How, Subject as About};
+use lockstep_core::change::Subject as About;
 use lockstep_core::hash::Digest;
 use lockstep_run::EngineError;
-use lockstep_run::jobs::{Chosen, Order};
+use lockstep_run::jobs::Chosen;
 use lockstep_store::runs::Run;
-use lockstep_store::sites::Site;
 use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -20,6 +17,7 @@ use super::{Started, found, go, head, started};
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
 use crate::api::v1::openapi::RunHead;
+use crate::deciding;
 use crate::server::App;
 use crate::server::caller::{Planner, Writer};
 use crate::server::problem::Problem;
@@ -71,23 +69,7 @@ async fn cancel(
     Path((site, run)): Path<(String, String)>,
 ) -> Result<(StatusCode, Json<RunHead>), Problem> {
     let (site, run) = found(&app, &site, &run).await?;
-    if run.state == RunState::Writing || run.go_on {
-        orders::may_write(&caller)?;
-    }
-    // A plan that waits would keep the word and end as soon as it is applied.
-    let under_way = run.state != RunState::Planned || app.jobs().running(&run.id).is_some();
-    // Another process may work on it; whoever does looks whether somebody asked.
-    if !under_way || !app.store().ask_to_cancel(&run.id, &caller.actor()).await? {
-        return Err(Problem::new(
-            StatusCode::CONFLICT,
-            "not_running",
-            format!("run {} is {} and not under way", run.id, run.state.code()),
-        )
-        .hint(
-            "A plan that is not wanted needs no end: it cannot be applied any more after a day.",
-        ));
-    }
-    app.jobs().cancel(&run.id);
+    deciding::cancel(&app, &caller, &run).await?;
     Ok((
         StatusCode::ACCEPTED,
         Json(head(&app, &site, &run.id).await?),
@@ -108,63 +90,9 @@ async fn apply(
 ) -> Result<Started, Problem> {
     let (site, run) = found(&app, &site, &run).await?;
     let only = chosen(&run, yes.only)?;
-    let laid = orders::settings(&app, &site, &BTreeMap::new())?;
-    let access = orders::access(&app, site.clone()).await?;
-    // The job says these too, but only once it is under way and nobody waits for its answer.
     let shown = Digest::stored(yes.plan);
-    fresh(&app, &site, &run, &shown).await?;
-    some_ready(&app, &run, &only).await?;
-    let order = Order::Apply {
-        run: run.id.clone(),
-        shown: Some(shown),
-        only,
-    };
-    let run = orders::start(&app, &caller, access, laid.settings, order).await?;
+    let run = deciding::apply(&app, &caller, &site, &run, shown, only).await?;
     started(&app, &site, &run).await
-}
-
-/// Whether a plan can still be written, by what is known before anything is begun.
-async fn fresh(app: &App, site: &Site, run: &Run, shown: &Digest) -> Result<(), Problem> {
-    let id = || run.id.clone();
-    if run.state != RunState::Planned {
-        let state = run.state;
-        return Err(EngineError::NotPlanned { run: id(), state }.into());
-    }
-    if run.plan_hash.as_ref() != Some(shown) {
-        return Err(EngineError::PlanChanged(id()).into());
-    }
-    let age = app.now().saturating_sub(run.planned_at.unwrap_or(0));
-    if age > lockstep_run::PLAN_AGE {
-        return Err(EngineError::Expired(id()).into());
-    }
-    let policy = match run.subject {
-        About::Models => app.store().policy_hash(&site.id).await?,
-        About::Prices => app.store().price_policy_hash(&site.id).await?,
-    };
-    if run.trigger != "undo" && run.policy_hash != policy {
-        return Err(EngineError::PolicyChanged(id()).into());
-    }
-    drop(app.engine().alone(site).await?);
-    Ok(())
-}
-
-/// Whether any of what was chosen can be written.
-async fn some_ready(app: &App, run: &Run, only: &Chosen) -> Result<(), Problem> {
-    let ready = match only {
-        Chosen::All => true,
-        Chosen::Channels(ids) => {
-            let rows = app.store().changes_of(&run.id, ids).await?;
-            rows.iter().any(|row| row.state == How::Ready)
-        }
-        Chosen::Models(names) => {
-            let rows = app.store().price_rows_of(&run.id, names).await?;
-            rows.iter().any(|row| row.state == How::Ready)
-        }
-    };
-    if ready {
-        return Ok(());
-    }
-    Err(EngineError::NothingReady(run.id.clone()).into())
 }
 
 /// Takes back what a run wrote, in a run of its own.
@@ -184,14 +112,8 @@ async fn undo(
     }
     let (site, run) = found(&app, &site, &run).await?;
     let only = chosen(&run, undo.only)?;
-    let laid = orders::settings(&app, &site, &BTreeMap::new())?;
-    let access = orders::access(&app, site.clone()).await?;
-    let order = Order::Undo {
-        run: run.id,
-        only,
-        go: go(undo.plan_only),
-    };
-    let run = orders::start(&app, &caller, access, laid.settings, order).await?;
+    let go = go(undo.plan_only);
+    let run = deciding::undo(&app, &caller, &site, &run, only, go).await?;
     started(&app, &site, &run).await
 }
 

@@ -14,6 +14,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
+use super::idempotency::Began;
 use super::openapi::RunHead;
 use crate::api::orders;
 use crate::server::App;
@@ -51,6 +52,15 @@ pub(crate) async fn started(app: &App, site: &Site, run: &str) -> Result<Started
         [(header::LOCATION, place)],
         Json(head(app, site, run).await?),
     ))
+}
+
+/// The answer of a request that began something, made anew.
+pub(crate) async fn told(app: &App, began: &Began) -> Result<Started, Problem> {
+    let site = app.store().site(&began.site).await?;
+    match began.runs.as_slice() {
+        [run] => started(app, &site, run).await,
+        _ => Err(Problem::internal()),
+    }
 }
 
 /// A run of a site, by its id or the start of it.

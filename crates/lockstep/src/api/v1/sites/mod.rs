@@ -66,7 +66,7 @@ struct SiteToAdd {
     token: String,
     /// The address of the gateway's console for people, where it is another one.
     console_url: Option<String>,
-    /// Networks (CIDR) that price sources may be in although they are private.
+    /// Networks (CIDR) that price sources may be in although they are private. Only a person who signed in names some.
     #[serde(default)]
     allow_private: Vec<String>,
     /// Settings, by key.
@@ -95,7 +95,8 @@ struct SiteChange {
     token: Option<String>,
     /// The address of the gateway's console; an empty text forgets it.
     console_url: Option<String>,
-    /// The networks (CIDR) that price sources may be in although they are private, all of them.
+    /// The networks (CIDR) that price sources may be in although they are private, all of them. Only a person who signed
+    /// in names new ones.
     allow_private: Option<Vec<String>>,
 }
 
@@ -157,6 +158,7 @@ async fn add(
     let (Some(url), Some(token), true) = (url, token, mistakes.is_empty()) else {
         return Err(wrong_site(mistakes));
     };
+    orders::may_reach_inside(&caller, &new.allow_private)?;
     connecting::is_free(&app, &new.name).await?;
     if !new.untested {
         let probe = connecting::probe(&new.name, &url, &new.user_id);
@@ -214,6 +216,9 @@ async fn edit(
     if !bad.is_empty() {
         return Err(wrong_site(told(bad)));
     }
+    let mut more = change.allow_private.clone().unwrap_or_default();
+    more.retain(|network| !site.allow_private.contains(network));
+    orders::may_reach_inside(&caller, &more)?;
     let edit = SiteEdit {
         name: change.name,
         url,

@@ -284,7 +284,7 @@ async fn every_change_says_who_made_it_page_by_page() {
     assert_eq!(nobody.status, 404);
 
     // Who may not change a thing leaves no trace of having done it.
-    let reader = Tester::over(tester.app.clone(), Scope::Read);
+    let reader = Tester::over(tester.app.clone(), Scope::Read).await;
     let refused = reader
         .send(Method::PUT, "/api/v1/sites/main/default", None, &[])
         .await;

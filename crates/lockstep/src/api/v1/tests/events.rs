@@ -1,14 +1,24 @@
 //! Events as listeners get them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use axum::body::BodyDataStream;
 use axum::http::{Method, header};
-use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt as _, StreamExt as _};
 use lockstep_sim::Gateway;
+use lockstep_store::StoreError;
+use lockstep_store::events::{Event, EventKind};
 use serde_json::{Value, json};
 
-use super::tester::{Tester, healthy};
+use super::super::events::Listener as Told;
+use super::super::feed::{Batch, Feed};
+use super::super::hub::{Hub, Topic};
+use super::tester::{Tester, healthy, person};
+use crate::server::caller::Who;
+use crate::server::door::staying::Staying;
 
 const RUNS: &str = "/api/v1/sites/main/runs";
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -220,4 +230,95 @@ async fn many_listeners_hear_the_same_and_all_end_when_the_server_stops() {
         "that run is not over"
     );
     all.all().await;
+}
+
+/// A history without an end, ten events at a time.
+#[derive(Default)]
+struct Endless(AtomicI64);
+
+impl Endless {
+    fn ten(&self, after: i64) -> BoxFuture<'_, Result<Batch, StoreError>> {
+        self.0.fetch_add(1, Ordering::SeqCst);
+        let event = |number| Event {
+            run_id: "r".to_owned(),
+            seq: number,
+            at: 0,
+            kind: EventKind::Throttled,
+            data: "{}".to_owned(),
+            feed: number,
+        };
+        let events = (after + 1..=after + 10).map(event).collect();
+        std::future::ready(Ok(Batch { events, more: true })).boxed()
+    }
+}
+
+impl Feed for Endless {
+    fn of_run<'a>(&'a self, _: &'a str, after: i64) -> BoxFuture<'a, Result<Batch, StoreError>> {
+        self.ten(after)
+    }
+
+    fn end(&self) -> BoxFuture<'_, Result<i64, StoreError>> {
+        std::future::ready(Ok(i64::MAX)).boxed()
+    }
+
+    fn of_all(&self, after: i64) -> BoxFuture<'_, Result<Batch, StoreError>> {
+        self.ten(after)
+    }
+}
+
+#[tokio::test]
+async fn of_a_long_history_no_more_is_read_than_the_listener_takes() {
+    let tester = Tester::new().await;
+    for topic in [Topic::All, Topic::Run("r".to_owned())] {
+        let feed = Arc::new(Endless::default());
+        let hub = Hub::over(tester.app.clone(), feed.clone());
+        let staying = Staying::new(&tester.app, tester.caller.clone(), PATIENCE);
+        let mut listener = Told::new(&tester.app, hub, topic, 0, staying);
+        for _ in 0..25 {
+            let told = tokio::time::timeout(PATIENCE, listener.next()).await;
+            assert!(told.expect("it comes").is_some());
+        }
+        assert_eq!(feed.0.load(Ordering::SeqCst), 3);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whose_token_or_session_is_ended_hears_nothing_more() {
+    let gateway = Gateway::start(healthy()).await.expect("a gateway");
+    let tester = Tester::with_site(&gateway).await;
+    let run = planned(&tester).await;
+    let store = tester.app.store();
+    store
+        .set_password("admin", "$none", None, 0)
+        .await
+        .expect("a person");
+    let added = store.add_session(
+        "s",
+        "admin",
+        crate::server::door::session::LASTING,
+        tester.app.now(),
+    );
+    added.await.expect("a session");
+    let person = Tester::with_caller(tester.app.clone(), person());
+    let of_run = format!("{RUNS}/{}/events", run["run"].as_str().expect("an id"));
+    let Who::Token { id, .. } = &tester.caller.who else {
+        panic!("a token");
+    };
+    let listeners = [
+        Listener::at(&tester, "/api/v1/events", None).await,
+        Listener::at(&tester, &of_run, None).await,
+    ];
+    let mine = Listener::at(&person, "/api/v1/events", None).await;
+    let token = format!("/api/v1/tokens/{id}");
+    let removed = person.send(Method::DELETE, &token, None, &[]).await;
+    assert_eq!(removed.status, 204);
+    for listener in listeners {
+        let heard = listener.all().await;
+        assert!(heard.iter().all(|got| got.kind != "end"), "{heard:?}");
+    }
+    let left = person
+        .send(Method::POST, "/api/v1/sign-out", None, &[])
+        .await;
+    assert_eq!(left.status, 204);
+    assert!(mine.all().await.is_empty());
 }

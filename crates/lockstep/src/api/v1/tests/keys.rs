@@ -1,5 +1,6 @@
 //! Requests with an `Idempotency-Key`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -9,14 +10,18 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::any;
 use axum::{Extension, Router, middleware};
 use lockstep_core::hash::Digest;
+use lockstep_run::Source;
+use lockstep_run::jobs::{Go, Order};
 use lockstep_sim::Gateway;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tower::ServiceExt as _;
 
 use super::super::idempotency::once;
-use super::tester::{Tester, healthy, whole};
-use crate::server::caller::{Caller, Scope, Who};
+use super::tester::{Tester, healthy, person, whole};
+use crate::api::orders;
+use crate::server::caller::Scope;
+use crate::server::problem::Problem;
 
 const RUNS: &str = "/api/v1/sites/main/runs";
 
@@ -55,7 +60,7 @@ async fn a_run_that_is_asked_for_twice_is_started_once() {
         Some(1)
     );
     // A key is its caller's: somebody else's same word is another key.
-    let planner = Tester::over(tester.app.clone(), Scope::Plan);
+    let planner = Tester::over(tester.app.clone(), Scope::Plan).await;
     let theirs = planner
         .send(Method::POST, RUNS, Some(body), &[("idempotency-key", "k1")])
         .await;
@@ -85,7 +90,7 @@ async fn a_request_that_is_still_being_done_is_not_done_again() {
     ] {
         let store = tester.app.store();
         store
-            .begin_request("token Apply", key, &digest(path), at)
+            .begin_request(&tester.caller.key(), key, &digest(path), at)
             .await
             .expect("it is begun");
         let answer = tester
@@ -135,17 +140,10 @@ async fn counting() -> (Router, Arc<AtomicUsize>, Arc<Notify>) {
             }
         }
     };
-    let caller = Caller {
-        who: Who::Person {
-            name: "admin".to_owned(),
-            session: String::new(),
-        },
-        scopes: vec![Scope::Apply],
-    };
     let router = Router::new()
         .fallback_service(any(answer))
         .layer(middleware::from_fn_with_state(app, once))
-        .layer(Extension(caller));
+        .layer(Extension(person()));
     (router, reached, gate)
 }
 
@@ -220,4 +218,44 @@ async fn a_request_whose_sender_went_away_is_done_and_its_answer_waits() {
     assert_eq!(answer.headers()["idempotency-replayed"], "true");
     assert_eq!(whole(answer).await, "1");
     assert_eq!(reached.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_began_before_its_answer_failed_is_begun_once() {
+    let gateway = Gateway::start(healthy()).await.expect("a gateway");
+    let tester = Tester::with_site(&gateway).await;
+    let (app, caller) = (tester.app.clone(), tester.caller.clone());
+    let begin = move || {
+        let (app, caller) = (app.clone(), caller.clone());
+        async move {
+            let site = orders::site(&app, "main").await?;
+            let laid = orders::settings(&app, &site, &BTreeMap::new())?;
+            let access = orders::access(&app, site).await?;
+            let request = orders::models(Source::All, &laid, false);
+            let order = Order::Models(Box::new(request), Go::Plans);
+            orders::start(&app, &caller, access, laid.settings, order).await?;
+            // The run is there, and then the database fails, say.
+            Err::<(), _>(Problem::internal())
+        }
+    };
+    let router = Router::new()
+        .fallback_service(any(begin))
+        .layer(middleware::from_fn_with_state(tester.app.clone(), once))
+        .layer(Extension(person()));
+    let first = send(&router, Method::POST, "/begins", "k").await;
+    assert_eq!(first.status(), 500);
+    let runs = async || tester.get(RUNS).await.body["runs"].clone();
+    let begun = runs().await;
+    let id = begun[0]["run"].as_str().expect("a run").to_owned();
+    for _ in 0..2 {
+        let again = send(&router, Method::POST, "/begins", "k").await;
+        assert_eq!(again.status(), 202);
+        assert_eq!(again.headers()["idempotency-replayed"], "true");
+        let place = again.headers()[header::LOCATION].to_str().expect("a text");
+        assert!(place.ends_with(&id), "{place}");
+        let body: Value = serde_json::from_slice(&whole(again).await).expect("JSON");
+        assert_eq!(body["run"], json!(id));
+    }
+    tester.until(&id, &["planned"]).await;
+    assert_eq!(runs().await.as_array().map(Vec::len), Some(1));
 }

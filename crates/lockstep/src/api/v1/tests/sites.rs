@@ -4,7 +4,7 @@ use axum::http::Method;
 use lockstep_sim::Gateway;
 use serde_json::{Value, json};
 
-use super::tester::{Tester, healthy};
+use super::tester::{Tester, healthy, person};
 
 async fn gateway() -> Gateway {
     Gateway::start(healthy()).await.expect("a gateway")
@@ -156,4 +156,38 @@ async fn settings_say_what_they_are_and_can_be_and_all_mistakes_are_told() {
     );
     assert_eq!(of(&after.body, "enabled-only")["value"], true);
     assert_eq!(of(&after.body, "pace")["from"], "default");
+}
+
+#[tokio::test]
+async fn a_token_opens_no_private_network_and_a_person_does() {
+    let gateway = gateway().await;
+    let program = Tester::new().await;
+    let person = Tester::with_caller(program.app.clone(), person());
+    let inside = json!(["10.0.0.0/8"]);
+    let site = json!({"name": "main", "url": gateway.url(), "user_id": "1",
+        "token": gateway.root_token(), "allow_private": inside});
+    let place = json!({"name": "chat", "kind": "webhook", "url": "http://10.0.0.7/hook",
+        "secret": "s3cr3t", "allow_private": inside});
+    let (sites, places) = ("/api/v1/sites", "/api/v1/notices/targets");
+    for (path, body) in [(sites, &site), (places, &place)] {
+        let refused = program.post(path, body.clone()).await;
+        assert_eq!(refused.status, 403, "{path}: {}", refused.body);
+        assert_eq!(refused.body["code"], "people_only");
+        assert!(refused.body["hint"].is_string());
+        let taken = person.post(path, body.clone()).await;
+        assert_eq!(taken.status, 201, "{path}: {}", taken.body);
+    }
+    for (networks, status) in [
+        (json!(["10.0.0.0/8", "192.168.0.0/16"]), 403),
+        (json!(["10.0.0.0/8"]), 200),
+        (json!([]), 200),
+        (json!(["10.0.0.0/8"]), 403),
+    ] {
+        let body = json!({ "allow_private": networks });
+        let main = "/api/v1/sites/main";
+        let edited = program.send(Method::PATCH, main, Some(body), &[]).await;
+        assert_eq!(edited.status, status, "{networks}: {}", edited.body);
+    }
+    let main = person.get("/api/v1/sites/main").await;
+    assert_eq!(main.body["allow_private"], json!([]));
 }

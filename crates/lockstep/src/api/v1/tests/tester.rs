@@ -11,6 +11,7 @@ use lockstep_run::Engine;
 use lockstep_run::clock::SystemClock;
 use lockstep_sim::{Channel, Gateway, Provider, Spec};
 use lockstep_store::Store;
+use lockstep_store::tokens::NewApiToken;
 use serde_json::{Value, json};
 use tower::ServiceExt as _;
 
@@ -27,6 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(60);
 /// A server over a store of its own.
 pub(super) struct Tester {
     pub(super) app: App,
+    pub(super) caller: Caller,
     router: Router,
 }
 
@@ -65,6 +67,17 @@ pub(super) fn mixed() -> Spec {
         .channel(Channel::new(5, "Grok").at("grok").models("grok-3"))
 }
 
+/// Somebody who signed in; his session has to be kept where it is looked for.
+pub(super) fn person() -> Caller {
+    Caller {
+        who: Who::Person {
+            name: "admin".to_owned(),
+            session: "s".to_owned(),
+        },
+        scopes: vec![Scope::Apply],
+    }
+}
+
 impl Tester {
     /// A server without any site.
     pub(super) async fn new() -> Self {
@@ -77,25 +90,42 @@ impl Tester {
         let engine =
             Engine::start(store, Arc::new(SystemClock), "test".to_owned()).expect("an engine");
         let app = App::new(engine, File::default(), Options::default());
-        Self::over(app, scope)
+        Self::over(app, scope).await
     }
 
     /// Another caller of the same server.
-    pub(super) fn over(app: App, scope: Scope) -> Self {
+    pub(super) async fn over(app: App, scope: Scope) -> Self {
+        let new = NewApiToken {
+            name: format!("robot {}", scope.code()),
+            hash: scope.code().to_owned(),
+            scopes: vec![scope.code().to_owned()],
+            created_by: "test".to_owned(),
+            expires_at: None,
+        };
+        let token = app.store().add_api_token(new, app.now()).await;
         let caller = Caller {
             who: Who::Token {
-                id: format!("{scope:?}"),
+                id: token.expect("a token").id,
                 name: "robot".to_owned(),
             },
             scopes: vec![scope],
         };
+        Self::with_caller(app, caller)
+    }
+
+    /// Whoever it is.
+    pub(super) fn with_caller(app: App, caller: Caller) -> Self {
         let (routes, _) = api::routes(&app).split_for_parts();
         let router = routes
             .fallback(|| async { Problem::not_found("page") })
             .method_not_allowed_fallback(|| async { Problem::wrong_method() })
-            .layer(Extension(caller))
+            .layer(Extension(caller.clone()))
             .with_state(app.clone());
-        Self { app, router }
+        Self {
+            app,
+            caller,
+            router,
+        }
     }
 
     /// A server that knows the gateway as `main`.

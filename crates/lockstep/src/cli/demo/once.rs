@@ -1,13 +1,8 @@
-//! `lockstep demo`: the simulated gateway and its providers, and the main job done on them.
+//! `lockstep demo --once`: the main job on the simulated gateway, with what each command shows.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
-
-use anyhow::Context as _;
 use lockstep_core::change::Subject;
 use lockstep_core::prices::mode::Mode;
 use lockstep_core::settings::{PaceMode, Settings};
-use lockstep_core::site::GatewayUrl;
 use lockstep_run::ahead::Ahead;
 use lockstep_run::prices::plan::{PriceRequest, What};
 use lockstep_run::prices::review::PriceApproval;
@@ -16,85 +11,25 @@ use lockstep_run::{Request, Session, SiteAccess, Source, Watch};
 use lockstep_sim::{Gateway, Manner};
 use lockstep_store::Store;
 use lockstep_store::runs::Run;
-use lockstep_store::sites::NewSite;
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::args::{DemoArgs, Global, Target};
-use super::context::Context;
-use super::exit::Exit;
-use super::prices::plan as price;
-use super::prices::sources::collecting;
-use super::signal;
+use crate::cli::args::{Global, Target};
+use crate::cli::context::Context;
+use crate::cli::exit::Exit;
+use crate::cli::prices::plan as price;
+use crate::cli::prices::sources::collecting;
 use crate::config::File;
 use crate::view::prices::Unit;
 use crate::view::{bar, json as form, table};
 use crate::words::en;
 
-/// The simulated providers change this often while the demo stays up.
-const EVOLVE: Duration = Duration::from_secs(20);
-
-pub(crate) async fn demo(global: Global, args: &DemoArgs) -> anyhow::Result<Exit> {
-    let gateway = Gateway::start(lockstep_sim::demo::spec(usize::from(args.channels)))
-        .await
-        .context("the simulated gateway could not listen on 127.0.0.1")?;
-    if args.once {
-        once(&global, &gateway).await
-    } else {
-        stay(&global, &gateway).await
-    }
-}
-
-/// Keeps the simulated gateway up, for commands typed elsewhere.
-async fn stay(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
-    let screen = crate::view::Screen::new(global.json, global.quiet, global.verbose);
-    let (url, token) = (gateway.url(), gateway.root_token());
-    if global.json {
-        screen.data(&json!({"url": url, "user_id": 1, "token": token}).to_string());
-    } else {
-        screen.data(&format!(
-            "A simulated New API gateway is up at {url}, with {} channels. In another terminal:\n\n  \
-             export LOCKSTEP_URL={url} LOCKSTEP_USER_ID=1 LOCKSTEP_TOKEN={token}\n  \
-             lockstep plan\n  lockstep sync --pace auto\n  lockstep runs\n  lockstep undo\n\n\
-             Its providers change every {} s. Ctrl-C ends it.",
-            gateway.channels().len(),
-            EVOLVE.as_secs()
-        ));
-    }
-    let mut step = 0;
-    let mut tick = tokio::time::interval(EVOLVE);
-    tick.tick().await;
-    loop {
-        tokio::select! {
-            _ = tick.tick() => {
-                step += 1;
-                lockstep_sim::demo::advance(gateway, step);
-            }
-            _ = signal::asked_to_stop() => return Ok(Exit::Done),
-        }
-    }
-}
-
 /// Plan, sync, history and undo, once, with what each shows.
-async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
+pub(super) async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
     let store = Store::open_temporary().await?;
     let context = Context::over(store, global, File::default())?;
-    let site = context
-        .store()
-        .add_site(
-            NewSite {
-                name: Some("demo".to_owned()),
-                url: GatewayUrl::parse(&gateway.url())?,
-                user_id: "1".to_owned(),
-                console_url: None,
-                // Everything simulated listens on this machine.
-                allow_private: vec!["127.0.0.0/8".to_owned()],
-                settings: BTreeMap::new(),
-                token: None,
-            },
-            context.engine.now(),
-        )
-        .await?;
+    let site = super::site(gateway, None)?;
+    let site = context.store().add_site(site, context.engine.now()).await?;
     let mut settings = Settings {
         pace: PaceMode::Auto,
         max_retries: 2,
@@ -143,7 +78,7 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
         collecting: collecting(
             &context,
             &Target::default(),
-            &sources(gateway),
+            &super::sources(gateway),
             request.settings.prices.timeout,
             request.settings.max_retries,
         )?,
@@ -231,43 +166,6 @@ async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
         ));
     }
     Ok(Exit::Done)
-}
-
-/// Where the demo's prices come from: what stands in for the published lists, and relays that agree, disagree, lie, want
-/// a sign-in, or answer with anything but a list.
-fn sources(gateway: &Gateway) -> Vec<String> {
-    let channels = gateway.channels();
-    let of_provider = |name: &str| {
-        let provider = gateway
-            .provider_names()
-            .into_iter()
-            .find(|known| known == name)?;
-        let address = gateway.provider(&provider).base_url().to_owned();
-        let channel = channels
-            .iter()
-            .find(|channel| channel.base_url.as_deref() == Some(&address))?;
-        Some(format!("channel:{}", channel.id))
-    };
-    let published = lockstep_sim::demo::sources(gateway)
-        .into_iter()
-        .filter(|source| source.token.is_none())
-        .map(|source| {
-            format!(
-                "{},endpoint={},name={}",
-                source.url, source.endpoint, source.name
-            )
-        });
-    let relays = [
-        "relay-beijing",
-        "cheap-relay",
-        "silicon",
-        "perplexity",
-        "xai",
-        "gone",
-    ];
-    published
-        .chain(relays.into_iter().filter_map(of_provider))
-        .collect()
 }
 
 async fn plan_prices(

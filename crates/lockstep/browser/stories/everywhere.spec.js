@@ -1,0 +1,71 @@
+import { expect, looksRight, test } from "../world.js";
+
+const PAGES = ["/", "/sites/add", "/sites/main/settings"];
+
+for (const colorScheme of ["light", "dark"]) {
+  for (const width of [360, 1280, 2560]) {
+    test.describe(`${colorScheme} at ${width} px`, () => {
+      test.use({ colorScheme, viewport: { width, height: 900 } });
+
+      test("every page is accessible and fits", async ({ page, server }) => {
+        for (const path of PAGES) {
+          await page.goto(server.url + path);
+          await looksRight(page);
+        }
+      });
+    });
+  }
+}
+
+test("the language follows the browser and can be switched", async ({ page, browser, server, context }) => {
+  await expect(page.locator("html")).toHaveAttribute("lang", "en");
+  await page.getByRole("button", { name: "简体中文" }).click();
+  await expect(page.locator("html")).toHaveAttribute("lang", "zh-CN");
+  for (const path of PAGES) {
+    await page.goto(server.url + path);
+    await expect(page.locator("html")).toHaveAttribute("lang", "zh-CN");
+    await looksRight(page);
+  }
+  await page.getByRole("button", { name: "English" }).click();
+  await expect(page.locator("html")).toHaveAttribute("lang", "en");
+  const chinese = await browser.newContext({ locale: "zh-CN", storageState: await context.storageState() });
+  await chinese.clearCookies({ name: "lockstep-language" });
+  const other = await chinese.newPage();
+  await other.goto(server.url);
+  await expect(other.locator("html")).toHaveAttribute("lang", "zh-CN");
+  await chinese.close();
+});
+
+test("nothing is asked of another host", async ({ page, server }) => {
+  const hosts = new Set();
+  page.on("request", (request) => hosts.add(new URL(request.url()).host));
+  for (const path of PAGES) await page.goto(server.url + path);
+  expect([...hosts]).toEqual([new URL(server.url).host]);
+});
+
+test.describe("without JavaScript", () => {
+  test.use({ javaScriptEnabled: false });
+
+  test("settings are changed by their form alone", async ({ page, server }) => {
+    await page.goto(`${server.url}/sites/main/settings`);
+    await page.locator("#concurrency").fill("3");
+    await page.locator("#concurrency").press("Enter");
+    await expect(page.locator(".good-edge")).toBeVisible();
+    await expect(page.locator("#concurrency")).toHaveValue("3");
+  });
+});
+
+test("an expired sign-in leads back to the page that was asked for", async ({ page, context, server }) => {
+  await context.clearCookies({ name: "lockstep" });
+  await page.goto(`${server.url}/sites/main/settings`);
+  await expect(page).toHaveURL(/sign-in\?back/);
+  await page.locator("#password").fill("a password for stories");
+  await page.locator("#password").press("Enter");
+  await expect(page).toHaveURL(/\/sites\/main\/settings$/);
+});
+
+test("a server that comes back finds its people signed in", async ({ page, server }) => {
+  await server.again();
+  await page.reload();
+  await expect(page.getByText("main").first()).toBeVisible();
+});

@@ -1,0 +1,322 @@
+//! The model sync: figures of the last full run, what waits to be applied, and the newest result of each channel.
+
+mod act;
+mod detail;
+mod listing;
+mod plan;
+mod provider;
+mod results;
+mod row;
+
+use askama::Template;
+use axum::Extension;
+use axum::extract::{RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use lockstep_core::change::Subject;
+use lockstep_core::settings::PaceMode;
+use lockstep_run::schedule::next_due;
+use lockstep_store::listing::RunFilter;
+use lockstep_store::runs::Run;
+use lockstep_store::schedule::Rhythm;
+use lockstep_store::sites::Site;
+use lockstep_store::status::RunCounts;
+use std::time::Duration;
+
+use super::frame::{Frame, Here, SayKind};
+use super::live::{self, Live};
+use super::overview::last_whole;
+use super::refusal::{Refusal, html};
+use super::table::{Asked, Chip, Column, Named, Shape, Table};
+use super::when::Moment;
+use super::words::fill;
+use crate::server::App;
+use crate::server::problem::Problem;
+use crate::words::Label;
+use listing::Found;
+use plan::Plan;
+use row::Row;
+
+pub(super) use act::{answer, apply, run};
+pub(super) use listing::Listings;
+pub(super) use provider::set_policy;
+
+/// How many runs are looked at for the last full one.
+const RUNS: u32 = 30;
+
+/// What the table can be asked.
+static TABLE: Shape = Shape {
+    chips: &[
+        "all", "success", "failed", "changed", "held", "skipped", "planned",
+    ],
+    sorts: &["id", "status", "name", "http", "attempts", "finished"],
+    groups: &["provider"],
+    filters: &[],
+    keeps: &["open"],
+};
+#[derive(Template)]
+#[template(path = "models.html")]
+struct ModelsPage {
+    f: Frame,
+    table: Table,
+    rows: Vec<Row>,
+    /// The policies that can be chosen for a provider, each by its code.
+    policies: Vec<(&'static str, Label)>,
+    figures: Option<Figures>,
+    live: Option<Live>,
+    plan: Option<Plan>,
+    /// Of how many channels the newest result is a failure.
+    failed: u64,
+    /// What runs by itself, and the pace.
+    about: Vec<String>,
+    /// What stands in the way of any run.
+    missing: Option<String>,
+    /// Whether the gateway is being asked for its channels.
+    asking: bool,
+    /// Whether nothing was ever written to this gateway.
+    first: bool,
+}
+
+/// The figures of the last full run.
+struct Figures {
+    counts: RunCounts,
+    took: String,
+    started: Moment,
+    ended: Option<Moment>,
+    next: Option<Moment>,
+}
+
+impl ModelsPage {
+    /// Whether nothing can be begun now.
+    fn busy(&self) -> bool {
+        self.live.is_some() || self.missing.is_some()
+    }
+
+    fn changed(&self, figures: &Figures) -> String {
+        let words = &self.f.t.models.changed_count;
+        fill(words, &[("n", &figures.counts.changed)])
+    }
+
+    fn run_selected(&self) -> String {
+        let words = &self.f.t.models;
+        match self.table.picked() {
+            0 => words.run_selected.clone(),
+            n => fill(&words.run_selected_count, &[("n", &n)]),
+        }
+    }
+
+    fn select(&self, row: &Row) -> String {
+        let words = &self.f.t.models.select_channel;
+        fill(words, &[("id", &row.id)])
+    }
+
+    fn act(&self, last: &str) -> String {
+        format!("{}/{last}", self.table.asked.path())
+    }
+}
+
+/// `GET /sites/{site}/models`
+pub(super) async fn show(
+    State(app): State<App>,
+    f: Frame,
+    Extension(listings): Extension<Listings>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let path = f.href(Here::Models);
+    let asked = Asked::of_query(&TABLE, &path, &query.unwrap_or_default());
+    if let Some(to) = asked.moved() {
+        return Ok(Redirect::to(&to).into_response());
+    }
+    page(&app, f, &listings, asked).await
+}
+
+/// The page with what stands in the way of what was asked for.
+async fn refused(
+    app: &App,
+    mut f: Frame,
+    listings: &Listings,
+    asked: Asked,
+    problem: &Problem,
+) -> Result<Response, Refusal> {
+    let said = problem.words(f.lang);
+    let hint = (!said.hint.is_empty()).then_some(said.hint);
+    f.say(SayKind::Bad, said.message, hint);
+    f.path = asked.href();
+    let status = match problem.status() {
+        StatusCode::INTERNAL_SERVER_ERROR => return Err(problem.clone().into()),
+        status => status,
+    };
+    Ok((status, page(app, f, listings, asked).await?).into_response())
+}
+
+async fn page(
+    app: &App,
+    f: Frame,
+    listings: &Listings,
+    mut asked: Asked,
+) -> Result<Response, Refusal> {
+    let mut f = f.at(Here::Models);
+    let site = f.site()?.clone();
+    let store = app.store();
+    let found = results::page(app, &f, &site, listings, &asked).await?;
+    let here: Vec<String> = found.ids.iter().map(|(id, _)| id.to_string()).collect();
+    if let Some(to) = asked.settle(&here, found.total) {
+        return Ok(Redirect::to(&to).into_response());
+    }
+    let rows = row::rows(app, &f, &site, &asked, &found.ids).await?;
+    let live = live::under_way(app, &f, &site, asked.path()).await?;
+    let filter = RunFilter {
+        subject: Some(Subject::Models),
+        ..RunFilter::default()
+    };
+    let runs = store.runs_where(&site.id, &filter, RUNS).await?;
+    let newest = runs.first().filter(|_| live.is_none());
+    if let Some(failure) = newest.and_then(|(run, _)| run.failure.as_ref()) {
+        let said = f.lang.failure(failure);
+        f.say(SayKind::Bad, said.message, Some(said.hint));
+    }
+    if let Some(Found::Failed(problem)) = &found.listing {
+        let said = problem.words(f.lang);
+        f.say(SayKind::Bad, said.message, Some(said.hint));
+    }
+    let schedules = store.schedules(Some(&site.id)).await?;
+    let schedule = schedules.iter().find(|one| one.subject == Subject::Models);
+    let next = schedule.and_then(next_due);
+    let next = next.map(|at| Moment::new(at, app.now(), f.lang));
+    let about = about(app, &f, &site, schedule.map(|one| &one.plan.rhythm));
+    let missing = (!site.has_token
+        && app
+            .ordering()
+            .access(site.clone())
+            .await
+            .ok()
+            .flatten()
+            .is_none())
+    .then(|| {
+        fill(
+            &f.t.settings.missing,
+            &[("what", &f.t.settings.admin_token)],
+        )
+    });
+    let policies = lockstep_core::models::policy::Policy::ALL;
+    let policies = policies.iter().map(|one| (one.code(), f.lang.policy(*one)));
+    let page = ModelsPage {
+        figures: last_whole(&runs).map(|(run, counts)| figures(app, &f, run, *counts, next)),
+        plan: newest.and_then(|(run, counts)| Plan::of(app, &f, run, *counts)),
+        failed: found.counts.failed,
+        asking: matches!(found.listing, Some(Found::Asking)),
+        first: !site.first_write_done,
+        policies: policies.collect(),
+        table: table(&f, asked, here, &found),
+        rows,
+        live,
+        about,
+        missing,
+        f,
+    };
+    Ok(html(&page))
+}
+
+fn figures(app: &App, f: &Frame, run: &Run, counts: RunCounts, next: Option<Moment>) -> Figures {
+    let end = run.ended_at.or(run.planned_at);
+    let took = end.unwrap_or(run.started_at).abs_diff(run.started_at);
+    let moment = |at| Moment::new(at, app.now(), f.lang);
+    Figures {
+        counts,
+        took: f.lang.duration(Duration::from_millis(took)),
+        started: moment(run.started_at),
+        ended: end.map(moment),
+        next,
+    }
+}
+
+/// What runs by itself, and at which pace.
+fn about(app: &App, f: &Frame, site: &Site, rhythm: Option<&Rhythm>) -> Vec<String> {
+    let t = &f.t.models;
+    let rhythm = match rhythm {
+        None => t.auto_sync_off.clone(),
+        Some(Rhythm::Every { hours }) => {
+            let hours = u64::from(*hours);
+            let time = f.lang.duration(Duration::from_secs(hours * 3600));
+            fill(&t.auto_sync_on, &[("time", &time)])
+        }
+        Some(Rhythm::Cron { line, .. }) => fill(&t.auto_sync_cron, &[("line", line)]),
+    };
+    let mut about = vec![rhythm];
+    if let Ok(chosen) = app.ordering().chosen(site) {
+        let settings = chosen.settings;
+        about.push(match settings.pace {
+            PaceMode::Fixed => fill(
+                &t.pace_fixed,
+                &[
+                    ("rate", &settings.requests_per_minute),
+                    ("burst", &settings.burst),
+                ],
+            ),
+            PaceMode::Auto | PaceMode::Unlimited => t.pace_auto.clone(),
+        });
+    }
+    about
+}
+
+fn table(f: &Frame, asked: Asked, here: Vec<String>, found: &results::Page) -> Table {
+    let t = &f.t.models;
+    let counts = found.counts;
+    let mut chips = Vec::new();
+    let mut chip = |code, label: &String, count| {
+        chips.push(Chip {
+            code,
+            label: label.clone(),
+            count,
+        });
+    };
+    chip("all", &t.chip_all, found.all);
+    chip("success", &t.chip_success, counts.success);
+    chip("failed", &t.chip_failed, counts.failed);
+    chip("changed", &t.chip_changed, counts.changed);
+    chip("held", &t.chip_held, counts.held);
+    chip("skipped", &t.chip_skipped, counts.skipped);
+    if counts.planned > 0 || asked.chip == "planned" {
+        chip("planned", &t.chip_planned, counts.planned);
+    }
+    let named = |code: &str, label: &String| Named {
+        code: code.to_owned(),
+        label: label.clone(),
+    };
+    let column = |label: &String, sort, num| Column {
+        label: label.clone(),
+        sort,
+        num,
+    };
+    let empty = match &found.listing {
+        Some(Found::Asking) => (t.asking.clone(), t.asking_hint.clone()),
+        Some(Found::Failed(_)) => (t.empty.clone(), t.asking_failed.clone()),
+        _ => (t.no_channels.clone(), t.no_channels_hint.clone()),
+    };
+    Table {
+        t: f.t,
+        label: t.title.clone(),
+        search: Some(t.search.clone()),
+        chips,
+        filters: Vec::new(),
+        groups: vec![named("", &t.flat), named("provider", &t.by_provider)],
+        columns: vec![
+            column(&t.col_status, Some("status"), false),
+            column(&t.col_id, Some("id"), true),
+            column(&t.col_name, Some("name"), false),
+            column(&t.col_change, None, false),
+            column(&t.col_http, Some("http"), true),
+            column(&t.col_message, None, false),
+            column(&t.col_attempts, Some("attempts"), true),
+            column(&t.col_finished, Some("finished"), false),
+            column(&t.col_actions, None, false),
+        ],
+        chooses: true,
+        here,
+        total: found.total,
+        exports: None,
+        empty,
+        also: "",
+        asked,
+    }
+}

@@ -1,0 +1,53 @@
+//! The plan that waits for a yes.
+
+use lockstep_core::change::RunState;
+use lockstep_run::PLAN_AGE;
+use lockstep_store::runs::Run;
+use lockstep_store::status::RunCounts;
+
+use crate::server::App;
+use crate::web::frame::Frame;
+use crate::web::when::Moment;
+use crate::web::words::{count, fill};
+
+/// A plan as the page shows it.
+pub(super) struct Plan {
+    pub(super) run: String,
+    /// The digest of what was shown.
+    pub(super) digest: String,
+    /// The button that writes it; `None` where there is nothing to write.
+    pub(super) apply: Option<String>,
+    pub(super) waits: String,
+    pub(super) counts: RunCounts,
+}
+
+impl Plan {
+    /// The plan of the newest run, if it waits and is not too old.
+    pub(super) fn of(app: &App, f: &Frame, run: &Run, counts: RunCounts) -> Option<Self> {
+        let planned_at = run.planned_at?;
+        let fresh = app.now().saturating_sub(planned_at) <= PLAN_AGE;
+        if run.state != RunState::Planned || !fresh {
+            return None;
+        }
+        let t = &f.t.models;
+        let changes = usize::try_from(counts.planned).unwrap_or(usize::MAX);
+        let ago = Moment::new(planned_at, app.now(), f.lang);
+        let waits = if changes == 0 {
+            t.plan_empty.clone()
+        } else {
+            fill(&t.plan_waits, &[("when", &ago.far)])
+        };
+        Some(Self {
+            run: run.id.clone(),
+            digest: run.plan_hash.as_ref()?.as_str().to_owned(),
+            apply: (changes > 0).then(|| count(changes, &t.apply_one, &t.apply)),
+            waits,
+            counts,
+        })
+    }
+
+    /// Whether the plan has nothing to say: no change, and nothing that stands in the way of one.
+    pub(super) fn is_well(&self) -> bool {
+        self.apply.is_none() && self.counts.held == 0 && self.counts.failed == 0
+    }
+}
