@@ -11,8 +11,8 @@ use lockstep_store::runs::Run;
 use serde_json::Value;
 
 use super::super::context::Context;
+use super::super::ended::Ended;
 use super::super::exit::Exit;
-use super::super::run::Ended;
 use crate::view::prices;
 use crate::words::en;
 
