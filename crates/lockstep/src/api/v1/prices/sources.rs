@@ -8,7 +8,6 @@ use lockstep_run::prices::compare::compare;
 use lockstep_store::prices::sources::StoredSource;
 use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -16,6 +15,7 @@ use utoipa_axum::routes;
 use super::SourceReport;
 use crate::api::extract::{Body, Path};
 use crate::api::orders::{Reached, site};
+use crate::deeds::Deed;
 use crate::server::App;
 use crate::server::caller::{Caller, Planner, Reader, Writer};
 use crate::server::problem::Problem;
@@ -127,8 +127,8 @@ async fn add(
     let stored = store
         .add_source(&site.id, &known, &spec.to_string())
         .await?;
-    let data = json!({ "name": &stored.name });
-    app.note(&caller, Some(&site), "source_added", &data).await;
+    let deed = Deed::source_added(&stored.name);
+    app.note(&caller, Some(&site), &deed).await;
     Ok((StatusCode::CREATED, Json(stored.into())))
 }
 
@@ -168,9 +168,8 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     let site = site(&app, &name).await?;
     app.store().remove_source(&site.id, &source).await?;
-    let data = json!({ "name": &source });
-    app.note(&caller, Some(&site), "source_removed", &data)
-        .await;
+    let deed = Deed::source_removed(&source);
+    app.note(&caller, Some(&site), &deed).await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -189,8 +188,8 @@ async fn place(
         .checked_sub(1)
         .ok_or_else(|| Problem::bad_request("the first position is 1"))?;
     app.store().move_source(&site.id, &source, place).await?;
-    let data = json!({ "name": &source, "position": to.position });
-    app.note(&caller, Some(&site), "source_moved", &data).await;
+    let deed = Deed::source_moved(&source, to.position);
+    app.note(&caller, Some(&site), &deed).await;
     told(&app, &site).await
 }
 

@@ -21,8 +21,13 @@ use crate::view::prices;
 
 /// How long a table is kept that nobody looks at, in milliseconds.
 const UNSEEN: i64 = 30 * 60_000;
-/// How long the gateway's prices count as read, in milliseconds: other people write there too.
+/// How long the gateway's prices count as read, in milliseconds: other people write there too. Then they are read anew, and
+/// whoever looks meanwhile sees what is there, with its age.
 const FRESH: i64 = 10 * 60_000;
+/// How long a table is looked at that could not be made anew, in milliseconds.
+const OLD: i64 = 30 * 60_000;
+/// A table that could not be made anew is tried again after this, in milliseconds.
+const TRIES: i64 = 60_000;
 
 /// The tables of all sites.
 #[derive(Default)]
@@ -41,6 +46,16 @@ struct Kept {
     run: Option<(String, RunState)>,
     /// When it was last looked at, in Unix milliseconds.
     seen: i64,
+    /// When another one was last begun that is to take its place.
+    begun: Option<i64>,
+}
+
+/// A table that somebody looks at.
+pub(super) struct Found {
+    pub(super) table: Arc<Table>,
+    pub(super) proposals: Arc<Proposals>,
+    /// Whether it is old, and another one is being made.
+    pub(super) refreshing: bool,
 }
 
 /// What a planned run proposes, by model and field.
@@ -83,39 +98,46 @@ impl Tables {
     /// The table of a site and what is proposed; `None` where it remembers no source. Lists are taken as they were last
     /// fetched.
     pub(super) async fn of(
-        &self,
+        self: &Arc<Self>,
         app: &App,
         site: Site,
         actor: &str,
-    ) -> Result<Option<(Arc<Table>, Arc<Proposals>)>, Problem> {
+    ) -> Result<Option<Found>, Problem> {
         let sources = written(app, &site).await?;
         if sources.is_empty() {
             return Ok(None);
         }
-        let now = app.now();
+        let (now, id) = (app.now(), site.id.clone());
         let run = app.store().latest_run(&site.id, Subject::Prices).await?;
         let at = run.as_ref().map(|run| (run.id.clone(), run.state));
         let kept = {
             let mut kept = self.lock();
             kept.retain(|_, kept| now - kept.seen < UNSEEN);
-            kept.get_mut(&site.id).and_then(|kept| {
+            kept.get_mut(&id).and_then(|kept| {
                 kept.seen = now;
                 // A run that went on since may have written prices, or have kept newer lists.
                 let same = kept.sources == sources && kept.run == at;
-                let holds = same && now - kept.table.read_at < FRESH;
-                holds.then(|| (Arc::clone(&kept.table), kept.proposals.clone()))
+                let age = now - kept.table.read_at;
+                let begins = age >= FRESH && kept.begun.is_none_or(|begun| now - begun >= TRIES);
+                let holds = same && age < OLD;
+                if holds && begins {
+                    kept.begun = Some(now);
+                }
+                holds.then(|| (Arc::clone(&kept.table), kept.proposals.clone(), begins))
             })
         };
         let (table, known) = match kept {
-            Some(kept) => kept,
-            None => (
-                self.make(app, site.clone(), sources, actor, false).await?,
-                None,
-            ),
+            Some((table, known, begins)) => {
+                if begins {
+                    self.make_behind(app, site, sources, actor);
+                }
+                (table, known)
+            }
+            None => (self.make(app, site, sources, actor, false).await?, None),
         };
         let planned = run.filter(|run| run.state == RunState::Planned);
-        let id = planned.as_ref().map(|run| run.id.clone());
-        let proposals = match (known.filter(|known| known.run == id), planned) {
+        let from = planned.as_ref().map(|run| run.id.clone());
+        let proposals = match (known.filter(|known| known.run == from), planned) {
             (Some(known), _) => known,
             (None, None) => Arc::default(),
             (None, Some(run)) => {
@@ -123,10 +145,29 @@ impl Tables {
                 Arc::new(Proposals::planned(&run, rows))
             }
         };
-        if let Some(kept) = self.lock().get_mut(&site.id) {
+        if let Some(kept) = self.lock().get_mut(&id) {
             kept.proposals = Some(Arc::clone(&proposals));
         }
-        Ok(Some((table, proposals)))
+        Ok(Some(Found {
+            refreshing: now - table.read_at >= FRESH,
+            table,
+            proposals,
+        }))
+    }
+
+    /// Makes the table anew while others look at the one that is there.
+    fn make_behind(self: &Arc<Self>, app: &App, site: Site, sources: Vec<String>, actor: &str) {
+        let (tables, app, actor) = (Arc::clone(self), app.clone(), actor.to_owned());
+        tokio::spawn(async move {
+            let made = tokio::select! {
+                made = tables.make(&app, site, sources, &actor, false) => made,
+                () = app.stopping() => return,
+            };
+            if let Err(problem) = made {
+                let why = problem.title();
+                tracing::warn!(why, "the differences could not be looked at anew");
+            }
+        });
     }
 
     /// Asks the sources, keeps their lists, and makes the table anew.
@@ -166,6 +207,7 @@ impl Tables {
             sources,
             run: run.map(|run| (run.id, run.state)),
             seen: app.now(),
+            begun: None,
         };
         self.lock().insert(id, kept);
         Ok(table)

@@ -14,6 +14,7 @@ use lockstep_run::prices::compare::compare;
 use lockstep_run::prices::local::LocalPrices;
 use lockstep_store::prices::run_sources::RunSource;
 
+use super::order::Orders;
 use crate::differences::said;
 
 /// The differences between a gateway and its sources, as they were at some moment.
@@ -27,6 +28,8 @@ pub(super) struct Table {
     pub(super) told: Vec<RunSource>,
     /// By the model's name and then in the order of the fields.
     pub(super) rows: Vec<Row>,
+    /// Other orders of the rows.
+    pub(super) orders: Orders,
 }
 
 /// One field of one model in which the gateway and some source differ.
@@ -61,6 +64,8 @@ pub(super) enum Value {
 #[derive(Debug)]
 pub(super) struct Model {
     pub(super) name: String,
+    /// The name in small letters, by which it is searched.
+    pub(super) small: String,
     /// What it costs now.
     pub(super) usd: Usd,
     /// What each source says of it.
@@ -142,6 +147,7 @@ impl Table {
                 .map(|source| source.told())
                 .collect(),
             rows,
+            orders: Orders::default(),
         };
         (table, good)
     }
@@ -176,6 +182,7 @@ fn model(
         .collect();
     Model {
         name: name.to_owned(),
+        small: name.to_lowercase(),
         usd: now,
         offers,
     }
