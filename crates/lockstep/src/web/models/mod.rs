@@ -2,6 +2,7 @@
 
 mod act;
 mod detail;
+mod files;
 mod listing;
 mod plan;
 mod provider;
@@ -38,6 +39,7 @@ use plan::Plan;
 use row::Row;
 
 pub(super) use act::{answer, apply, run};
+pub(super) use files::{csv, json};
 pub(super) use listing::Listings;
 pub(super) use provider::set_policy;
 
@@ -324,7 +326,7 @@ fn table(f: &Frame, asked: Asked, here: Vec<String>, found: &results::Page) -> T
         chooses: true,
         here,
         total: found.total,
-        exports: None,
+        exports: Some(["csv", "json"].map(|kind| asked.file(kind))),
         empty,
         also: "",
         asked,

@@ -30,8 +30,8 @@ pub(in crate::web) async fn set_policy(
     let field = |name: &str| fields.trimmed(&format!("{name}-{}", fields.text("set")));
     let store = app.store();
     let since = store.last_full_run(&site.id).await?.unwrap_or_default();
-    let heads = store.results(&site.id, &since, &ResultPage::default());
-    let heads = heads.await?;
+    let all = ResultPage::default();
+    let heads = store.results(&site.id, &since, &all).await?;
     let (kind, base_url) = field("provider")
         .split_once(' ')
         .unwrap_or((field("provider"), ""));

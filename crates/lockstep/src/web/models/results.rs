@@ -124,10 +124,21 @@ pub(super) async fn all_that_match(
         all.sort_by_key(|(id, _)| *id);
         return Ok(all.into_iter().map(|(id, _)| id).collect());
     }
-    let since = since.unwrap_or_default();
-    let wanted = wanted(asked, lang);
-    let heads = store.results(&site.id, &since, &wanted).await?;
+    let heads = all(app, lang, site, asked).await?;
     Ok(heads.iter().map(|head| head.channel_id).collect())
+}
+
+/// All results that match.
+pub(super) async fn all(
+    app: &App,
+    lang: Lang,
+    site: &Site,
+    asked: &Asked,
+) -> Result<Vec<ResultHead>, Refusal> {
+    let store = app.store();
+    let since = store.last_full_run(&site.id).await?.unwrap_or_default();
+    let wanted = wanted(asked, lang);
+    Ok(store.results(&site.id, &since, &wanted).await?)
 }
 
 /// The results that are asked for, all of them.
