@@ -88,6 +88,9 @@ impl Gateway {
                     });
                 }
             };
+            if let (Some(fence), 300..=399 | 429) = (call.fence, reply.status) {
+                fence.turned_away();
+            }
             match reply.status {
                 429 => {
                     let pause = throttle::pause_asked(&reply.headers);
