@@ -1,5 +1,6 @@
 //! The engine and a session of it: one gateway, one pace, one run after the other.
 
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -7,9 +8,10 @@ use lockstep_core::change::RunState;
 use lockstep_core::models::policy::Policy;
 use lockstep_core::pace::GATEWAY_CALLS;
 use lockstep_core::settings::Settings;
+use lockstep_core::site::GatewayUrl;
 use lockstep_remote::gateway::{Connection, Gateway, GatewayKind, GatewayReader, TimeLimits};
 use lockstep_remote::http::Client;
-use lockstep_remote::pace::Pacer;
+use lockstep_remote::pace::{Joint, Pacer};
 use lockstep_store::leases::GatewayHold;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
@@ -32,7 +34,11 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) actor: String,
     limits: TimeLimits,
+    paces: Paces,
 }
+
+/// The pace of each gateway, by its address: all sessions of this process share it.
+type Paces = Arc<Mutex<HashMap<GatewayUrl, Joint>>>;
 
 /// A site and the token for it.
 #[derive(Clone, Debug)]
@@ -96,7 +102,7 @@ impl Watch {
     }
 }
 
-/// One gateway with one pace: the steps of a run share it.
+/// One gateway at one pace: the steps of a run share it.
 #[derive(Clone, Debug)]
 pub struct Session {
     pub(crate) engine: Engine,
@@ -121,6 +127,7 @@ impl Engine {
             clock,
             actor,
             limits: TimeLimits::default(),
+            paces: Paces::default(),
         }
     }
 
@@ -174,14 +181,30 @@ impl Engine {
         &self.actor
     }
 
-    /// Opens a session with a gateway. Nothing is sent yet.
+    /// A place among those at work on a gateway, at the pace of the settings.
+    fn pacer(&self, url: &GatewayUrl, settings: &Settings) -> Pacer {
+        let pace = settings.fresh_pace(GATEWAY_CALLS);
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        paces.retain(|_, joint| !joint.is_forgotten());
+        match paces.get(url) {
+            Some(joint) => joint.joined(pace),
+            None => {
+                let pacer = Pacer::new(pace);
+                paces.insert(url.clone(), pacer.joint());
+                pacer
+            }
+        }
+    }
+
+    /// Opens a session with a gateway. Nothing is sent yet. All sessions with one gateway share the count of what is sent:
+    /// the strictest pace of those that are open holds.
     pub fn session(&self, access: SiteAccess, settings: &Settings) -> Session {
         let connection = Connection {
             url: access.site.url.clone(),
             token: access.token.clone(),
             user_id: access.site.user_id.clone(),
         };
-        let pacer = Pacer::new(settings.fresh_pace(GATEWAY_CALLS));
+        let pacer = self.pacer(&access.site.url, settings);
         let mut limits = self.limits;
         if let Some(write) = self.store.write_limit() {
             // A lease outlives a write that started under it.
@@ -332,5 +355,64 @@ impl Drop for Held {
         {
             hold.leave();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use lockstep_core::settings::PaceMode;
+    use lockstep_store::sites::NewSite;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn at(per_minute: u32, burst: u32) -> Settings {
+        Settings {
+            pace: PaceMode::Fixed,
+            requests_per_minute: per_minute,
+            burst,
+            ..Settings::default()
+        }
+    }
+
+    async fn site(engine: &Engine, name: &str, url: &str) -> SiteAccess {
+        let new = NewSite {
+            name: Some(name.to_owned()),
+            url: GatewayUrl::parse(url).expect("an address"),
+            user_id: "1".to_owned(),
+            console_url: None,
+            allow_private: Vec::new(),
+            settings: Default::default(),
+            token: None,
+        };
+        let site = engine.store().add_site(new, 1).await.expect("a site");
+        let token = "token".into();
+        SiteAccess { site, token }
+    }
+
+    #[tokio::test]
+    async fn all_sessions_with_a_gateway_share_its_pace_and_the_strictest_holds() {
+        let store = Store::open_temporary().await.expect("a store");
+        let engine = Engine::start(store, Arc::new(SystemClock), "tests".into());
+        let engine = engine.expect("an engine");
+        let gateway = site(&engine, "main", "http://127.0.0.1:1").await;
+        let elsewhere = site(&engine, "other", "http://127.0.0.1:2").await;
+        let run = engine.session(gateway.clone(), &at(20, 5));
+        let fetch = engine
+            .acting_as("somebody else")
+            .session(gateway.clone(), &at(120, 60));
+        let apart = engine.session(elsewhere, &at(120, 60));
+        assert_eq!(fetch.waiting_time(65), Duration::from_secs(180));
+        assert_eq!(apart.waiting_time(65), Duration::from_millis(2_500));
+        // What the gateway asks of one it asks of all, and nobody asks for it again.
+        run.gateway.pacer().pause(Duration::from_secs(600), "GET /");
+        assert!(fetch.gateway.pacer().waiting_until().is_some());
+        assert!(apart.gateway.pacer().waiting_until().is_none());
+        let later = engine.session(gateway, &at(120, 60));
+        drop(run);
+        assert_eq!(fetch.waiting_time(65), Duration::from_millis(2_500));
+        assert!(later.gateway.pacer().waiting_until().is_some());
     }
 }

@@ -51,7 +51,7 @@ impl Session {
         if let Some(by) = &self.yes {
             store.approve_ahead(&run.id, held.fence, by).await?;
         }
-        let _heeding = self.heed(&run.id, watch);
+        let _heeding = self.heed(&run.id, held.fence, watch);
         let scope = Scope {
             settings: request.settings.clone(),
             policy: request.policy,

@@ -86,7 +86,7 @@ impl Session {
             self.end(run, held.fence, state, Some(failure)).await?;
             return Ok(store.run(&run.id).await?);
         }
-        let _heeding = self.heed(&run.id, watch);
+        let _heeding = self.heed(&run.id, held.fence, watch);
         let mut given = match run.trigger.as_str() {
             HELD => {
                 let source = Source::Held(run.selection.clone());

@@ -95,7 +95,9 @@ impl Gateway {
                 429 => {
                     let pause = throttle::pause_asked(&reply.headers);
                     shared.throttled.fetch_add(1, Ordering::Relaxed);
-                    shared.pacer.pause(pause);
+                    shared
+                        .pacer
+                        .pause(pause, &format!("{} {}", call.method, call.path));
                     tracing::debug!(?pause, "the gateway answered 429");
                     if !throttles.may_try_again(pause) {
                         let text = format!("still 429 after many pauses, the last of {pause:?}");

@@ -134,7 +134,7 @@ impl Session {
     ) -> Result<Run, EngineError> {
         let store = self.store();
         let run = store.run(run_id).await?;
-        let _heeding = self.heed(run_id, watch);
+        let _heeding = self.heed(run_id, fence, watch);
         let settings = self.settings_of(&run)?;
         let approved = store.price_rows_in(run_id, State::Approved).await?;
         let mut writing = Writing {

@@ -163,7 +163,10 @@ async fn what_somebody_edits_while_the_gateway_lets_a_write_wait_is_not_written_
     assert_eq!(run.state, RunState::Done);
     assert_eq!(set(&tester.models(1)), set("a,b,c,theirs"));
     let row = tester.row(&run, 1).await;
-    assert_eq!(row.before, "a,b,theirs", "planned again from what was there");
+    assert_eq!(
+        row.before, "a,b,theirs",
+        "planned again from what was there"
+    );
     assert_eq!(tester.gateway.effective_writes().len(), 1);
     tester.done().await;
 }
