@@ -1,10 +1,10 @@
 //! The engine and a session of it: one gateway, one pace, one run after the other.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lockstep_core::change::RunState;
+use lockstep_core::change::{RunState, Subject};
 use lockstep_core::models::policy::Policy;
 use lockstep_core::pace::GATEWAY_CALLS;
 use lockstep_core::settings::Settings;
@@ -13,7 +13,7 @@ use lockstep_remote::gateway::{Connection, Gateway, GatewayKind, GatewayReader, 
 use lockstep_remote::http::Client;
 use lockstep_remote::pace::{Joint, Pacer};
 use lockstep_store::leases::GatewayHold;
-use lockstep_store::runs::Run;
+use lockstep_store::runs::{NewRun, Run};
 use lockstep_store::sites::Site;
 use lockstep_store::steps::Requests;
 use lockstep_store::{Store, StoreError};
@@ -112,6 +112,10 @@ pub struct Session {
     only_read: Arc<AtomicBool>,
     /// Whether a write was given up while it may be on its way.
     pub(crate) cut: Arc<AtomicBool>,
+    /// The fence under which it held the gateway last.
+    last_fence: Arc<AtomicI64>,
+    /// The schedule's ticks that its runs come of, each with when it was taken.
+    ticks: Vec<(Subject, i64)>,
     /// Who said yes to what will be planned.
     pub(crate) yes: Option<String>,
     /// The gateway, between a plan that somebody said yes to and its first write.
@@ -217,6 +221,8 @@ impl Engine {
             told: Arc::default(),
             only_read: Arc::default(),
             cut: Arc::default(),
+            last_fence: Arc::default(),
+            ticks: Vec::new(),
             yes: None,
             kept: Arc::default(),
         }
@@ -231,6 +237,38 @@ impl Session {
     pub fn approved_ahead(mut self, by: &str) -> Self {
         self.yes = Some(by.to_owned());
         self
+    }
+
+    /// The same session, for runs of ticks that were taken at a time, in Unix milliseconds: a run and the end of its tick
+    /// are stored together, so that no tick is lost and none runs twice.
+    #[must_use]
+    pub(crate) fn of_ticks(mut self, ticks: Vec<(Subject, i64)>) -> Self {
+        self.ticks = ticks;
+        self
+    }
+
+    /// Makes a run, of its tick if it comes of one.
+    pub(crate) async fn make_run(&self, new: NewRun) -> Result<Run, EngineError> {
+        match self.tick(new.subject) {
+            Some(at) => {
+                let made = self.store().create_run_of_tick(new, at, self.now()).await?;
+                made.ok_or_else(tick_is_gone)
+            }
+            None => Ok(self.store().create_run(new, self.now()).await?),
+        }
+    }
+
+    /// Lets a run that was cut off be the one of its tick, if it comes of one.
+    pub(crate) async fn take_tick_for(&self, run: &Run) -> Result<(), EngineError> {
+        match self.tick(run.subject) {
+            Some(at) if !self.store().continue_as_tick(run, at).await? => Err(tick_is_gone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn tick(&self, subject: Subject) -> Option<i64> {
+        let tick = self.ticks.iter().find(|(known, _)| *known == subject);
+        tick.map(|(_, at)| *at)
     }
 
     /// The site that the session is with.
@@ -294,11 +332,22 @@ impl Session {
         }
         let hold = self.engine.alone(&self.access.site).await?;
         self.cut.store(false, Ordering::SeqCst);
+        self.last_fence.store(hold.fence(), Ordering::SeqCst);
         Ok(Held {
             fence: hold.fence(),
             hold: Some(hold),
             cut: self.cut.clone(),
         })
+    }
+
+    /// The fence under which this session held the gateway last; 0 where it never did.
+    pub(crate) fn last_fence(&self) -> i64 {
+        self.last_fence.load(Ordering::SeqCst)
+    }
+
+    /// Lets go of a gateway that was kept for what does not come any more.
+    pub(crate) fn let_go(&self) {
+        drop(self.kept_hold().take());
     }
 
     /// Takes the gateway and keeps it for what comes next.
@@ -338,6 +387,11 @@ impl Session {
             channels: self.store().channel_overrides(site).await?,
         })
     }
+}
+
+/// Another process found the tick again while this one stood still.
+fn tick_is_gone() -> EngineError {
+    EngineError::Busy("another process, which has taken the tick".to_owned())
 }
 
 /// A gateway that this process holds until dropped.

@@ -11,10 +11,12 @@ use lockstep_core::hash::Digest;
 use lockstep_core::settings::Settings;
 use lockstep_store::runs::Run;
 use tokio::sync::broadcast;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
+use crate::broken::{Broken, unbroken};
 use crate::engine::{Engine, Request, Session, SiteAccess, Source, Watch};
 use crate::error::EngineError;
 use crate::prices::plan::PriceRequest;
@@ -154,30 +156,36 @@ impl Jobs {
         let mut work = self
             .0
             .tasks
-            .spawn(async move { jobs.work(job, watch).await });
+            .spawn(async move { jobs.work(job, Vec::new(), watch).await });
         tokio::select! {
             biased;
             run = progress.run() => Ok(run),
             done = &mut work => match done {
                 Ok(run) => Ok(run?.id),
-                Err(stopped) => match stopped.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_) => Err(EngineError::Stopping),
-                },
+                Err(ended) => Err(no_end(&ended)),
             },
         }
     }
 
     /// Does a job to its end.
     pub async fn finish(&self, job: Job) -> Result<Run, EngineError> {
+        self.finish_of(job, Vec::new()).await
+    }
+
+    /// The same for a run of ticks, each with when it was taken.
+    pub(crate) async fn finish_of(
+        &self,
+        job: Job,
+        ticks: Vec<(Subject, i64)>,
+    ) -> Result<Run, EngineError> {
         job.order.check()?;
         let watch = self.watch();
         let jobs = self.clone();
         let work = self
             .0
             .tasks
-            .spawn(async move { jobs.work(job, watch).await });
-        work.await.unwrap_or(Err(EngineError::Stopping))
+            .spawn(async move { jobs.work(job, ticks, watch).await });
+        work.await.unwrap_or_else(|ended| Err(no_end(&ended)))
     }
 
     /// The ids of runs as they come to rest here: planned, or over.
@@ -215,7 +223,12 @@ impl Jobs {
         self.0.tasks.wait().await;
     }
 
-    async fn work(&self, job: Job, watch: Watch) -> Result<Run, EngineError> {
+    async fn work(
+        &self,
+        job: Job,
+        ticks: Vec<(Subject, i64)>,
+        watch: Watch,
+    ) -> Result<Run, EngineError> {
         if self.0.stop.is_cancelled() {
             return Err(EngineError::Stopping);
         }
@@ -225,6 +238,7 @@ impl Jobs {
         let subject = self.subject(&job.order).await?;
         let engine = self.0.engine.acting_as(job.actor.clone());
         let session = engine.session(job.access, &job.settings);
+        let session = session.of_ticks(ticks);
         let done = self
             .listed(
                 &session,
@@ -280,10 +294,15 @@ impl Jobs {
         let span =
             tracing::info_span!("job", run = tracing::field::Empty, site = %session.site().url);
         let entry = Entry::new(self, running, span.clone());
-        let done = session
-            .order(order, settings, actor, watch)
-            .instrument(span)
-            .await;
+        let ordered = session.order(order, settings, actor, watch);
+        let done = async {
+            match unbroken("a job", ordered).await {
+                Ok(done) => done,
+                Err(Broken) => session.end_broken(watch).await,
+            }
+        };
+        let done = done.instrument(span).await;
+        session.let_go();
         drop(entry);
         if let Ok(run) = &done {
             // Nobody need listen.
@@ -308,6 +327,16 @@ impl Jobs {
             .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is said of a task that came to no end of its own: the runtime is going, or it broke outside of any run.
+fn no_end(ended: &JoinError) -> EngineError {
+    if ended.is_panic() {
+        tracing::error!(%ended, "a job was broken off by a mistake of Lockstep's own");
+        EngineError::Internal
+    } else {
+        EngineError::Stopping
     }
 }
 
@@ -519,7 +548,8 @@ impl Session {
         }
     }
 
-    async fn write_run(
+    /// Writes what of a planned run was chosen, on somebody's yes.
+    pub(crate) async fn write_run(
         &self,
         run: &Run,
         only: Chosen,

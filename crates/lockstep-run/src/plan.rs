@@ -42,9 +42,10 @@ impl Session {
             Some(run) => {
                 let fresh = self.now().saturating_sub(ROW_AGE);
                 self.take_as_given(&run, fresh, &mut given).await?;
+                self.take_tick_for(&run).await?;
                 run
             }
-            None => store.create_run(wanted, self.now()).await?,
+            None => self.make_run(wanted).await?,
         };
         watch.progress.is_run(&run.id);
         store.start_reading(&run.id, held.fence, self.now()).await?;

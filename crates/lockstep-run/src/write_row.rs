@@ -18,6 +18,7 @@ use lockstep_store::steps::{Outcome, Requests};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use crate::broken::{Broken, failure, unbroken};
 use crate::effective::Scope;
 use crate::engine::{Session, Watch};
 use crate::fenced::{BASE_AGE, MOST_WAITS, Went, put_off};
@@ -92,8 +93,20 @@ impl Writing<'_> {
         self.watch
             .progress
             .begins(row.channel_id, &row.channel_name);
-        let mut done = self.write_row(&row).await?;
-        done.outcome.finished_at = self.session.now();
+        let writing = async {
+            let mut done = self.write_row(&row).await?;
+            done.outcome.finished_at = self.session.now();
+            Some(done)
+        };
+        let done = match unbroken("the write of a channel", writing).await {
+            Ok(done) => done?,
+            // Others are on their way: this one ends, and the run after them.
+            Err(Broken) => {
+                let mut done = ended(&row, State::Unverified, Some(failure()), 0);
+                done.outcome.finished_at = self.session.now();
+                done
+            }
+        };
         let left = self.left.fetch_sub(1, Ordering::Relaxed);
         self.watch.progress.ends(
             row.channel_id,

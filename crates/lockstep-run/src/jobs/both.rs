@@ -5,7 +5,7 @@ use lockstep_core::change::Subject;
 use lockstep_core::settings::Settings;
 use lockstep_store::runs::Run;
 
-use super::{Go, Jobs, Order};
+use super::{Go, Jobs, Order, no_end};
 use crate::engine::{Request, Session, SiteAccess};
 use crate::error::EngineError;
 use crate::prices::plan::PriceRequest;
@@ -23,6 +23,8 @@ pub struct Both {
     pub prices: (PriceRequest, Go),
     /// The run about model lists. The run before it and the answers of the providers are added to it.
     pub models: (Request, Go),
+    /// The ticks that the runs come of, each with when it was taken.
+    pub ticks: Vec<(Subject, i64)>,
 }
 
 /// How both ended.
@@ -50,7 +52,7 @@ impl Jobs {
             .0
             .tasks
             .spawn(async move { jobs.work_on_both(both).await });
-        work.await.unwrap_or(Err(EngineError::Stopping))
+        work.await.unwrap_or_else(|ended| Err(no_end(&ended)))
     }
 
     async fn work_on_both(&self, both: Both) -> Result<BothEnded, EngineError> {
@@ -60,11 +62,12 @@ impl Jobs {
             actor,
             prices: (mut prices, go_prices),
             models: (mut models, go_models),
+            ticks,
         } = both;
         let engine = self.0.engine.acting_as(actor.clone());
-        // Asking all providers takes minutes: whoever is at work is noticed before.
-        drop(engine.alone(&access.site).await?);
-        let session = engine.session(access, &settings);
+        let session = engine.session(access, &settings).of_ticks(ticks);
+        // Asking all providers takes minutes: whoever is at work is noticed before, and nobody begins meanwhile.
+        session.keep().await?;
         let watch = self.watch();
         models.ahead = session.read_ahead(&models, &watch).await?;
         prices.coming.clone_from(models.ahead.coming());

@@ -93,24 +93,20 @@ impl Session {
         let site = &self.access.site.id;
         let held = self.hold().await?;
         self.end_interrupted(held.fence).await?;
-        let run = store
-            .create_run(
-                NewRun {
-                    parent: None,
-                    site_id: site.clone(),
-                    subject: Subject::Prices,
-                    trigger: request.trigger.to_owned(),
-                    actor: self.engine.actor.clone(),
-                    go_on: request.go_on,
-                    unattended: request.unattended,
-                    selection: None,
-                    settings: texts(&request.settings),
-                    policy_override: None,
-                    policy_hash: store.price_policy_hash(site).await?,
-                },
-                self.now(),
-            )
-            .await?;
+        let new = NewRun {
+            parent: None,
+            site_id: site.clone(),
+            subject: Subject::Prices,
+            trigger: request.trigger.to_owned(),
+            actor: self.engine.actor.clone(),
+            go_on: request.go_on,
+            unattended: request.unattended,
+            selection: None,
+            settings: texts(&request.settings),
+            policy_override: None,
+            policy_hash: store.price_policy_hash(site).await?,
+        };
+        let run = self.make_run(new).await?;
         watch.progress.is_run(&run.id);
         store.start_reading(&run.id, held.fence, self.now()).await?;
         if let Some(by) = &self.yes {
@@ -132,11 +128,12 @@ impl Session {
                 }
             },
             () = watch.cancel.cancelled() => {
-                self.end(&run, held.fence, RunState::Cancelled, None).await?;
                 if watch.leaves() {
                     // Sources answer in seconds, so whoever is next asks them anew.
+                    self.end_again(&run, held.fence, None).await?;
                     return Err(EngineError::Stopping);
                 }
+                self.end(&run, held.fence, RunState::Cancelled, None).await?;
                 return Ok(store.run(&run.id).await?);
             }
         };
@@ -168,13 +165,14 @@ impl Session {
         Ok(run)
     }
 
-    /// Readings that a kill cut off changed nothing, and are not worth carrying on: sources answer in seconds.
+    /// Readings that a kill cut off changed nothing, and are not worth carrying on: sources answer in seconds. Those of a
+    /// schedule are run anew.
     async fn end_interrupted(&self, fence: i64) -> Result<(), EngineError> {
         let store = self.store();
         for run in store.unfinished_runs(&self.access.site.id).await? {
             if run.state != RunState::Writing && run.subject == Subject::Prices {
                 store.start_reading(&run.id, fence, self.now()).await?;
-                self.end(&run, fence, RunState::Cancelled, None).await?;
+                self.end_again(&run, fence, None).await?;
             }
         }
         Ok(())

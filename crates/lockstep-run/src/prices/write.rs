@@ -21,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 use super::again::Judging;
 use super::local::LocalPrices;
 use super::review::PriceApproval;
+use crate::broken::{Broken, failure, unbroken};
 use crate::engine::{Held, Session, Watch};
 use crate::error::EngineError;
 use crate::fenced::{MOST_WAITS, put_off};
@@ -333,7 +334,9 @@ impl Writing<'_> {
                 )
                 .await?;
             tries += 1;
-            match self.put(field, &before, &text, base.read_at, tries).await {
+            let writing = self.put(field, &before, &text, base.read_at, tries);
+            let written = unbroken("the write of a price map", writing).await;
+            match written.unwrap_or_else(|Broken| Written::Not(failure())) {
                 Written::Stored(now) => {
                     self.left.insert(field, text);
                     let failure = self.stored(&edits, &now).await?;
@@ -361,7 +364,7 @@ impl Writing<'_> {
                         && failure.kind != FailureKind::Unverified;
                     if !again {
                         let state = match failure.kind {
-                            FailureKind::Unverified => State::Unverified,
+                            FailureKind::Unverified | FailureKind::Internal => State::Unverified,
                             _ => State::Failed,
                         };
                         self.fail(&edits, state, &failure).await?;

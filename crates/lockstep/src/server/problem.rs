@@ -179,6 +179,7 @@ impl From<StoreError> for Problem {
 impl From<EngineError> for Problem {
     fn from(error: EngineError) -> Self {
         let (status, code) = match &error {
+            EngineError::Internal => return Self::internal(),
             EngineError::Store(_) | EngineError::Gateway(_) => {
                 return match error {
                     EngineError::Store(error) => error.into(),

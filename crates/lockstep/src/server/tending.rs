@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lockstep_run::EngineError;
+use lockstep_run::broken::unbroken;
 use lockstep_run::clock::SystemClock;
 use lockstep_run::jobs::{Job, Order};
 use lockstep_run::schedule::Worker;
@@ -43,7 +44,8 @@ async fn take_over(app: App) {
     let tried = Tried::default();
     let every = LOOKS_EVERY.min(app.store().lease_times().renew);
     loop {
-        if let Err(error) = look(&app, &tried).await {
+        let looked = unbroken("the look for runs that nobody works on", look(&app, &tried));
+        if let Ok(Err(error)) = looked.await {
             tracing::warn!(%error, "runs that nobody works on could not be looked for");
         }
         tokio::select! {
@@ -67,7 +69,8 @@ async fn look(app: &App, tried: &Tried) -> Result<(), StoreError> {
             continue;
         }
         tried_at.insert(run.id.clone(), now);
-        tokio::spawn(go_on(app.clone(), run, tried.clone()));
+        let going = go_on(app.clone(), run, tried.clone());
+        tokio::spawn(unbroken("going on with a run", going));
     }
     Ok(())
 }
@@ -129,7 +132,8 @@ async fn tell(app: App) {
                 Err(RecvError::Closed) => return,
             },
         };
-        if let Err(error) = tell_of(&app, &notifier, &run).await {
+        let telling = unbroken("telling of a run", tell_of(&app, &notifier, &run));
+        if let Ok(Err(error)) = telling.await {
             tracing::warn!(%run, %error, "what it found could not be told");
         }
     }

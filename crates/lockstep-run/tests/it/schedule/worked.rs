@@ -11,9 +11,9 @@ use lockstep_run::jobs::{Go, Job, Jobs, Order};
 use lockstep_run::prices::plan::PriceRequest;
 use lockstep_run::schedule::{Lost, Orders, Outcome, Wish, Worker, next_due, switch_on};
 use lockstep_run::{Engine, Request, SiteAccess, Source};
-use lockstep_sim::{Price, Provider, Spec};
+use lockstep_sim::{Matcher, Price, Provider, Spec, When};
 use lockstep_store::runs::Run;
-use lockstep_store::schedule::{Mode, Rhythm, Schedule};
+use lockstep_store::schedule::{Claim, Mode, Rhythm, Schedule};
 use lockstep_store::sites::Site;
 use tokio_util::sync::CancellationToken;
 
@@ -637,5 +637,177 @@ async fn the_loop_runs_what_is_due_and_ends_when_told_and_a_stopped_tick_is_give
         began(&tester, &[Subject::Models])
     );
     assert_eq!(scheduled(&tester).await.len(), 2);
+    tester.done().await;
+}
+
+/// A worker whose process ends in the middle of a list run, by a stop, and one of the next process.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_leaves_the_run_of_a_tick_to_be_resumed_and_its_tick_is_not_run_again() {
+    let mut tester = Tester::new(lacking(4)).await;
+    tester.settings.concurrency = 1;
+    tester.expect.other_counts = true;
+    tester.plan().await;
+    let on = switched(&tester, Subject::Models, 6, None).await;
+    for matcher in ["/api/channel/fetch_models/", "/api/channel/"] {
+        let jobs = Jobs::new(tester.engine());
+        let worker = Worker::new(
+            jobs.clone(),
+            orders(&tester),
+            Arc::clone(&tester.clock) as Arc<dyn Clock>,
+        );
+        step(&tester, &worker).await;
+        wait_for(&tester, Subject::Models).await;
+        let before = tester.gateway.effective_writes().len();
+        let (stopped, at) = (Arc::new(tokio::sync::Notify::new()), matcher);
+        let matcher = if at.contains("fetch") {
+            Matcher::get(at)
+        } else {
+            Matcher::put(at)
+        };
+        let told = Arc::clone(&stopped);
+        tester
+            .gateway
+            .on_match(matcher, 2, When::BeforeApply, move |_| told.notify_one());
+        assert_eq!(
+            worker.step(tester.clock_now()).await,
+            began(&tester, &[Subject::Models])
+        );
+        stopped.notified().await;
+        jobs.stop().await;
+        worker.idle().await;
+        let runs = scheduled(&tester).await;
+        let run = runs.last().expect("a run");
+        assert!(!run.state.ended(), "it is left: {run:?}");
+        let left = schedule(&tester, Subject::Models).await;
+        assert!(left.next_at > on.next_at, "its tick is over");
+        assert_eq!(left.last_run.as_ref(), Some(&run.id));
+        // The next process.
+        tester.restart().await;
+        let next = self::worker(&tester).await;
+        tester.clock.advance(MINUTE);
+        let nothing = step(&tester, &next).await;
+        assert!(matches!(nothing, Outcome::Nothing { .. }), "{nothing:?}");
+        let session = tester.session().await;
+        let ended = session.resume(&run.id, &tester.watch).await.expect("ended");
+        assert_eq!(ended.state, RunState::Done);
+        assert_eq!(scheduled(&tester).await.len(), runs.len());
+        let written = tester.gateway.effective_writes().len() - before;
+        assert_eq!(written, 4, "each list once");
+        for channel in 1..=4 {
+            let name = format!("after {at}").replace(['/', ' '], "-");
+            tester.offers(channel, &format!("a,b,c,{name}"));
+        }
+    }
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_that_a_process_took_and_began_nothing_of_is_found_again() {
+    let tester = Tester::new(lacking(1)).await;
+    tester.plan().await;
+    switched(&tester, Subject::Models, 6, None).await;
+    let worker = worker(&tester).await;
+    wait_for(&tester, Subject::Models).await;
+    // A process takes it, and is killed.
+    let known = schedule(&tester, Subject::Models).await;
+    let claim = Claim {
+        subject: Subject::Models,
+        tick: known.next_at.expect("a tick"),
+        next: known.next_at.map(|tick| tick + 6 * HOUR),
+        last_at: known.last_at,
+        last_run: known.last_run.clone(),
+    };
+    let taken = tester
+        .store()
+        .claim_ticks(&tester.site, vec![claim], tester.clock_now())
+        .await;
+    assert_eq!(taken.expect("taken"), [Subject::Models]);
+    let early = step(&tester, &worker).await;
+    assert!(matches!(early, Outcome::Nothing { .. }), "{early:?}");
+    // As long as somebody holds the gateway he may be about to begin.
+    let site = tester.stored_site().await;
+    tester.clock.advance(MINUTE);
+    let held = tester.engine().alone(&site).await.expect("held");
+    let held_by_another = step(&tester, &worker).await;
+    assert!(matches!(held_by_another, Outcome::Nothing { .. }));
+    drop(held);
+    let found = Outcome::Found {
+        site: tester.site.clone(),
+        subject: Subject::Models,
+    };
+    assert_eq!(step(&tester, &worker).await, found);
+    assert_eq!(
+        step(&tester, &worker).await,
+        began(&tester, &[Subject::Models])
+    );
+    assert_eq!(set(&tester.models(1)), set("a,b,c"));
+    // Once.
+    tester.clock.advance(MINUTE);
+    let then = step(&tester, &worker).await;
+    assert!(matches!(then, Outcome::Nothing { .. }), "{then:?}");
+    let runs = scheduled(&tester).await;
+    assert_eq!(runs.len(), 1);
+    let next = schedule(&tester, Subject::Models).await.next_at;
+    assert_eq!(next, known.next_at.map(|tick| tick + 6 * HOUR));
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_fails_between_tick_and_run_loses_no_tick() {
+    let tester = Tester::new(lacking(1)).await;
+    tester.plan().await;
+    let on = switched(&tester, Subject::Models, 6, None).await;
+    let worker = worker(&tester).await;
+    wait_for(&tester, Subject::Models).await;
+    tester
+        .sql("CREATE TRIGGER no_run BEFORE INSERT ON run BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        .await;
+    step(&tester, &worker).await;
+    assert!(scheduled(&tester).await.is_empty());
+    assert_eq!(schedule(&tester, Subject::Models).await.next_at, on.next_at);
+    tester.sql("DROP TRIGGER no_run").await;
+    let waits = step(&tester, &worker).await;
+    assert!(matches!(waits, Outcome::Nothing { .. }), "{waits:?}");
+    tester.clock.advance(30_000);
+    step(&tester, &worker).await;
+    assert_eq!(scheduled(&tester).await.len(), 1);
+    assert_eq!(set(&tester.models(1)), set("a,b,c"));
+    tester.done().await;
+}
+
+/// Orders that break.
+struct Breaking;
+
+impl Orders for Breaking {
+    fn settings(&self, _: &Site) -> Result<Settings, Lost> {
+        Ok(Settings::default())
+    }
+
+    fn job(&self, _: Site, _: Subject, _: Go, _: String) -> BoxFuture<'_, Result<Job, Lost>> {
+        Box::pin(async { panic!("an order breaks") })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_whose_order_breaks_is_lost_and_told_and_not_tried_for_ever() {
+    let tester = Tester::new(lacking(1)).await;
+    tester.plan().await;
+    let on = switched(&tester, Subject::Models, 6, None).await;
+    let clock = Arc::clone(&tester.clock) as Arc<dyn Clock>;
+    let worker = Worker::new(Jobs::new(tester.engine()), Breaking, clock);
+    step(&tester, &worker).await;
+    wait_for(&tester, Subject::Models).await;
+    step(&tester, &worker).await;
+    let lost = tester
+        .store()
+        .lost_ticks(&tester.site, Subject::Models, 9)
+        .await;
+    let lost = lost.expect("told");
+    assert_eq!((lost.len(), lost[0].why.as_str()), (1, "failed"));
+    let next = schedule(&tester, Subject::Models).await.next_at;
+    assert_eq!(next, on.next_at.map(|tick| tick + 6 * HOUR));
+    tester.clock.advance(MINUTE);
+    let then = step(&tester, &worker).await;
+    assert!(matches!(then, Outcome::Nothing { .. }), "{then:?}");
     tester.done().await;
 }
