@@ -106,7 +106,6 @@ fn cancel_in_the_pause(tester: &Tester, path: &str) {
         .gateway
         .on_match(put, 1, When::BeforeApply, move |_| {
             let cancel = cancel.clone();
-            let gateway = gateway.clone();
             tokio::spawn(async move {
                 // Should the write be sent again, it is taken.
                 gateway.clear_faults();

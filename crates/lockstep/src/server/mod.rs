@@ -19,6 +19,7 @@ use axum::Router;
 use axum::middleware;
 use axum_server::{Handle, Server};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
@@ -37,18 +38,25 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How many connections there may be at once; whoever watches a run has one.
 const CONNECTIONS: usize = 512;
 
-/// Serves until the app is told to stop: streams end first, then runs come to rest, then requests under way.
+/// Serves until the app is told to stop: streams end first, then runs come to rest, then what is done unasked, then
+/// requests under way.
 pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
     // The mail library takes the process's own; whoever was first is right.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     listener.set_nonblocking(true)?;
     let router = router(&app);
     let handle = Handle::new();
+    let unasked = TaskTracker::new();
     tokio::spawn({
-        let (app, handle) = (app.clone(), handle.clone());
+        let (app, handle, unasked) = (app.clone(), handle.clone(), unasked.clone());
         async move {
             app.stopping().await;
             app.jobs().stop().await;
+            // What is left to be recorded and told of runs is so in no time, unless somebody does not answer.
+            unasked.close();
+            if tokio::time::timeout(GRACE, unasked.wait()).await.is_err() {
+                tracing::warn!("what the server does unasked did not end; it is left where it is");
+            }
             handle.graceful_shutdown(Some(GRACE));
         }
     });
@@ -61,7 +69,7 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
     let served = match app.options().tls.clone() {
         Some(files) => {
             let certificate = Certificate::open(files)?;
-            tending::begin(&app);
+            tending::begin(&app, &unasked);
             let mut server = axum_server::from_tcp_rustls(listener, certificate.config())?
                 .map(|acceptor| Limited::new(acceptor, CONNECTIONS))
                 .first_request_timeout(HEAD)
@@ -71,7 +79,7 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
             server.serve(service).await
         }
         None => {
-            tending::begin(&app);
+            tending::begin(&app, &unasked);
             let mut server = axum_server::from_tcp(listener)?
                 .map(|acceptor| Limited::new(acceptor, CONNECTIONS))
                 .first_request_timeout(HEAD)

@@ -12,7 +12,8 @@ use lockstep_run::jobs::{Job, Order};
 use lockstep_run::schedule::Worker;
 use lockstep_store::StoreError;
 use lockstep_store::runs::Run;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::broadcast::error::{RecvError, TryRecvError};
+use tokio_util::task::TaskTracker;
 
 use super::App;
 use crate::notify::{self, Notifier};
@@ -26,17 +27,17 @@ const TRIES_EVERY: i64 = 60_000;
 /// When runs were tried last, by id, in Unix milliseconds.
 type Tried = Arc<Mutex<HashMap<String, i64>>>;
 
-/// Begins all of it. It ends with the server.
-pub(crate) fn begin(app: &App) {
+/// Begins all of it. It ends with the server, which waits for it.
+pub(crate) fn begin(app: &App, unasked: &TaskTracker) {
     let worker = Worker::new(
         app.jobs().clone(),
         app.ordering().clone(),
         Arc::new(SystemClock),
     );
     let stop = app.stop_token();
-    tokio::spawn(async move { worker.run(stop).await });
-    tokio::spawn(take_over(app.clone()));
-    tokio::spawn(tell(app.clone()));
+    unasked.spawn(async move { worker.run(stop).await });
+    unasked.spawn(take_over(app.clone()));
+    unasked.spawn(tell(app.clone()));
 }
 
 /// Goes on with runs whose process is gone: one of another machine, or one of this one that was stopped or killed.
@@ -116,26 +117,38 @@ fn forget(tried: &Tried, run: &str) {
     tried.remove(run);
 }
 
-/// Tells what runs found, as each comes to rest.
+/// Tells what runs found, as each comes to rest; those too that come to rest because the server stops.
 async fn tell(app: App) {
     let mut ended = app.jobs().ended();
     let notifier = Notifier::new(app.engine());
     loop {
         let run = tokio::select! {
-            () = app.stopping() => return,
-            run = ended.recv() => match run {
-                Ok(run) => run,
-                Err(RecvError::Lagged(missed)) => {
-                    tracing::warn!(missed, "runs ended faster than they were told of");
-                    continue;
-                }
-                Err(RecvError::Closed) => return,
-            },
+            biased;
+            run = ended.recv() => run,
+            () = app.stopping() => break,
         };
-        let telling = unbroken("telling of a run", tell_of(&app, &notifier, &run));
-        if let Ok(Err(error)) = telling.await {
-            tracing::warn!(%run, %error, "what it found could not be told");
+        match run {
+            Ok(run) => tell_all(&app, &notifier, &run).await,
+            Err(RecvError::Lagged(missed)) => {
+                tracing::warn!(missed, "runs ended faster than they were told of");
+            }
+            Err(RecvError::Closed) => return,
         }
+    }
+    app.jobs().stop().await;
+    loop {
+        match ended.try_recv() {
+            Ok(run) => tell_all(&app, &notifier, &run).await,
+            Err(TryRecvError::Lagged(_)) => {}
+            Err(TryRecvError::Empty | TryRecvError::Closed) => return,
+        }
+    }
+}
+
+async fn tell_all(app: &App, notifier: &Notifier, run: &str) {
+    let telling = unbroken("telling of a run", tell_of(app, notifier, run));
+    if let Ok(Err(error)) = telling.await {
+        tracing::warn!(%run, %error, "what it found could not be told");
     }
 }
 
