@@ -161,7 +161,7 @@ mod tests {
         assert_eq!(paces.estimate(11), SECOND * 30);
         assert_eq!(
             send(&mut paces, 3, Duration::ZERO),
-            [SECOND * 0, SECOND * 3, SECOND * 6]
+            [Duration::ZERO, SECOND * 3, SECOND * 6]
         );
         paces.leave(strict);
         assert_eq!(paces.estimate(11), SECOND / 2);
