@@ -23,7 +23,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 pub(crate) const KEY: &str = "5555555555555555555555555555555555555555555555555555555555555555";
 
 /// The rows that each schema brought.
-pub(crate) const ROWS: [&str; 4] = [
+pub(crate) const ROWS: [&str; 5] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
