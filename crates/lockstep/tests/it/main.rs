@@ -26,6 +26,7 @@ mod prices;
 mod promises;
 mod ratio_sync;
 mod replicas;
+mod scheduled;
 mod schedules;
 mod schema;
 mod server;
