@@ -39,6 +39,7 @@ pub(crate) async fn answer(
     site: &Site,
     answered: &Answered,
 ) -> Result<Option<String>, Problem> {
+    orders::may_write(caller)?;
     let subject = match (answered.channels.is_empty(), answered.models.is_empty()) {
         (true, true) => return Err(EngineError::EmptySelection.into()),
         (false, false) => {

@@ -15,7 +15,7 @@ use lockstep_store::sites::Site;
 
 use crate::api::orders;
 use crate::server::App;
-use crate::server::caller::Caller;
+use crate::server::caller::{Caller, Scope, may_not};
 use crate::server::problem::Problem;
 
 /// Begins a run about model lists under the site's own settings, and tells its id.
@@ -26,9 +26,7 @@ pub(crate) async fn begin_models(
     source: Source,
     go: Go,
 ) -> Result<String, Problem> {
-    if go == Go::Writes {
-        orders::may_write(caller)?;
-    }
+    may(caller, go)?;
     let laid = orders::settings(app, site, &BTreeMap::new())?;
     let request = orders::models(source, &laid, go == Go::Writes);
     let order = Order::Models(Box::new(request), go);
@@ -38,9 +36,8 @@ pub(crate) async fn begin_models(
 
 /// Ends a run early: what is being written is finished and recorded, the rest is left.
 pub(crate) async fn cancel(app: &App, caller: &Caller, run: &Run) -> Result<(), Problem> {
-    if run.state == RunState::Writing || run.go_on {
-        orders::may_write(caller)?;
-    }
+    let writes = run.state == RunState::Writing || run.go_on;
+    may(caller, if writes { Go::Writes } else { Go::Plans })?;
     // A plan that waits would keep the word and end as soon as it is applied.
     let under_way = run.state != RunState::Planned || app.jobs().running(&run.id).is_some();
     // Another process may work on it; whoever does looks whether somebody asked.
@@ -68,6 +65,7 @@ pub(crate) async fn apply(
     only: Chosen,
     verify: bool,
 ) -> Result<String, Problem> {
+    may(caller, Go::Writes)?;
     let laid = orders::settings(app, site, &BTreeMap::new())?;
     let access = orders::access(app, site.clone()).await?;
     // The job says these too, but only once it is under way and nobody waits for its answer.
@@ -90,9 +88,7 @@ pub(crate) async fn undo(
     only: Chosen,
     go: Go,
 ) -> Result<String, Problem> {
-    if go == Go::Writes {
-        orders::may_write(caller)?;
-    }
+    may(caller, go)?;
     let laid = orders::settings(app, site, &BTreeMap::new())?;
     let access = orders::access(app, site.clone()).await?;
     let order = Order::Undo {
@@ -101,6 +97,15 @@ pub(crate) async fn undo(
         go,
     };
     orders::start(app, caller, access, laid.settings, order, false).await
+}
+
+/// Whether the caller may have it done. The API's routes ask too, before they look at the request.
+fn may(caller: &Caller, go: Go) -> Result<(), Problem> {
+    match go {
+        Go::Writes => orders::may_write(caller),
+        Go::Plans if caller.may(Scope::Plan) => Ok(()),
+        Go::Plans => Err(may_not(Scope::Plan)),
+    }
 }
 
 /// Whether a plan can still be written, by what is known before anything is begun.

@@ -22,7 +22,8 @@ use crate::web::live;
 use crate::web::refusal::Refusal;
 use crate::web::table::{Asked, Chosen};
 
-/// `POST /sites/{site}/models/run`: `what` is `preview`, `all`, `failed` or `selected`, and `one` a channel.
+/// `POST /sites/{site}/models/run`: `what` is `preview`, `all`, `failed`, `selected` or `preview-selected`, and `one` a
+/// channel.
 pub(in crate::web) async fn run(
     State(app): State<App>,
     f: Frame,
@@ -32,14 +33,16 @@ pub(in crate::web) async fn run(
     let asked = asked(&f, &fields);
     let site = f.site()?.clone();
     let go = match fields.text("what") {
-        "preview" => Go::Plans,
+        "preview" | "preview-selected" => Go::Plans,
         _ => Go::Writes,
     };
     let source = match fields.text("one").parse() {
         Ok(id) => Source::Selected(vec![id]),
         Err(_) => match fields.text("what") {
             "failed" => Source::RetryFailed,
-            "selected" => Source::Selected(chosen(&app, &f, &site, &listings, &fields).await?),
+            "selected" | "preview-selected" => {
+                Source::Selected(chosen(&app, &f, &site, &listings, &fields).await?)
+            }
             _ => Source::All,
         },
     };

@@ -179,7 +179,8 @@ async fn page(
         let said = f.lang.failure(failure);
         f.say(SayKind::Bad, said.message, Some(said.hint));
     }
-    if let Some(Found::Failed(problem)) = &found.listing {
+    let missing = missing(app, &f, &site).await;
+    if let (Some(Found::Failed(problem)), None) = (&found.listing, &missing) {
         let said = problem.words(f.lang);
         f.say(SayKind::Bad, said.message, Some(said.hint));
     }
@@ -188,20 +189,6 @@ async fn page(
     let next = schedule.and_then(next_due);
     let next = next.map(|at| Moment::new(at, app.now(), f.lang));
     let about = about(app, &f, &site, schedule.map(|one| &one.plan.rhythm));
-    let missing = (!site.has_token
-        && app
-            .ordering()
-            .access(site.clone())
-            .await
-            .ok()
-            .flatten()
-            .is_none())
-    .then(|| {
-        fill(
-            &f.t.settings.missing,
-            &[("what", &f.t.settings.admin_token)],
-        )
-    });
     let policies = lockstep_core::models::policy::Policy::ALL;
     let policies = policies.iter().map(|one| (one.code(), f.lang.policy(*one)));
     let page = ModelsPage {
