@@ -17,7 +17,8 @@ use tracing::Instrument as _;
 
 use crate::engine::{Engine, Request, Session, SiteAccess, Source, Watch};
 use crate::error::EngineError;
-use crate::prices::plan::PriceRequest;
+use crate::prices::chosen::Picks;
+use crate::prices::plan::{PriceRequest, What};
 use crate::prices::review::PriceApproval;
 use crate::progress::Progress;
 use crate::review::Approval;
@@ -352,7 +353,8 @@ impl Order {
             Self::Resume(_) => false,
             Self::Models(request, _) => request.source == Source::Selected(Vec::new()),
             Self::Prices(request, _) => {
-                request.what == crate::prices::plan::What::Models(Vec::new())
+                request.what == What::Models(Vec::new())
+                    || request.what == What::Picked(Picks::new())
             }
             Self::Apply { only, .. } | Self::Held { only, .. } | Self::Undo { only, .. } => {
                 *only == Chosen::Channels(Vec::new()) || *only == Chosen::Models(Vec::new())
