@@ -1,6 +1,6 @@
 //! Version 1 of Lockstep's own API.
 
-mod channels;
+pub(crate) mod channels;
 pub(crate) mod deeds;
 mod events;
 mod feed;
@@ -11,8 +11,8 @@ mod notices;
 mod openapi;
 mod page;
 mod paging;
-mod prices;
-mod runs;
+pub(crate) mod prices;
+pub(crate) mod runs;
 mod schedules;
 mod settings;
 mod sites;

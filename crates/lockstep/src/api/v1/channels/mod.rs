@@ -65,7 +65,7 @@ impl Scope {
 }
 
 /// The channels of the last full run, each with its latest result.
-async fn latest(app: &App, site: &Site) -> Result<BTreeMap<i64, ChannelHead>, Problem> {
+pub(crate) async fn latest(app: &App, site: &Site) -> Result<BTreeMap<i64, ChannelHead>, Problem> {
     let store = app.store();
     let mut latest: BTreeMap<i64, ChannelHead> = BTreeMap::new();
     for (run, _) in store.runs(&site.id, RUNS, None).await? {

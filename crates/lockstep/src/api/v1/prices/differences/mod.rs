@@ -1,13 +1,11 @@
 //! How a site's prices differ from those of its remembered sources, filtered and page by page.
 
-mod kept;
-mod query;
-mod table;
+pub(crate) mod kept;
+pub(crate) mod query;
+pub(crate) mod table;
 
-use std::sync::Arc;
-
+use axum::Json;
 use axum::extract::State;
-use axum::{Extension, Json};
 use lockstep_core::prices::field::Field;
 use serde::Serialize;
 use serde_json::Value;
@@ -15,7 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::kept::{Proposals, Tables};
+use self::kept::Proposals;
 use self::query::{Filter, Wanted};
 use self::table::{Change, Row, Table};
 use super::{Money, SourceReport};
@@ -81,7 +79,7 @@ struct Said {
 
 /// What a planned run proposes for one field.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-struct Proposal {
+pub(crate) struct Proposal {
     /// The value: a number or a text; null where the entry goes.
     value: Option<Value>,
     /// The source that it was chosen from.
@@ -109,7 +107,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
         .routes(routes!(list))
         .routes(routes!(refresh))
-        .layer(Extension(Arc::new(Tables::default())))
 }
 
 /// How the prices differ, by what was last fetched from the sources.
@@ -117,14 +114,13 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     responses((status = 200, body = Differences), (status = "default", body = Problem)))]
 async fn list(
     State(app): State<App>,
-    Extension(tables): Extension<Arc<Tables>>,
     Reader(caller): Reader,
     Path(name): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Differences>, Problem> {
     let site = site(&app, &name).await?;
     let filter = Filter::of(wanted)?;
-    let found = tables.of(&app, site, &caller.actor()).await?;
+    let found = app.tables().of(&app, site, &caller.actor()).await?;
     let Some((table, proposals)) = found else {
         return Ok(Json(Differences {
             read_at: None,
@@ -156,12 +152,11 @@ async fn list(
     responses((status = 200, body = Refreshed), (status = "default", body = Problem)))]
 async fn refresh(
     State(app): State<App>,
-    Extension(tables): Extension<Arc<Tables>>,
     Planner(caller): Planner,
     Path(name): Path<String>,
 ) -> Result<Json<Refreshed>, Problem> {
     let site = site(&app, &name).await?;
-    let table = tables.fetch(&app, site, &caller.actor()).await?;
+    let table = app.tables().fetch(&app, site, &caller.actor()).await?;
     Ok(Json(Refreshed {
         read_at: form::time(table.read_at),
         sources: table.told.iter().map(SourceReport::from).collect(),

@@ -18,31 +18,31 @@ const USUAL: usize = 50;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// Only rows in which this source has another value than the gateway.
-    source: Option<String>,
+    pub(crate) source: Option<String>,
     /// Only this field.
-    field: Option<String>,
+    pub(crate) field: Option<String>,
     /// Only rows about which a source looks wrong for this reason, or whose proposal waits or is left alone for it.
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Only rows of models that the source, or any, would make so.
     #[param(inline)]
-    change: Option<Change>,
+    pub(crate) change: Option<Change>,
     /// Only models with this in their name.
-    search: Option<String>,
+    pub(crate) search: Option<String>,
     /// The order; by the model's name where none is given.
     #[param(inline)]
-    sort: Option<Sort>,
+    pub(crate) sort: Option<Sort>,
     /// Which page, from 1.
-    page: Option<usize>,
+    pub(crate) page: Option<usize>,
     /// Rows of a page: 1 to 500.
-    limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 }
 
 /// An order of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Sort {
+pub(crate) enum Sort {
     /// By the model's name.
     #[default]
     Model,
@@ -63,19 +63,22 @@ pub(super) enum Sort {
 
 /// What was wanted, read.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     source: Option<String>,
     field: Option<Field>,
     reason: Option<ReasonCode>,
     change: Option<Change>,
+    /// In lower case.
     search: String,
+    /// Whether only rows are meant about which something looks wrong.
+    suspicious: bool,
     sort: Sort,
     page: usize,
     limit: usize,
 }
 
 impl Filter {
-    pub(super) fn of(wanted: Wanted) -> Result<Self, Problem> {
+    pub(crate) fn of(wanted: Wanted) -> Result<Self, Problem> {
         let Wanted {
             source,
             field,
@@ -106,29 +109,50 @@ impl Filter {
             reason: reason.transpose()?,
             change,
             search: search.unwrap_or_default().to_lowercase(),
+            suspicious: false,
             sort: sort.unwrap_or_default(),
             page,
             limit,
         })
     }
 
-    pub(super) fn page(&self) -> usize {
+    /// The same of those rows only about which something looks wrong.
+    #[must_use]
+    pub(crate) fn only_suspicious(mut self) -> Self {
+        self.suspicious = true;
+        self
+    }
+
+    pub(crate) fn page(&self) -> usize {
         self.page
     }
 
     /// How many rows pass, and those of the page.
-    pub(super) fn page_of<'t>(
+    pub(crate) fn page_of<'t>(
         &self,
         table: &'t Table,
         proposals: &Proposals,
     ) -> Result<(usize, Vec<&'t Row>), Problem> {
+        let rows = self.all_of(table, proposals)?;
+        let total = rows.len();
+        let start = (self.page - 1).saturating_mul(self.limit);
+        let rows = rows.into_iter().skip(start).take(self.limit).collect();
+        Ok((total, rows))
+    }
+
+    /// All rows that pass, in order.
+    pub(crate) fn all_of<'t>(
+        &self,
+        table: &'t Table,
+        proposals: &Proposals,
+    ) -> Result<Vec<&'t Row>, Problem> {
         let source = match &self.source {
             None => None,
             Some(name) => {
                 let known = table.told.iter().any(|source| source.name == *name);
                 let place = table.sources.iter().position(|source| source == name);
                 match place {
-                    None if known => return Ok((0, Vec::new())),
+                    None if known => return Ok(Vec::new()),
                     None => return Err(Problem::not_found("source")),
                     place => place,
                 }
@@ -140,10 +164,7 @@ impl Filter {
             .filter(|row| self.wants(row, source, proposals))
             .collect();
         self.sort(&mut rows, source);
-        let total = rows.len();
-        let start = (self.page - 1).saturating_mul(self.limit);
-        let rows = rows.into_iter().skip(start).take(self.limit).collect();
-        Ok((total, rows))
+        Ok(rows)
     }
 
     fn wants(&self, row: &Row, source: Option<usize>, proposals: &Proposals) -> bool {
@@ -164,6 +185,10 @@ impl Filter {
         if let Some(change) = self.change
             && !offers.clone().any(|offer| offer.change == Some(change))
         {
+            return false;
+        }
+        let wrong = |offer: &Offer| row.doubts(offer.source).next().is_some();
+        if self.suspicious && !offers.clone().any(wrong) {
             return false;
         }
         self.reason.is_none_or(|reason| {
