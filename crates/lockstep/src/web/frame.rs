@@ -40,7 +40,10 @@ impl Here {
 
     /// Whether the page is there: the navigation leads nowhere else.
     pub(crate) fn is_there(self) -> bool {
-        matches!(self, Self::Overview | Self::Models | Self::Settings)
+        matches!(
+            self,
+            Self::Overview | Self::Models | Self::Prices | Self::Unpriced | Self::Settings
+        )
     }
 
     /// Its word in addresses.

@@ -9,6 +9,7 @@ mod live;
 mod models;
 mod overview;
 mod place;
+mod prices;
 pub(crate) mod refusal;
 mod settings;
 mod sign_in;
@@ -17,6 +18,7 @@ mod spark;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unpriced;
 mod when;
 pub(crate) mod words;
 
@@ -61,6 +63,8 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/sites/{site}/gateway", post(sites::change))
         .route("/sites/{site}/default", post(sites::make_default))
         .route("/sites/{site}/remove", post(sites::remove))
+        .merge(prices::routes())
+        .merge(unpriced::routes())
         .route("/sites/{site}/models", get(models::show))
         .route("/sites/{site}/models/run", post(models::run))
         .route("/sites/{site}/models/apply", post(models::apply))

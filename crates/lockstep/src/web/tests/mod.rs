@@ -1,5 +1,6 @@
 //! Pages over a router, for somebody who is signed in.
 
 mod pages;
+mod prices;
 mod templates;
 mod tester;
