@@ -281,8 +281,13 @@ impl Session {
     /// Takes the gateway and keeps it for what comes next.
     pub(crate) async fn keep(&self) -> Result<(), EngineError> {
         let held = self.hold().await?;
-        *self.kept_hold() = Some(held);
+        self.keep_held(held);
         Ok(())
+    }
+
+    /// Keeps the gateway for what comes next.
+    pub(crate) fn keep_held(&self, held: Held) {
+        *self.kept_hold() = Some(held);
     }
 
     /// Keeps the gateway for the write of what was planned, if somebody said yes to it before.

@@ -65,6 +65,15 @@ pub struct Job {
     pub actor: String,
     /// What.
     pub order: Order,
+    /// Whether the gateway's price page is asked afterwards whether it bills by what was written.
+    pub verify: bool,
+}
+
+/// How orders of one session are carried out.
+struct Terms {
+    settings: Settings,
+    actor: String,
+    verify: bool,
 }
 
 /// What a job does.
@@ -226,15 +235,13 @@ impl Jobs {
         let subject = self.subject(&job.order).await?;
         let engine = self.0.engine.acting_as(job.actor.clone());
         let session = engine.session(job.access, &job.settings);
+        let terms = Terms {
+            settings: job.settings,
+            actor: job.actor,
+            verify: job.verify,
+        };
         let done = self
-            .listed(
-                &session,
-                subject,
-                job.order,
-                &job.settings,
-                &job.actor,
-                &watch,
-            )
+            .listed(&session, subject, job.order, &terms, &watch)
             .await;
         if let Err(error) = &done {
             tracing::info!(%error, "a job was not done");
@@ -268,23 +275,27 @@ impl Jobs {
         session: &Session,
         subject: Subject,
         order: Order,
-        settings: &Settings,
-        actor: &str,
+        terms: &Terms,
         watch: &Watch,
     ) -> Result<Run, EngineError> {
-        let running = Running {
-            site_id: session.site().id.clone(),
-            subject,
-            watch: watch.clone(),
-        };
+        let running = Running::new(session, subject, watch);
         // The run's id is known a little later; the entry adds it.
         let span =
             tracing::info_span!("job", run = tracing::field::Empty, site = %session.site().url);
         let entry = Entry::new(self, running, span.clone());
-        let done = session
-            .order(order, settings, actor, watch)
-            .instrument(span)
-            .await;
+        let work = async {
+            let run = session
+                .order(order, &terms.settings, &terms.actor, watch)
+                .await?;
+            if terms.verify
+                && let Err(error) = session.keep_verified(&run, watch).await
+            {
+                // What was written is told all the same.
+                tracing::warn!(%error, "what the price page says could not be kept");
+            }
+            Ok(run)
+        };
+        let done = work.instrument(span).await;
         drop(entry);
         if let Ok(run) = &done {
             // Nobody need listen.
@@ -315,7 +326,8 @@ impl Jobs {
 /// A run's place in the list, from when it has an id until its work ends, whatever ends it.
 struct Entry {
     jobs: Jobs,
-    listing: tokio::task::JoinHandle<()>,
+    /// What lists it, where its id is not known yet.
+    listing: Option<tokio::task::JoinHandle<()>>,
     watch: Watch,
 }
 
@@ -330,15 +342,39 @@ impl Entry {
         });
         Self {
             jobs: jobs.clone(),
-            listing,
+            listing: Some(listing),
             watch,
+        }
+    }
+
+    /// The place of a run that is queued, and whose id is known.
+    fn queued(jobs: &Jobs, run: &Run, running: Running) -> Self {
+        let watch = running.watch.clone();
+        watch.progress.is_run(&run.id);
+        jobs.lock().insert(run.id.clone(), running);
+        Self {
+            jobs: jobs.clone(),
+            listing: None,
+            watch,
+        }
+    }
+}
+
+impl Running {
+    fn new(session: &Session, subject: Subject, watch: &Watch) -> Self {
+        Self {
+            site_id: session.site().id.clone(),
+            subject,
+            watch: watch.clone(),
         }
     }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        self.listing.abort();
+        if let Some(listing) = &self.listing {
+            listing.abort();
+        }
         let progress = &self.watch.progress;
         self.jobs
             .lock()

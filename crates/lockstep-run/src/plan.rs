@@ -7,7 +7,7 @@ use lockstep_core::settings::Settings;
 use lockstep_store::runs::{NewRun, Run};
 
 use crate::effective::Scope;
-use crate::engine::{Request, Session, Source, Watch};
+use crate::engine::{Held, Request, Session, Source, Watch};
 use crate::error::EngineError;
 use crate::read::{Given, Known, ROW_AGE, read};
 use crate::review::{HELD, RETRY_FAILED};
@@ -24,6 +24,38 @@ impl Session {
         let store = self.store();
         let site = &self.access.site.id;
         let held = self.hold().await?;
+        let (run, mut given) = self.queue(request, &held).await?;
+        watch.progress.is_run(&run.id);
+        store.start_reading(&run.id, held.fence, self.now()).await?;
+        if let Some(by) = &self.yes {
+            store.approve_ahead(&run.id, held.fence, by).await?;
+        }
+        let _heeding = self.heed(&run.id, watch);
+        let scope = Scope {
+            settings: request.settings.clone(),
+            policy: request.policy,
+            providers: store.provider_overrides(site).await?,
+            channels: store.channel_overrides(site).await?,
+        };
+        given.own_settings = request.own_settings;
+        for (channel, known) in request.ahead.known() {
+            given.rows.entry(*channel).or_insert_with(|| known.clone());
+        }
+        let state = read(self, &run, held.fence, &scope, &given, watch).await?;
+        tracing::info!(run = %run.id, state = state.code(), "read");
+        let run = store.run(&run.id).await?;
+        self.keep_for_write(&run, held);
+        Ok(run)
+    }
+
+    /// Makes the run, which is then queued, or finds the reading of the same request that was cut off; with what needs no
+    /// asking.
+    pub(crate) async fn queue(
+        &self,
+        request: &Request,
+        held: &Held,
+    ) -> Result<(Run, Given), EngineError> {
+        let (store, site) = (self.store(), &self.access.site.id);
         let (selection, parent, mut given) = self.select(&request.source).await?;
         let wanted = NewRun {
             parent: parent.or_else(|| request.after.clone()),
@@ -46,27 +78,7 @@ impl Session {
             }
             None => store.create_run(wanted, self.now()).await?,
         };
-        watch.progress.is_run(&run.id);
-        store.start_reading(&run.id, held.fence, self.now()).await?;
-        if let Some(by) = &self.yes {
-            store.approve_ahead(&run.id, held.fence, by).await?;
-        }
-        let _heeding = self.heed(&run.id, watch);
-        let scope = Scope {
-            settings: request.settings.clone(),
-            policy: request.policy,
-            providers: store.provider_overrides(site).await?,
-            channels: store.channel_overrides(site).await?,
-        };
-        given.own_settings = request.own_settings;
-        for (channel, known) in request.ahead.known() {
-            given.rows.entry(*channel).or_insert_with(|| known.clone());
-        }
-        let state = read(self, &run, held.fence, &scope, &given, watch).await?;
-        tracing::info!(run = %run.id, state = state.code(), "read");
-        let run = store.run(&run.id).await?;
-        self.keep_for_write(&run, held);
-        Ok(run)
+        Ok((run, given))
     }
 
     /// Takes the rows that an interrupted reading left since `fresh`, where they tell of the provider.

@@ -40,25 +40,32 @@ impl Blobs {
     }
 }
 
-/// Removes the texts that nothing names any more. A list to be in is what both databases are quick with; PostgreSQL is not
-/// with a long one not to be in.
+/// The texts that nothing names. Both databases are quick to take a list from a list; PostgreSQL looks through a long
+/// one again for every row that is not to be in it.
+macro_rules! unused {
+    () => {
+        "SELECT hash FROM blob
+         EXCEPT SELECT before_hash FROM change
+         EXCEPT SELECT after_hash FROM change
+         EXCEPT SELECT upstream_hash FROM change
+         EXCEPT SELECT detail FROM change
+         EXCEPT SELECT old_hash FROM price_change
+         EXCEPT SELECT new_hash FROM price_change
+         EXCEPT SELECT detail FROM price_change
+         EXCEPT SELECT before_hash FROM image
+         EXCEPT SELECT after_hash FROM image
+         EXCEPT SELECT settled_hash FROM memory
+         EXCEPT SELECT left_hash FROM memory"
+    };
+}
+
+/// Reads the texts that nothing names.
+pub(crate) const UNUSED: &str = unused!();
+
+/// Removes the texts that nothing names any more.
 pub(crate) async fn remove_unused(db: &mut Connection) -> Result<(), StoreError> {
-    sql::query(
-        "DELETE FROM blob WHERE hash IN (
-            SELECT hash FROM blob
-            EXCEPT SELECT before_hash FROM change
-            EXCEPT SELECT after_hash FROM change
-            EXCEPT SELECT upstream_hash FROM change
-            EXCEPT SELECT detail FROM change
-            EXCEPT SELECT old_hash FROM price_change
-            EXCEPT SELECT new_hash FROM price_change
-            EXCEPT SELECT detail FROM price_change
-            EXCEPT SELECT before_hash FROM image
-            EXCEPT SELECT after_hash FROM image
-            EXCEPT SELECT settled_hash FROM memory
-            EXCEPT SELECT left_hash FROM memory)",
-    )
-    .execute(db)
-    .await?;
+    sql::query(concat!("DELETE FROM blob WHERE hash IN (", unused!(), ")"))
+        .execute(db)
+        .await?;
     Ok(())
 }

@@ -167,3 +167,13 @@ impl From<sqlx::Error> for StoreError {
         meaning.unwrap_or(Self::Database(error))
     }
 }
+
+/// That a name is taken, where that is what went wrong.
+pub(crate) fn taken(error: sqlx::Error, name: &str) -> StoreError {
+    match &error {
+        sqlx::Error::Database(told) if told.is_unique_violation() => {
+            StoreError::Conflict(name.to_owned())
+        }
+        _ => error.into(),
+    }
+}

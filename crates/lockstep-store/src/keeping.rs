@@ -1,8 +1,8 @@
 //! How long history is kept: old runs go with their rows, and texts that nothing names any more go after them.
 
 use lockstep_core::change::Subject;
-use sqlx::AssertSqlSafe;
 
+use crate::blobs::UNUSED;
 use crate::columns::Columns;
 use crate::schedule::forget_lost_ticks;
 use crate::sql::{Connection, QueryBuilder, Row};
@@ -94,17 +94,7 @@ impl Store {
     /// Removes the texts that nothing names any more. They are looked for without stopping anybody from writing; each is
     /// looked at again in the transaction that removes it, for a run that is not at rest may name it anew.
     async fn forget_unused_texts(&self, now: i64) -> Result<u64, StoreError> {
-        let named = |(table, column): &(&str, &str)| {
-            format!("SELECT {column} FROM {table} WHERE {column} IS NOT NULL")
-        };
-        let named: Vec<String> = OF_RUNS.iter().chain(&OF_MEMORY).map(named).collect();
-        let sql = format!(
-            "SELECT hash FROM blob WHERE hash NOT IN ({})",
-            named.join(" UNION ")
-        );
-        let unused: Vec<String> = sql::query_scalar(AssertSqlSafe(sql))
-            .fetch_all(self.readers())
-            .await?;
+        let unused: Vec<String> = sql::query_scalar(UNUSED).fetch_all(self.readers()).await?;
         let mut removed = 0;
         for some in unused.chunks(TEXTS_AT_ONCE) {
             let some = some.to_vec();
@@ -125,14 +115,14 @@ async fn forget_some(
     runs: u32,
 ) -> Result<u64, StoreError> {
     let found = sql::query(
-        "SELECT id, total FROM run
+        "SELECT id, total FROM run r
          WHERE site_id = $1 AND subject = $2 AND state NOT IN ('queued', 'reading', 'writing')
          AND COALESCE(ended_at, planned_at, started_at) < $3
          AND id NOT IN (SELECT id FROM run WHERE site_id = $1 AND subject = $2 ORDER BY id DESC LIMIT $4)
-         AND id NOT IN (SELECT run_id FROM hold WHERE site_id = $1)
-         AND id NOT IN (SELECT run_id FROM price_hold WHERE site_id = $1)
-         AND id NOT IN (SELECT parent FROM run WHERE site_id = $1 AND parent IS NOT NULL)
-         AND id NOT IN (SELECT last_run FROM schedule WHERE site_id = $1 AND last_run IS NOT NULL)
+         AND NOT EXISTS (SELECT 1 FROM hold h WHERE h.site_id = $1 AND h.run_id = r.id)
+         AND NOT EXISTS (SELECT 1 FROM price_hold h WHERE h.site_id = $1 AND h.run_id = r.id)
+         AND NOT EXISTS (SELECT 1 FROM run c WHERE c.site_id = $1 AND c.parent = r.id)
+         AND NOT EXISTS (SELECT 1 FROM schedule s WHERE s.site_id = $1 AND s.last_run = r.id)
          AND id <> COALESCE((SELECT MAX(id) FROM run WHERE site_id = $1 AND subject = $2
                              AND planned_at IS NOT NULL AND unattended = 0), '')
          AND id <> COALESCE((SELECT MAX(id) FROM run WHERE site_id = $1 AND subject = $2
@@ -172,7 +162,8 @@ async fn remove_texts(
     texts: Vec<String>,
     since: i64,
 ) -> Result<u64, StoreError> {
-    let mut delete = QueryBuilder::new("DELETE FROM blob WHERE hash IN (");
+    let mut delete =
+        QueryBuilder::new("DELETE FROM blob WHERE hash IN (SELECT hash FROM blob WHERE hash IN (");
     let mut listed = delete.separated(", ");
     for hash in texts {
         listed.push_bind(hash);
@@ -180,17 +171,16 @@ async fn remove_texts(
     delete.push(")");
     for (table, column) in OF_RUNS {
         delete.push(&format!(
-            " AND hash NOT IN (SELECT {column} FROM {table} WHERE {column} IS NOT NULL
-              AND run_id IN (SELECT id FROM run WHERE ended_at IS NULL OR ended_at > "
+            " EXCEPT SELECT {column} FROM {table}
+              WHERE run_id IN (SELECT id FROM run WHERE ended_at IS NULL OR ended_at > "
         ));
         delete.push_bind(since);
-        delete.push("))");
+        delete.push(")");
     }
     for (table, column) in OF_MEMORY {
-        delete.push(&format!(
-            " AND hash NOT IN (SELECT {column} FROM {table} WHERE {column} IS NOT NULL)"
-        ));
+        delete.push(&format!(" EXCEPT SELECT {column} FROM {table}"));
     }
+    delete.push(")");
     let removed = delete.build().execute(db).await?;
     Ok(removed.rows_affected())
 }

@@ -1,11 +1,14 @@
 //! Schedules: when a subject of a site runs by itself, and who takes which tick.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use lockstep_core::change::Subject;
+use lockstep_core::notices::{About, Finding, Looked, NoticeKind, What};
 use serde::{Deserialize, Serialize};
 
 use crate::columns::Columns;
 use crate::sql::{Connection, Row};
-use crate::{Store, StoreError, sites, sql, wire};
+use crate::{Store, StoreError, notices, sites, sql, wire};
 
 /// The kind of a deed that tells of a tick that no run came of.
 const TICK_LOST: &str = "tick_lost";
@@ -272,27 +275,38 @@ impl Store {
         .await
     }
 
-    /// Records a tick that no run came of, among the deeds.
+    /// Records a tick that no run came of, among the deeds, and puts it out to be told. It is over with the first run that
+    /// says so.
     pub async fn record_lost_tick(&self, site_id: &str, lost: LostTick) -> Result<(), StoreError> {
         let id = self.new_id(lost.at);
-        let site_id = site_id.to_owned();
+        let (store, site_id) = (self.clone(), site_id.to_owned());
         self.write(move |db| {
             Box::pin(async move {
                 let data = LostText {
                     tick: lost.tick,
-                    why: lost.why,
-                    detail: lost.detail,
+                    why: lost.why.clone(),
+                    detail: lost.detail.clone(),
                 };
                 sql::query(
                     "INSERT INTO deed (id, site_id, at, actor, kind, data) VALUES ($1, $2, $3, 'schedule', $4, $5)",
                 )
-                .bind(id)
-                .bind(site_id)
+                .bind(&id)
+                .bind(&site_id)
                 .bind(lost.at)
                 .bind(kind(lost.subject))
                 .bind(wire::to_text(&data))
-                .execute(db)
+                .execute(&mut *db)
                 .await?;
+                let missed = What::Missed {
+                    why: lost.why,
+                    detail: lost.detail,
+                };
+                let found = vec![Finding::new(About::Run, missed)];
+                let found = BTreeMap::from([(NoticeKind::Missed, found)]);
+                // Ids of deeds grow as those of runs do, so this stands in the place of the run that there is not.
+                let of = (site_id.as_str(), lost.subject, id.as_str());
+                let nothing = Looked::At(BTreeSet::new());
+                notices::settle_all(db, &store, of, found, &nothing, lost.at).await?;
                 Ok(())
             })
         })

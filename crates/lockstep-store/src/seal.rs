@@ -1,7 +1,10 @@
-//! Encryption of what must not be readable in the database.
+//! Encryption of what must not be readable in the database, and the columns that have it.
 
 use chacha20poly1305::aead::{Aead, Generate, Payload};
 use chacha20poly1305::{KeyInit, XChaCha20Poly1305, XNonce};
+use secrecy::{ExposeSecret as _, SecretString};
+
+use crate::{Store, StoreError, sql};
 
 /// Length of a nonce in bytes. It is random: with 24 bytes no two are ever alike.
 const NONCE: usize = 24;
@@ -39,6 +42,76 @@ impl Seal {
             aad: place.as_bytes(),
         };
         String::from_utf8(self.0.decrypt(&nonce, payload).ok()?).ok()
+    }
+}
+
+/// A column of secrets. Each is bound to the row that it stands in, so that it opens in no other.
+pub(crate) struct SecretColumn {
+    pub(crate) table: &'static str,
+    pub(crate) column: &'static str,
+    /// Reads the column of the row with an id.
+    pub(crate) select: &'static str,
+    /// What people call the secret.
+    pub(crate) secret: &'static str,
+    /// What people call a row.
+    pub(crate) row: &'static str,
+}
+
+impl SecretColumn {
+    fn place(&self, id: &str) -> String {
+        format!("{}:{id}", self.table)
+    }
+
+    /// That there is no row with the id.
+    pub(crate) fn not_found(&self, id: &str) -> StoreError {
+        StoreError::NotFound(format!("{} with the id {id}", self.row))
+    }
+
+    /// The same, where no row was touched.
+    pub(crate) fn there_was(&self, rows: u64, id: &str) -> Result<(), StoreError> {
+        if rows == 0 {
+            Err(self.not_found(id))
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Store {
+    /// A secret as it is stored in the row of the id.
+    pub(crate) fn sealed(
+        &self,
+        of: &SecretColumn,
+        id: &str,
+        secret: &SecretString,
+    ) -> Result<String, StoreError> {
+        let sealed = self.seal().close(secret.expose_secret(), &of.place(id));
+        sealed.ok_or_else(|| {
+            StoreError::Unavailable(format!("the {} is too long to be encrypted", of.secret))
+        })
+    }
+
+    /// The secret of a row, decrypted; `None` where it has none.
+    pub(crate) async fn opened(
+        &self,
+        of: &SecretColumn,
+        id: &str,
+    ) -> Result<Option<SecretString>, StoreError> {
+        let stored: Option<Option<String>> = sql::query_scalar(of.select)
+            .bind(id)
+            .fetch_optional(self.readers())
+            .await?;
+        let Some(sealed) = stored.ok_or_else(|| of.not_found(id))? else {
+            return Ok(None);
+        };
+        let opened = self.seal().open(&sealed, &of.place(id));
+        opened
+            .map(|text| Some(text.into()))
+            .ok_or_else(|| StoreError::Inconsistent {
+                table: of.table,
+                column: of.column,
+                row: id.to_owned(),
+            })
     }
 }
 

@@ -3,12 +3,23 @@
 use std::collections::BTreeMap;
 
 use lockstep_core::site::GatewayUrl;
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use crate::columns::Columns;
+use crate::error::taken;
 use crate::prices::copies;
+use crate::seal::SecretColumn;
 use crate::sql::{Connection, Row};
 use crate::{Store, StoreError, blobs, sql, wire};
+
+/// Where tokens are.
+const TOKEN: SecretColumn = SecretColumn {
+    table: "site",
+    column: "token",
+    select: "SELECT token FROM site WHERE id = $1",
+    secret: "token",
+    row: "site",
+};
 
 /// One gateway as it is known here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,7 +99,7 @@ impl Store {
     pub async fn add_site(&self, new: NewSite, now: i64) -> Result<Site, StoreError> {
         let id = self.new_id(now);
         let token = match &new.token {
-            Some(token) => Some(self.sealed(&id, token)?),
+            Some(token) => Some(self.sealed(&TOKEN, &id, token)?),
             None => None,
         };
         self.write(move |db| {
@@ -234,7 +245,7 @@ impl Store {
                     .bind(&id)
                     .execute(&mut *db)
                     .await?;
-                there_was(removed.rows_affected(), &id)?;
+                TOKEN.there_was(removed.rows_affected(), &id)?;
                 copies::remove_unused(db).await?;
                 blobs::remove_unused(db).await
             })
@@ -244,28 +255,13 @@ impl Store {
 
     /// The site's token, decrypted.
     pub async fn token(&self, id: &str) -> Result<Option<SecretString>, StoreError> {
-        let stored: Option<Option<String>> =
-            sql::query_scalar("SELECT token FROM site WHERE id = $1")
-                .bind(id)
-                .fetch_optional(self.readers())
-                .await?;
-        let Some(sealed) = stored.ok_or_else(|| not_found(id))? else {
-            return Ok(None);
-        };
-        let token = self.seal().open(&sealed, &place(id));
-        token
-            .map(|token| Some(token.into()))
-            .ok_or_else(|| StoreError::Inconsistent {
-                table: "site",
-                column: "token",
-                row: id.to_owned(),
-            })
+        self.opened(&TOKEN, id).await
     }
 
     /// Stores a token in place of the present one, or forgets it.
     pub async fn set_token(&self, id: &str, token: Option<SecretString>) -> Result<(), StoreError> {
         let sealed = match &token {
-            Some(token) => Some(self.sealed(id, token)?),
+            Some(token) => Some(self.sealed(&TOKEN, id, token)?),
             None => None,
         };
         let id = id.to_owned();
@@ -276,7 +272,7 @@ impl Store {
                     .bind(sealed)
                     .execute(db)
                     .await?;
-                there_was(set.rows_affected(), &id)
+                TOKEN.there_was(set.rows_affected(), &id)
             })
         })
         .await
@@ -291,24 +287,11 @@ impl Store {
                     .bind(&id)
                     .execute(db)
                     .await?;
-                there_was(marked.rows_affected(), &id)
+                TOKEN.there_was(marked.rows_affected(), &id)
             })
         })
         .await
     }
-
-    fn sealed(&self, id: &str, token: &SecretString) -> Result<String, StoreError> {
-        self.seal()
-            .close(token.expose_secret(), &place(id))
-            .ok_or_else(|| {
-                StoreError::Unavailable("the token is too long to be encrypted".to_owned())
-            })
-    }
-}
-
-/// What a site's token is bound to, so that it opens in no other row.
-fn place(id: &str) -> String {
-    format!("site:{id}")
 }
 
 pub(crate) async fn site(db: &mut Connection, id: &str) -> Result<Site, StoreError> {
@@ -318,7 +301,7 @@ pub(crate) async fn site(db: &mut Connection, id: &str) -> Result<Site, StoreErr
         .await?;
     row.as_ref()
         .map(from_row)
-        .unwrap_or_else(|| Err(not_found(id)))
+        .unwrap_or_else(|| Err(TOKEN.not_found(id)))
 }
 
 async fn store(db: &mut Connection, site: &Site) -> Result<(), StoreError> {
@@ -357,25 +340,4 @@ fn from_row(row: &Row) -> Result<Site, StoreError> {
         created_at: columns.number("created_at")?,
         has_token: columns.maybe_text("token")?.is_some(),
     })
-}
-
-fn taken(error: sqlx::Error, name: &str) -> StoreError {
-    match &error {
-        sqlx::Error::Database(told) if told.is_unique_violation() => {
-            StoreError::Conflict(name.to_owned())
-        }
-        _ => error.into(),
-    }
-}
-
-fn there_was(rows: u64, id: &str) -> Result<(), StoreError> {
-    if rows == 0 {
-        Err(not_found(id))
-    } else {
-        Ok(())
-    }
-}
-
-fn not_found(id: &str) -> StoreError {
-    StoreError::NotFound(format!("site with the id {id}"))
 }

@@ -1,6 +1,7 @@
 //! Tokens of programs. Only the digest of a token is known here.
 
 use crate::columns::Columns;
+use crate::error::taken;
 use crate::sql::Row;
 use crate::{Store, StoreError, sql};
 
@@ -65,12 +66,7 @@ impl Store {
                 .bind(token.expires_at)
                 .execute(db)
                 .await
-                .map_err(|error| match &error {
-                    sqlx::Error::Database(told) if told.is_unique_violation() => {
-                        StoreError::Conflict(token.name.clone())
-                    }
-                    _ => error.into(),
-                })?;
+                .map_err(|error| taken(error, &token.name))?;
                 Ok(token)
             })
         })

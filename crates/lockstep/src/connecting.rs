@@ -11,10 +11,10 @@ use lockstep_run::{EngineError, SiteAccess};
 use lockstep_store::StoreError;
 use lockstep_store::sites::{NewSite, Site, SiteEdit};
 use secrecy::SecretString;
-use serde_json::json;
 use url::Url;
 
 use crate::cli;
+use crate::deeds::Deed;
 use crate::server::App;
 use crate::server::caller::Caller;
 
@@ -197,8 +197,7 @@ pub(crate) async fn keep(
     if is_default || first {
         site = set_default(app, &site.id).await?;
     }
-    let data = json!({ "name": site.name, "url": site.url.to_string() });
-    app.note(by, Some(&site), "site_added", &data).await;
+    app.note(by, Some(&site), &Deed::site_added(&site)).await;
     Ok(site)
 }
 
@@ -221,8 +220,8 @@ pub(crate) async fn change(
     if token.is_some() {
         store.set_token(&site.id, token).await?;
     }
-    let data = json!({ "changed": changed });
-    app.note(by, Some(site), "site_changed", &data).await;
+    let deed = Deed::site_changed(&changed);
+    app.note(by, Some(site), &deed).await;
     store.site(&site.id).await
 }
 
@@ -231,15 +230,14 @@ pub(crate) async fn change(
 pub(crate) async fn remove(app: &App, by: &Caller, site: &Site) -> Result<(), EngineError> {
     let _alone = app.engine().alone(site).await?;
     app.store().remove_site(&site.id).await?;
-    let data = json!({ "name": site.name, "url": site.url.to_string() });
-    app.note(by, Some(site), "site_removed", &data).await;
+    app.note(by, Some(site), &Deed::site_removed(site)).await;
     Ok(())
 }
 
 /// Makes a site the one that is meant when no site is named.
 pub(crate) async fn make_default(app: &App, by: &Caller, site: &Site) -> Result<Site, StoreError> {
     let site = set_default(app, &site.id).await?;
-    app.note(by, Some(&site), "site_default", &json!({})).await;
+    app.note(by, Some(&site), &Deed::site_default()).await;
     Ok(site)
 }
 
@@ -252,7 +250,7 @@ async fn set_default(app: &App, id: &str) -> Result<Site, StoreError> {
 }
 
 /// The fields that an edit names, for the deed.
-fn fields(edit: &SiteEdit, token: bool) -> Vec<&'static str> {
+pub(crate) fn fields(edit: &SiteEdit, token: bool) -> Vec<&'static str> {
     let named = [
         ("name", edit.name.is_some()),
         ("url", edit.url.is_some()),

@@ -5,6 +5,7 @@ mod cli;
 mod config;
 mod connecting;
 mod deciding;
+mod deeds;
 mod differences;
 mod notify;
 mod ordering;

@@ -1,7 +1,6 @@
 //! What a run of a site goes by, whoever begins it: settings in layers, its token, its sources with their secrets. A
 //! command and the server ask the same functions; nothing here is shown to anybody.
 
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -253,21 +252,17 @@ pub(crate) fn price_request(
     way: Way,
 ) -> anyhow::Result<PriceRequest> {
     let settings = chosen.settings.clone();
+    let collecting = collecting(
+        sources,
+        allow,
+        settings.prices.timeout,
+        settings.max_retries,
+    )?;
     Ok(PriceRequest {
-        collecting: collecting(
-            sources,
-            allow,
-            settings.prices.timeout,
-            settings.max_retries,
-        )?,
         // What is remembered is all there is to ask, and asked under the site's own settings.
         whole: remembered && chosen.own,
-        settings,
         unattended: way.unattended,
-        go_on: way.on,
-        what: What::Sources,
-        coming: BTreeSet::new(),
-        trigger: if way.on { "sync" } else { "plan" },
+        ..PriceRequest::new(collecting, settings, way.on)
     })
 }
 
@@ -370,6 +365,7 @@ impl Ordering {
             settings: chosen.settings,
             actor: by,
             order,
+            verify: false,
         })
     }
 }

@@ -52,6 +52,13 @@ pub enum What {
         /// Whether that is per call.
         per_call: bool,
     },
+    /// It did not do what it was to do: why, as a code, and what belongs to the code.
+    Missed {
+        /// The code.
+        why: String,
+        /// The rest, for people.
+        detail: String,
+    },
 }
 
 /// One line of a notice.
@@ -107,6 +114,7 @@ impl Finding {
             What::Price(_, _, values) => parts.push(values.as_str().to_owned()),
             What::Source(state, _) => parts.push(state.code().to_owned()),
             What::Unpriced => {}
+            What::Missed { why, .. } => parts.push(why.clone()),
             What::Below {
                 ours,
                 cost,

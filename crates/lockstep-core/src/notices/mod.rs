@@ -29,6 +29,8 @@ codes! {
         Unpriced = "unpriced",
         /// The gateway sells a model for less than its source asks at our cost.
         BelowCost = "below_cost",
+        /// A run that nobody looks at did not begin when its time came, or was not allowed to write.
+        Missed = "missed",
     }
 }
 

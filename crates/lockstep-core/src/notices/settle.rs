@@ -86,8 +86,8 @@ pub struct Settled {
 }
 
 /// Settles what a run found with what was known before. Of a kind that is not in `found` the run could tell nothing, and
-/// what is known of it stays. Settling a run again gives the same notices, so that whoever
-/// sends them must remember what is sent; settling one that is older than what is known gives none.
+/// what is known of it stays. Settling a run again gives what is new of it since, so whoever stores what is known must
+/// store with it what is to be told; settling one that is older than what is known gives nothing.
 pub fn settle(
     mut known: BTreeMap<NoticeKind, Known>,
     mut found: BTreeMap<NoticeKind, Vec<Finding>>,
@@ -145,15 +145,12 @@ fn one(
         run: run.to_owned(),
         told,
     };
-    // What this very run was told of is handed out again: the first who settled it may not have come to send it.
-    if let Some(told) = told
+    // What this very run was told of is told, whether it stands or happened.
+    if told
         .as_ref()
-        .filter(|told| told.run == run && told.digest == is_now)
+        .is_some_and(|told| told.run == run && told.digest == is_now)
     {
-        return (
-            Some(keep(Some(told.clone()))),
-            Some(notice(told.telling, &now)),
-        );
+        return (Some(keep(told)), None);
     }
     let stands = told
         .as_ref()
@@ -288,20 +285,48 @@ mod tests {
     }
 
     #[test]
-    fn settling_a_run_again_is_no_second_run_and_gives_the_same_notice() {
+    fn settling_a_run_again_is_no_second_run_and_tells_nothing_twice() {
         let mut known = AllKnown::new();
         let kind = NoticeKind::Failed;
         let one = [failed(1, 500)];
         assert_eq!(run(&mut known, "1", kind, &one), None);
         assert_eq!(run(&mut known, "1", kind, &one), None);
-        for _ in 0..2 {
-            assert_eq!(run(&mut known, "2", kind, &one), Some(Telling::New));
-        }
-        for _ in 0..2 {
-            assert_eq!(run(&mut known, "3", kind, &[]), Some(Telling::Recovered));
-        }
+        assert_eq!(run(&mut known, "2", kind, &one), Some(Telling::New));
+        assert_eq!(run(&mut known, "2", kind, &one), None);
+        assert_eq!(run(&mut known, "3", kind, &[]), Some(Telling::Recovered));
+        assert_eq!(run(&mut known, "3", kind, &[]), None);
         assert_eq!(run(&mut known, "2", kind, &one), None, "an older run");
         assert_eq!(run(&mut known, "4", kind, &[]), None);
+        let written = [unpriced("a")];
+        let kind = NoticeKind::Changed;
+        assert_eq!(run(&mut known, "4", kind, &written), Some(Telling::New));
+        assert_eq!(
+            run(&mut known, "4", kind, &written),
+            None,
+            "it happened once"
+        );
+    }
+
+    #[test]
+    fn a_run_that_is_gone_on_with_and_ends_otherwise_is_told_again() {
+        let mut known = AllKnown::new();
+        let (a, b) = (unpriced("a"), unpriced("b"));
+        for (kind, findings, telling) in [
+            (NoticeKind::Held, vec![a.clone()], Some(Telling::New)),
+            (
+                NoticeKind::Held,
+                vec![a.clone(), b.clone()],
+                Some(Telling::Changed),
+            ),
+            (NoticeKind::Held, vec![a.clone()], Some(Telling::Changed)),
+            (NoticeKind::Held, vec![], Some(Telling::Recovered)),
+            (NoticeKind::Held, vec![b.clone()], Some(Telling::New)),
+            (NoticeKind::Changed, vec![a.clone()], Some(Telling::New)),
+            (NoticeKind::Changed, vec![a, b], Some(Telling::New)),
+        ] {
+            let told = run(&mut known, "1", kind, &findings);
+            assert_eq!(told, telling, "{kind:?} {findings:?}");
+        }
     }
 
     #[test]

@@ -25,7 +25,7 @@ use super::local::LocalPrices;
 use super::offers::{Offers, digest as values_digest};
 use super::review::digest;
 use super::rows::rows;
-use crate::engine::{Session, Watch};
+use crate::engine::{Held, Session, Watch};
 use crate::error::EngineError;
 use crate::plan::texts;
 use crate::progress::Phase;
@@ -50,6 +50,26 @@ pub struct PriceRequest {
     pub coming: BTreeSet<String>,
     /// What started it, for the history.
     pub trigger: &'static str,
+    /// The run that was made for it already and is queued; without one a run is made.
+    pub run: Option<String>,
+}
+
+impl PriceRequest {
+    /// All that the settings' scope takes, for somebody who looks, from sources that need not be those that the site
+    /// remembers.
+    pub fn new(collecting: Collecting, settings: Settings, go_on: bool) -> Self {
+        Self {
+            collecting,
+            settings,
+            unattended: false,
+            go_on,
+            whole: false,
+            what: What::Sources,
+            coming: BTreeSet::new(),
+            trigger: if go_on { "sync" } else { "plan" },
+            run: None,
+        }
+    }
 }
 
 /// Which models a price run looks at.
@@ -94,27 +114,11 @@ impl Session {
             return Err(EngineError::NoSource);
         }
         let store = self.store();
-        let site = &self.access.site.id;
         let held = self.hold().await?;
-        self.end_interrupted(held.fence).await?;
-        let run = store
-            .create_run(
-                NewRun {
-                    parent: None,
-                    site_id: site.clone(),
-                    subject: Subject::Prices,
-                    trigger: request.trigger.to_owned(),
-                    actor: self.engine.actor.clone(),
-                    go_on: request.go_on,
-                    unattended: request.unattended,
-                    selection: None,
-                    settings: texts(&request.settings),
-                    policy_override: None,
-                    policy_hash: store.price_policy_hash(site).await?,
-                },
-                self.now(),
-            )
-            .await?;
+        let run = match &request.run {
+            Some(run) => store.run(run).await?,
+            None => self.queue_prices(request, &held).await?,
+        };
         watch.progress.is_run(&run.id);
         store.start_reading(&run.id, held.fence, self.now()).await?;
         if let Some(by) = &self.yes {
@@ -175,6 +179,30 @@ impl Session {
         let run = store.run(&run.id).await?;
         self.keep_for_write(&run, held);
         Ok(run)
+    }
+
+    /// Makes the run, which is then queued; readings that were cut off are ended.
+    pub(crate) async fn queue_prices(
+        &self,
+        request: &PriceRequest,
+        held: &Held,
+    ) -> Result<Run, EngineError> {
+        self.end_interrupted(held.fence).await?;
+        let (store, site) = (self.store(), &self.access.site.id);
+        let new = NewRun {
+            parent: None,
+            site_id: site.clone(),
+            subject: Subject::Prices,
+            trigger: request.trigger.to_owned(),
+            actor: self.engine.actor.clone(),
+            go_on: request.go_on,
+            unattended: request.unattended,
+            selection: None,
+            settings: texts(&request.settings),
+            policy_override: None,
+            policy_hash: store.price_policy_hash(site).await?,
+        };
+        Ok(store.create_run(new, self.now()).await?)
     }
 
     /// Readings that a kill cut off changed nothing, and are not worth carrying on: sources answer in seconds.

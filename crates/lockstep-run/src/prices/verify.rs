@@ -3,44 +3,23 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use lockstep_core::change::Subject;
+use lockstep_core::change::{State, Subject};
+use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::suspicious::same;
 use lockstep_core::prices::values::Values;
 use lockstep_store::prices::PriceRow;
+pub use lockstep_store::prices::verified::{Otherwise, Page, Verified};
+use lockstep_store::runs::Run;
 
 use super::local::LocalPrices;
-use crate::engine::Session;
+use crate::engine::{Session, Watch};
 use crate::error::EngineError;
 
 /// The gateway's price page is up to a minute behind its maps.
 pub const BEHIND: Duration = Duration::from_secs(65);
 /// How often it is asked meanwhile: a change of the billing settings shows at once.
 const TIMES: u32 = 5;
-
-/// What the price page says of what was written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verified {
-    /// Values that it shows otherwise, by model and field.
-    pub otherwise: Vec<Otherwise>,
-    /// How many of the written models it shows.
-    pub shown: usize,
-    /// The written models that it does not show: nobody serves them.
-    pub not_shown: Vec<String>,
-}
-
-/// A value that the price page shows otherwise than it was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Otherwise {
-    /// The model.
-    pub model: String,
-    /// Which of its values.
-    pub field: Field,
-    /// What was written, or what the gateway says it bills by instead; `None` where the entry went.
-    pub written: Option<String>,
-    /// What the page shows.
-    pub shown: String,
-}
 
 impl Session {
     /// Whether a price plan was ever made of this gateway with somebody looking: the first one stops for a review.
@@ -81,6 +60,28 @@ impl Session {
             let left = deadline.saturating_duration_since(now);
             tokio::time::sleep(left.min(patience / TIMES)).await;
         }
+    }
+
+    /// Asks the price page about what a run wrote and keeps what it says; a run that wrote nothing asks nobody. A word that
+    /// ends the work ends the asking, and nothing is kept.
+    pub(crate) async fn keep_verified(&self, run: &Run, watch: &Watch) -> Result<(), EngineError> {
+        if run.subject != Subject::Prices {
+            return Ok(());
+        }
+        let written = self.store().price_rows_in(&run.id, State::Applied).await?;
+        if written.is_empty() {
+            return Ok(());
+        }
+        let page = tokio::select! {
+            page = self.verify_prices(&written, BEHIND) => page,
+            () = watch.cancel.cancelled() => return Ok(()),
+        };
+        let page = match page {
+            Ok(verified) => Page::Read(verified),
+            Err(EngineError::Gateway(failure)) => Page::Unread(failure),
+            Err(error) => Page::Unread(Failure::new(FailureKind::Record, error.to_string())),
+        };
+        Ok(self.store().keep_page(&run.id, &page).await?)
     }
 }
 

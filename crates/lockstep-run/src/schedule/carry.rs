@@ -50,6 +50,7 @@ impl Worker {
                 actor: models.1.actor,
                 prices: (*request, go),
                 models: (*models_request, models_go),
+                verify: false,
             },
             _ => {
                 let why = Lost::Failed("the orders are not one of each subject".to_owned());

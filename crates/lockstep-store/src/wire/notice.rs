@@ -44,6 +44,7 @@ enum WhatText {
         cost: f64,
         per_call: bool,
     },
+    Missed(String, String),
 }
 
 /// Findings as JSON.
@@ -89,6 +90,7 @@ fn to_stored(finding: &Finding) -> FindingText {
         ),
         What::Source(state, detail) => WhatText::Source(state.code().to_owned(), detail),
         What::Unpriced => WhatText::Unpriced,
+        What::Missed { why, detail } => WhatText::Missed(why, detail),
         What::Below {
             ours,
             cost,
@@ -132,6 +134,7 @@ fn from_stored(stored: FindingText) -> Option<Finding> {
         ),
         WhatText::Source(state, detail) => What::Source(SourceState::from_code(&state)?, detail),
         WhatText::Unpriced => What::Unpriced,
+        WhatText::Missed(why, detail) => What::Missed { why, detail },
         WhatText::Below {
             ours,
             cost,

@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use lockstep_core::prices::source::Cidr;
 use lockstep_core::settings::Settings;
-use lockstep_run::jobs::{Job, Order};
+use lockstep_run::jobs::both::Both;
+use lockstep_run::jobs::{Go, Job, Order};
 use lockstep_run::prices::collect::Collecting;
 use lockstep_run::prices::plan::{PriceRequest, What};
 use lockstep_run::schedule::Lost;
@@ -121,6 +122,7 @@ pub(crate) async fn start(
     access: SiteAccess,
     settings: Settings,
     order: Order,
+    verify: bool,
 ) -> Result<String, Problem> {
     let site = access.site.id.clone();
     let job = Job {
@@ -128,11 +130,69 @@ pub(crate) async fn start(
         settings,
         actor: caller.actor(),
         order,
+        verify,
     };
     let run = app.jobs().start(job).await?;
-    let runs = vec![run.clone()];
-    idempotency::began(app, Began { site, runs }).await?;
+    let began = Began {
+        site,
+        runs: vec![run.clone()],
+        both: false,
+    };
+    idempotency::began(app, began).await?;
     Ok(run)
+}
+
+/// Begins a run about prices and one about model lists after it, and tells them, which are bound to the key of the request.
+/// Where no source is remembered there is none about prices, as `sync` leaves them alone then.
+pub(crate) async fn start_both(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    chosen: Chosen,
+    go: Go,
+    verify: bool,
+) -> Result<Began, Problem> {
+    let on = go == Go::Writes;
+    let access = access(app, site.clone()).await?;
+    let models = models(Source::All, &chosen, on);
+    let prices = app
+        .ordering()
+        .prices(site, What::Sources, &chosen, attended(on));
+    let began = match prices.await {
+        Ok(prices) => {
+            let both = Both {
+                access,
+                settings: chosen.settings,
+                actor: caller.actor(),
+                prices: (prices, go),
+                models: (models, go),
+                verify,
+            };
+            let begun = app.jobs().start_both(both).await?;
+            Began {
+                site: site.id.clone(),
+                runs: vec![begun.prices, begun.models],
+                both: true,
+            }
+        }
+        Err(Lost::NoSource) => {
+            let job = Job {
+                access,
+                settings: chosen.settings,
+                actor: caller.actor(),
+                order: Order::Models(Box::new(models), go),
+                verify: false,
+            };
+            Began {
+                site: site.id.clone(),
+                runs: vec![app.jobs().start(job).await?],
+                both: true,
+            }
+        }
+        Err(lost) => return Err(refused(&lost)),
+    };
+    idempotency::began(app, began.clone()).await?;
+    Ok(began)
 }
 
 /// Who only looks or plans may not write.

@@ -10,10 +10,11 @@ use lockstep_store::sites::Site;
 use super::args::{ApplyArgs, FailOn, UndoArgs};
 use super::consent::{Proposal, approve};
 use super::context::Context;
+use super::ended::{exit, tell};
 use super::exit::Exit;
 use super::held_apply as held;
 use super::prices::plan as price;
-use super::run::{carry_on, exit, paced_session, tell};
+use super::run::{carry_on, paced_session};
 use crate::view::prices::Unit;
 use crate::view::table;
 

@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::args::{ChannelSetArgs, ChannelVerb};
 use super::context::Context;
 use super::exit::Exit;
+use crate::deeds::Deed;
 use crate::view::{json as form, table};
 use crate::words::en;
 
@@ -83,7 +84,7 @@ async fn list(context: &Context, site: &Site) -> anyhow::Result<Exit> {
                     "models": form::Lists::now(row),
                     "status": row.status().code(),
                     "finished_at": row.finished_at.map(form::time),
-                    "own": own.get(&row.channel_id).map(overrides_json),
+                    "own": own.get(&row.channel_id).map(form::overrides),
                 })
             })
             .collect();
@@ -164,7 +165,7 @@ async fn show(context: &Context, site: &Site, id: i64) -> anyhow::Result<Exit> {
             "base_url": row.provider.base_url,
             "models": models,
             "upstream_models": row.upstream,
-            "own": overrides_json(&own),
+            "own": form::overrides(&own),
             "yours": { "added": memory.yours, "taken_out": memory.taken_out },
             "history": history,
         });
@@ -234,10 +235,16 @@ async fn set(context: &Context, site: &Site, args: &ChannelSetArgs) -> anyhow::R
                 .await?
                 .remove(&id)
                 .unwrap_or_default();
+            let before = own.clone();
             change(&mut own, args)?;
             store.set_channel_overrides(&site.id, id, &own).await?;
+            if own != before {
+                context.note(Some(site), &Deed::channel_set(id, &own)).await;
+            }
             if !args.release.is_empty() {
                 release(context, site, id, &args.release).await?;
+                let deed = Deed::names_released(id, &args.release);
+                context.note(Some(site), &deed).await;
             }
             let seen = store.channel_history(&site.id, id, 1).await?;
             if seen.is_empty() {
@@ -273,6 +280,8 @@ async fn set(context: &Context, site: &Site, args: &ChannelSetArgs) -> anyhow::R
                     .set_provider_overrides(&site.id, &provider, &last)
                     .await?;
             }
+            let deed = Deed::provider_set(&base_url, None, &last);
+            context.note(Some(site), &deed).await;
             told(context, &format!("all channels of {base_url}"), &last)
         }
         (None, None) => bail!("which channel? give its id, or --provider URL"),
@@ -360,28 +369,11 @@ fn describe(own: &Overrides) -> Vec<String> {
     parts
 }
 
-fn overrides_json(own: &Overrides) -> Value {
-    let texts = |patterns: &[lockstep_core::models::rule::Pattern]| -> Vec<String> {
-        patterns
-            .iter()
-            .map(|pattern| pattern.as_str().to_owned())
-            .collect()
-    };
-    json!({
-        "policy": own.policy.map(|policy| policy.code()),
-        "keep": own.keep,
-        "allow": own.rules.allow,
-        "include": texts(&own.rules.include),
-        "exclude": texts(&own.rules.exclude),
-        "always_allowed": own.allowed,
-    })
-}
-
 fn told(context: &Context, what: &str, own: &Overrides) -> anyhow::Result<Exit> {
     if context.screen.json {
         context
             .screen
-            .data(&json!({ "set": what, "own": overrides_json(own) }).to_string());
+            .data(&json!({ "set": what, "own": form::overrides(own) }).to_string());
     } else {
         let parts = describe(own);
         let text = if parts.is_empty() {

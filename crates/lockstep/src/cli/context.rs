@@ -17,6 +17,7 @@ use secrecy::SecretString;
 
 use super::args::{Global, Target};
 use crate::config::File;
+use crate::deeds::Deed;
 pub(crate) use crate::ordering::variable;
 use crate::ordering::{SITE, TOKEN, URL, USER_ID};
 use crate::view::Screen;
@@ -76,6 +77,17 @@ impl Context {
     /// Who the history says did it.
     pub(crate) fn actor(&self) -> String {
         actor()
+    }
+
+    /// Notes what was just done. What was done stays done where it cannot be noted.
+    pub(crate) async fn note(&self, site: Option<&Site>, deed: &Deed) {
+        let (site, now) = (site.map(|site| site.id.as_str()), self.engine.now());
+        let noted = deed.note(self.store(), site, self.engine.actor(), now);
+        if let Err(error) = noted.await {
+            self.screen.hint(&format!(
+                "It is done, but the history does not say so: {error}"
+            ));
+        }
     }
 
     pub(crate) fn store(&self) -> &Store {

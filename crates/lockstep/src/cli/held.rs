@@ -13,6 +13,7 @@ use super::args::{HeldArgs, HeldVerb};
 use super::context::Context;
 use super::exit::Exit;
 use super::prices::answers::answer as decided;
+use crate::deeds::Deed;
 use crate::view::{json as form, table};
 use crate::words::en;
 
@@ -66,6 +67,11 @@ async fn answered(
         };
         decided(context, site, models, None, &kind).await?;
     }
+    if !models.is_empty() {
+        let models: Vec<String> = models.into_iter().cloned().collect();
+        let deed = Deed::holds_answered(answer, &[], &models);
+        context.note(Some(site), &deed).await;
+    }
     if ids.is_empty() {
         return Ok(Exit::Done);
     }
@@ -74,6 +80,8 @@ async fn answered(
             answer::never(context.store(), &site.id, *id).await?;
             context.store().delete_hold(&site.id, *id).await?;
         }
+        let deed = Deed::holds_answered(answer, &ids, &[]);
+        context.note(Some(site), &deed).await;
         return told(context, &ids, answer);
     }
     answer_channels(context, site, &ids, answer).await
@@ -194,6 +202,8 @@ async fn answer_channels(
     }
     let _alone = context.engine.alone(site).await?;
     answer::answer(context.store(), &site.id, ids, answer).await?;
+    let deed = Deed::holds_answered(answer, ids, &[]);
+    context.note(Some(site), &deed).await;
     told(context, ids, answer)
 }
 

@@ -11,10 +11,11 @@ use super::apply::chosen as channels_of;
 use super::args::{ApplyArgs, FailOn};
 use super::consent::{Proposal, approve};
 use super::context::Context;
+use super::ended::{Ended, exit, tell};
 use super::exit::Exit;
 use super::layers::Chosen;
 use super::prices::plan as price;
-use super::run::{Ended, exit, planned, tell};
+use super::run::planned;
 use crate::view::prices::Unit;
 use crate::words::en;
 

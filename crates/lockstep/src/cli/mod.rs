@@ -7,6 +7,7 @@ mod consent;
 mod context;
 mod demo;
 mod doctor;
+mod ended;
 mod exit;
 mod health;
 mod held;

@@ -12,6 +12,7 @@ use serde_json::json;
 use super::args::{NoticeAddArgs, NoticeVerb};
 use super::context::{Context, variable};
 use super::exit::Exit;
+use crate::deeds::Deed;
 use crate::notify::{Address, Notifier, after_run};
 use crate::view::notice::{Sent, Target};
 use crate::view::{json::time, table};
@@ -32,8 +33,8 @@ pub(crate) async fn notice(context: &Context, verb: &NoticeVerb) -> anyhow::Resu
     }
 }
 
-/// Tells what the newest runs of these subjects, begun since a time, found. Nothing that goes wrong here changes what
-/// the run itself came to.
+/// Tells what the newest runs of these subjects, begun since a time, found, and what earlier ones could not. Nothing that
+/// goes wrong here changes what the run itself came to.
 pub(crate) async fn after_unattended(
     context: &Context,
     site: &Site,
@@ -41,21 +42,27 @@ pub(crate) async fn after_unattended(
     since: i64,
 ) {
     let told = async {
-        let mut notices = Vec::new();
         for subject in subjects {
             let run = context.store().latest_run(&site.id, *subject).await?;
             if let Some(run) = run.filter(|run| run.started_at >= since && run.unattended) {
-                notices.extend(after_run(&context.engine, site, &run.id).await?);
+                after_run(&context.engine, site, &run.id).await?;
             }
         }
-        Notifier::new(&context.engine).deliver(&notices).await
+        Notifier::new(&context.engine).deliver().await
     };
     match told.await {
         Ok(deliveries) => {
             for delivery in deliveries {
                 if let Some(error) = delivery.error {
+                    let again = match delivery.again_at {
+                        Some(at) => format!(
+                            ". The next unattended run, or `lockstep serve`, tries it again from {} on",
+                            time(at)
+                        ),
+                        None => String::new(),
+                    };
                     context.screen.hint(&format!(
-                        "The notice `{}` did not reach {}: {error}",
+                        "The notice `{}` did not reach {}: {error}{again}",
                         delivery.kind, delivery.target
                     ));
                 }
@@ -91,6 +98,8 @@ async fn add(context: &Context, args: &NoticeAddArgs) -> anyhow::Result<Exit> {
     };
     let now = context.engine.now();
     let target = context.store().add_notice_target(new, now).await?;
+    let deed = Deed::notice_target_added(&target, &address.host());
+    context.note(None, &deed).await;
     if context.screen.json {
         let told = Target::of(context.store(), &target).await?;
         context.screen.data(&json!({ "target": told }).to_string());
@@ -194,6 +203,8 @@ async fn test(context: &Context, name: &str) -> anyhow::Result<Exit> {
 async fn remove(context: &Context, name: &str) -> anyhow::Result<Exit> {
     let target = known(context, name).await?;
     context.store().remove_notice_target(&target.id).await?;
+    let deed = Deed::notice_target_removed(&target.name);
+    context.note(None, &deed).await;
     if context.screen.json {
         context.screen.data(&json!({ "removed": name }).to_string());
     } else {
@@ -216,10 +227,15 @@ async fn log(context: &Context, limit: u32) -> anyhow::Result<Exit> {
     }
     let mut table = table::plain(screen, &["WHEN", "TO", "NOTICE", "RUN", "RESULT"]);
     for one in &sent {
-        let result = match (&one.error, one.done_at) {
-            (Some(error), _) => format!("failed after {}: {error}", one.attempts),
-            (None, Some(_)) => "arrived".to_owned(),
-            (None, None) => "not finished".to_owned(),
+        let failed = |error| format!("failed after {}: {error}", one.attempts);
+        let result = match (&one.error, one.done_at, one.due_at) {
+            (Some(error), _, Some(again)) => {
+                format!("{}; again from {} on", failed(error), time(again))
+            }
+            (Some(error), _, None) => failed(error),
+            (None, Some(_), _) => "arrived".to_owned(),
+            (None, None, Some(_)) => "to be sent".to_owned(),
+            (None, None, None) => "not sent".to_owned(),
         };
         table.add_row(vec![
             time(one.at),

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::args::PasswordVerb;
 use super::context::Context;
 use super::exit::Exit;
+use crate::deeds::Deed;
 use crate::server::door::first;
 use crate::server::public_url;
 use crate::view::json::time;
@@ -14,9 +15,8 @@ pub(crate) async fn password(context: &Context, verb: &PasswordVerb) -> anyhow::
     let url = url.as_deref().map(public_url).transpose()?;
     let (store, now) = (context.store(), context.engine.now());
     let link = first::link(store, url.as_deref().unwrap_or_default(), now).await?;
-    store
-        .note_deed(None, &context.actor(), "password_link", &json!({}), now)
-        .await?;
+    let deed = Deed::password_link();
+    deed.note(store, None, &context.actor(), now).await?;
     if context.screen.json {
         let object = json!({ "link": link, "expires_at": time(now + first::LASTS) });
         context.screen.data(&object.to_string());

@@ -8,11 +8,13 @@ use lockstep_core::change::Subject;
 use lockstep_run::jobs::Go;
 use lockstep_run::schedule::{Orders, Wish, next_due, spec, switch_on};
 use lockstep_store::schedule::{LostTick, Mode, Rhythm, Schedule};
+use lockstep_store::sites::Site;
 use serde_json::json;
 
 use super::args::{ScheduleSetArgs, ScheduleVerb, SubjectArg};
 use super::context::Context;
 use super::exit::Exit;
+use crate::deeds::Deed;
 use crate::ordering::Ordering;
 use crate::view::schedule::{Form, Told};
 use crate::view::table;
@@ -27,7 +29,7 @@ pub(crate) async fn schedule(context: &Context, verb: &ScheduleVerb) -> anyhow::
         ScheduleVerb::Set(args) => set(context, args).await,
         ScheduleVerb::Off { subject, target } => {
             let site = context.site(target).await?;
-            off(context, &site.id, subject.subject()).await
+            off(context, &site, subject.subject()).await
         }
     }
 }
@@ -111,6 +113,8 @@ async fn set(context: &Context, args: &ScheduleSetArgs) -> anyhow::Result<Exit> 
     let by = engine.actor();
     switch_on(context.store(), &site, subject, wish, by, engine.now()).await?;
     let told = Told::of(context.store(), &site.id, subject).await?;
+    let deed = Deed::schedule_set(&told.form());
+    context.note(Some(&site), &deed).await;
     let screen = &context.screen;
     // What a tick would be lost for is better told now. The server may have another environment.
     let orders = Ordering::new(context.store().clone(), context.file.clone());
@@ -145,8 +149,12 @@ async fn set(context: &Context, args: &ScheduleSetArgs) -> anyhow::Result<Exit> 
     Ok(Exit::Done)
 }
 
-async fn off(context: &Context, site: &str, subject: Subject) -> anyhow::Result<Exit> {
-    let was_on = context.store().remove_schedule(site, subject).await?;
+async fn off(context: &Context, site: &Site, subject: Subject) -> anyhow::Result<Exit> {
+    let was_on = context.store().remove_schedule(&site.id, subject).await?;
+    if was_on {
+        let deed = Deed::schedule_off(subject);
+        context.note(Some(site), &deed).await;
+    }
     let screen = &context.screen;
     if screen.json {
         let object = json!({"switched_off": subject.code(), "was_on": was_on});

@@ -17,6 +17,8 @@ use super::context::{Context, read_token, seconds_at_auto};
 use super::doctor;
 use super::exit::Exit;
 use super::prices::sources::source;
+use crate::connecting::fields;
+use crate::deeds::Deed;
 use crate::view::table;
 
 pub(crate) async fn site(context: &Context, verb: &SiteVerb) -> anyhow::Result<Exit> {
@@ -122,6 +124,7 @@ async fn add(context: &Context, args: &SiteAddArgs) -> anyhow::Result<Exit> {
     if args.default || alone {
         site = make_default(context, &site).await?;
     }
+    context.note(Some(&site), &Deed::site_added(&site)).await;
     said(context, &site, "is kept");
     context
         .screen
@@ -226,10 +229,24 @@ async fn edit(context: &Context, args: &SiteEditArgs) -> anyhow::Result<Exit> {
         }),
         settings: (!settings.is_empty()).then_some(settings),
     };
+    let mut deeds = Vec::new();
+    let changed = fields(&edit, args.token.token_stdin);
+    if !changed.is_empty() {
+        deeds.push(Deed::site_changed(&changed));
+    }
+    if let Some(settings) = &edit.settings {
+        deeds.push(Deed::settings_changed(settings));
+    }
+    if args.default {
+        deeds.push(Deed::site_default());
+    }
     let site = store.edit_site(&site.id, edit).await?;
     if args.token.token_stdin {
         let token: Option<SecretString> = read_token(true)?;
         store.set_token(&site.id, token).await?;
+    }
+    for deed in &deeds {
+        context.note(Some(&site), deed).await;
     }
     said(context, &site, "is changed");
     if args.url.is_some() {
@@ -271,6 +288,7 @@ async fn remove(context: &Context, name: &str, yes: bool) -> anyhow::Result<Exit
         }
     }
     store.remove_site(&site.id).await?;
+    context.note(Some(&site), &Deed::site_removed(&site)).await;
     said(context, &site, "is forgotten");
     Ok(Exit::Done)
 }

@@ -12,9 +12,9 @@ use lockstep_store::holds::Hold;
 use lockstep_store::prices::answers::{AnswerKind, PriceAnswer};
 use lockstep_store::prices::holds::PriceHold;
 use lockstep_store::sites::Site;
-use serde_json::json;
 
 use crate::api::orders;
+use crate::deeds::Deed;
 use crate::server::App;
 use crate::server::caller::Caller;
 use crate::server::problem::{Mistake, Problem};
@@ -59,7 +59,7 @@ pub(crate) async fn answer(
         let settings = orders::settings(app, site, &BTreeMap::new())?.settings;
         let access = orders::access(app, site.clone()).await?;
         let order = Order::Held { subject, only };
-        let run = orders::start(app, caller, access, settings, order).await?;
+        let run = orders::start(app, caller, access, settings, order, false).await?;
         return Ok(Some(run));
     }
     let _alone = app.engine().alone(site).await?;
@@ -70,12 +70,8 @@ pub(crate) async fn answer(
         }
         Subject::Prices => remember(app, caller, site, answered.answer, &models).await?,
     }
-    let data = json!({
-        "answer": answered.answer.code(),
-        "channels": &answered.channels,
-        "models": &answered.models,
-    });
-    app.note(caller, Some(site), "holds_answered", &data).await;
+    let deed = Deed::holds_answered(answered.answer, &answered.channels, &answered.models);
+    app.note(caller, Some(site), &deed).await;
     Ok(None)
 }
 

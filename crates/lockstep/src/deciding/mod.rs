@@ -34,7 +34,7 @@ pub(crate) async fn begin_models(
     let request = orders::models(source, &laid, go == Go::Writes);
     let order = Order::Models(Box::new(request), go);
     let access = orders::access(app, site.clone()).await?;
-    orders::start(app, caller, access, laid.settings, order).await
+    orders::start(app, caller, access, laid.settings, order, false).await
 }
 
 /// Ends a run early: what is being written is finished and recorded, the rest is left.
@@ -67,6 +67,7 @@ pub(crate) async fn apply(
     run: &Run,
     shown: Digest,
     only: Chosen,
+    verify: bool,
 ) -> Result<String, Problem> {
     let laid = orders::settings(app, site, &BTreeMap::new())?;
     let access = orders::access(app, site.clone()).await?;
@@ -78,7 +79,7 @@ pub(crate) async fn apply(
         shown: Some(shown),
         only,
     };
-    orders::start(app, caller, access, laid.settings, order).await
+    orders::start(app, caller, access, laid.settings, order, verify).await
 }
 
 /// Takes back what a run wrote, or some of it, in a run of its own.
@@ -100,7 +101,7 @@ pub(crate) async fn undo(
         only,
         go,
     };
-    orders::start(app, caller, access, laid.settings, order).await
+    orders::start(app, caller, access, laid.settings, order, false).await
 }
 
 /// Whether a plan can still be written, by what is known before anything is begun.

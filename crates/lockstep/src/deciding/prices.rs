@@ -30,5 +30,5 @@ pub(crate) async fn review(
     };
     let order = Order::Prices(Box::new(request), Go::Plans);
     let access = orders::access(app, site.clone()).await?;
-    orders::start(app, caller, access, laid.settings, order).await
+    orders::start(app, caller, access, laid.settings, order, false).await
 }

@@ -51,7 +51,13 @@ pub(super) async fn of_run(store: &Store, run: &Run) -> Result<(Found, Looked), 
             prices(&rows, scope(run), &mut found, &mut seen);
         }
     }
-    if let Some(failure) = &run.failure {
+    let refused = refused(run).filter(|_| run.unattended);
+    if run.unattended && (refused.is_some() || run.state != RunState::Cancelled) {
+        let missed = refused.clone();
+        let missed = missed.map(|missed| Finding::new(About::Run, missed));
+        found.insert(NoticeKind::Missed, missed.into_iter().collect());
+    }
+    if let Some(failure) = run.failure.as_ref().filter(|_| refused.is_none()) {
         let failed = Finding::new(About::Run, What::Failed(failure.clone()));
         found.entry(NoticeKind::Failed).or_default().push(failed);
     }
@@ -65,6 +71,17 @@ pub(super) async fn of_run(store: &Store, run: &Run) -> Result<(Found, Looked), 
         Looked::At(seen)
     };
     Ok((found, looked))
+}
+
+/// That a run ended without the write that it was for: what it was planned by had changed meanwhile, or its process was
+/// gone with what it had read.
+fn refused(run: &Run) -> Option<What> {
+    let failure = run.failure.as_ref()?;
+    let is = run.state == RunState::Cancelled && failure.kind == FailureKind::Record;
+    is.then(|| What::Missed {
+        why: "refused".to_owned(),
+        detail: failure.detail.clone(),
+    })
 }
 
 /// The models without a price that the last runs know of: names that wait for one to be listed, and served models that
@@ -380,5 +397,49 @@ mod tests {
         assert_eq!(kinds(new.clone(), Mode::Add), [NoticeKind::Unpriced]);
         new.skip = Some(Reason::plain(ReasonCode::Ignored));
         assert!(kinds(new, Mode::Add).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_run_that_nobody_looks_at_and_that_may_not_write_is_missed() {
+        let store = Store::open_temporary().await.expect("a store");
+        let url = lockstep_core::site::GatewayUrl::parse("https://gateway.example");
+        let site = store.site_for_url(&url.expect("an address"), 1).await;
+        let site = site.expect("a site");
+        let new = lockstep_store::runs::NewRun {
+            parent: None,
+            site_id: site.id,
+            subject: Subject::Models,
+            trigger: "all".to_owned(),
+            actor: "schedule".to_owned(),
+            go_on: true,
+            unattended: true,
+            selection: None,
+            settings: Vec::new(),
+            policy_override: None,
+            policy_hash: Digest::of(["policy"]),
+        };
+        let made = store.create_run(new, 1).await.expect("a run");
+        let refused = Failure::new(FailureKind::Record, "policies changed");
+        let gone = Failure::new(FailureKind::Unreachable, "");
+        for (state, failure, unattended, missed, failed) in [
+            (RunState::Cancelled, Some(refused.clone()), true, Some(1), 0),
+            (RunState::Done, None, true, Some(0), 0),
+            (RunState::Planned, None, true, Some(0), 0),
+            (RunState::Failed, Some(gone), true, Some(0), 1),
+            // Whoever ended it early knows.
+            (RunState::Cancelled, None, true, None, 0),
+            (RunState::Cancelled, Some(refused), false, None, 1),
+        ] {
+            let run = Run {
+                state,
+                failure,
+                unattended,
+                ..made.clone()
+            };
+            let (found, _) = of_run(&store, &run).await.expect("found");
+            let count = |kind| found.get(&kind).map(Vec::len);
+            assert_eq!(count(NoticeKind::Missed), missed, "{state:?}");
+            assert_eq!(count(NoticeKind::Failed), Some(failed), "{state:?}");
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use jiff::Timestamp;
 use lockstep_core::notices::{About, Finding, What};
+use lockstep_store::notices::DueNotice;
+use lockstep_store::sites::Site;
 use serde_json::{Value, json};
 
-use super::Notice;
 use super::cut::plain;
 use crate::view::json::time;
 use crate::words::en;
@@ -25,25 +26,25 @@ pub(crate) struct Message {
 }
 
 impl Message {
-    /// The message of a notice at a time in Unix milliseconds.
-    pub(super) fn of(notice: &Notice, now: i64) -> Self {
-        let told = &notice.notice;
-        let site = plain(&notice.site);
+    /// The message of a notice of a site.
+    pub(super) fn of(site: &Site, due: &DueNotice) -> Self {
+        let told = &due.notice;
+        let name = site.name.clone().unwrap_or_else(|| site.url.to_string());
         let lines = told.findings.iter();
-        let lines = lines.map(|finding| plain(&en::notice_line(finding, notice.subject)));
+        let lines = lines.map(|finding| plain(&en::notice_line(finding, due.subject)));
         Self {
-            title: en::notice_title(&site, told, notice.subject),
+            title: en::notice_title(&plain(&name), told, due.subject),
             lines: lines.collect(),
-            foot: en::notice_foot(&notice.run_id),
+            foot: en::notice_foot(due.run_id.as_deref()),
             head: json!({
                 "event": "notice",
                 "kind": told.kind.code(),
                 "telling": told.telling.code(),
-                "site": notice.site,
-                "site_id": notice.site_id,
-                "subject": notice.subject.code(),
-                "run": notice.run_id,
-                "at": time(now),
+                "site": name,
+                "site_id": due.site_id,
+                "subject": due.subject.code(),
+                "run": due.run_id,
+                "at": time(due.at),
                 "count": told.findings.len(),
             }),
             items: told.findings.iter().map(finding_as_json).collect(),
@@ -90,6 +91,7 @@ pub(crate) fn finding_as_json(finding: &Finding) -> Value {
         }),
         What::Source(state, _) => json!({"state": state.code()}),
         What::Unpriced => json!({}),
+        What::Missed { why, detail } => json!({"why": why, "detail": detail}),
         What::Below {
             ours,
             cost,

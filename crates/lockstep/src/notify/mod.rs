@@ -1,7 +1,7 @@
 //! Notices: what a run found is told to those who want to hear it, by bots, webhooks and mail.
 //!
-//! [`after_run`] says what is to be told of a run, and [`Notifier::deliver`] tells it. Both may be called again, and by
-//! several processes: each target hears each notice of a run once.
+//! [`after_run`] stores what is to be told of a run, for each place that hears it, and [`Notifier::deliver_to`] sends
+//! what is due for a place. Both may be called by several processes: what one took and did not send is sent by another.
 
 mod cut;
 mod findings;
@@ -13,11 +13,10 @@ mod target;
 mod vendor;
 
 use futures_util::future::join_all;
-use lockstep_core::change::{RunState, Subject};
-use lockstep_core::notices::{self, NoticeKind};
+use lockstep_core::change::RunState;
 use lockstep_run::Engine;
 use lockstep_store::StoreError;
-use lockstep_store::notices::NoticeTarget;
+use lockstep_store::notices::{DueNotice, NoticeTarget, Outcome};
 use lockstep_store::sites::Site;
 
 pub(crate) use findings::unpriced_models;
@@ -25,21 +24,16 @@ pub(crate) use message::{Message, finding_as_json};
 pub(crate) use target::{Address, Vendor};
 
 use send::Ended;
+use vendor::Verdict;
 
-/// One notice of a run.
-#[derive(Clone, Debug)]
-pub(crate) struct Notice {
-    /// The site's id.
-    pub(crate) site_id: String,
-    /// What people call the site.
-    pub(crate) site: String,
-    /// The run.
-    pub(crate) run_id: String,
-    /// What the run is about.
-    pub(crate) subject: Subject,
-    /// What is told, and how.
-    pub(crate) notice: notices::Notice,
-}
+/// How long a notice is ours once it is taken, in milliseconds: longer than sending it may take.
+const TAKEN_FOR: i64 = 5 * 60_000;
+/// How often a notice is tried in all.
+const MOST_TRIES: u32 = 12;
+/// How long it waits between its rounds of three tries, in milliseconds: a minute, ten, and an hour from then on.
+const WAITS: [i64; 3] = [60_000, 600_000, 3_600_000];
+/// A place that asks for a longer wait is tried again after this, in milliseconds: 6 hours.
+const LONGEST_WAIT: i64 = 6 * 3_600_000;
 
 /// How a notice, or a test, reached a target or did not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,9 +46,11 @@ pub(crate) struct Delivery {
     pub(crate) attempts: u32,
     /// Why it did not arrive.
     pub(crate) error: Option<String>,
+    /// From when on it is tried again, in Unix milliseconds.
+    pub(crate) again_at: Option<i64>,
 }
 
-/// Says what is to be told of a run that was planned or has ended. Nothing is, while nobody listens: what is wrong then
+/// Stores what is to be told of a run that was planned or has ended. Nothing is, while nobody listens: what is wrong then
 /// is told by the first run after somebody does.
 ///
 /// # Errors
@@ -64,29 +60,21 @@ pub(crate) async fn after_run(
     engine: &Engine,
     site: &Site,
     run_id: &str,
-) -> Result<Vec<Notice>, StoreError> {
+) -> Result<(), StoreError> {
     let store = engine.store();
     let targets = store.notice_targets().await?;
     if !targets.iter().any(|target| target.enabled) {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let run = store.run(run_id).await?;
     if !run.state.ended() && run.state != RunState::Planned {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let (found, looked) = findings::of_run(store, &run).await?;
-    let told = store
+    store
         .settle_notices(&site.id, run.subject, &run.id, found, looked, engine.now())
         .await?;
-    let name = site.name.clone().unwrap_or_else(|| site.url.to_string());
-    let notice = |notice| Notice {
-        site_id: site.id.clone(),
-        site: name.clone(),
-        run_id: run.id.clone(),
-        subject: run.subject,
-        notice,
-    };
-    Ok(told.into_iter().map(notice).collect())
+    Ok(())
 }
 
 /// Tells notices to those who listen.
@@ -99,43 +87,83 @@ impl Notifier {
         Self(engine.clone())
     }
 
-    /// Sends notices to every target that wants them, each once whoever calls, and records each outcome. A target that
-    /// fails keeps none of the others from hearing. What reached nobody is told again by the next run.
+    /// Sends what is due, to each place by itself.
     ///
     /// # Errors
     ///
-    /// When the database fails. What a target fails with is in its [`Delivery`].
-    pub(crate) async fn deliver(&self, notices: &[Notice]) -> Result<Vec<Delivery>, StoreError> {
-        let targets = self.0.store().notice_targets().await?;
-        let mut work = Vec::new();
-        for target in targets.iter().filter(|target| target.enabled) {
-            work.push(self.all_to(target, notices));
-        }
+    /// When the database fails. What a place fails with is in its [`Delivery`].
+    pub(crate) async fn deliver(&self) -> Result<Vec<Delivery>, StoreError> {
+        let targets = self.0.store().targets_to_tell(self.0.now()).await?;
+        let work = targets.iter().map(|target| self.deliver_to(target));
         let mut deliveries = Vec::new();
         for done in join_all(work).await {
             deliveries.extend(done?);
         }
-        for notice in notices {
-            let kind = notice.notice.kind;
-            let mut reached = false;
-            let mut tried = false;
-            for (of, delivery) in &deliveries {
-                if *of == (notice.run_id.clone(), kind) {
-                    tried = true;
-                    reached |= delivery.error.is_none();
-                }
-            }
-            if tried && !reached {
-                let store = self.0.store();
-                store
-                    .was_not_told(&notice.site_id, &notice.run_id, kind)
-                    .await?;
+        Ok(deliveries)
+    }
+
+    /// Sends what is due to one place, one after the other, and records each outcome. Where one has to be tried again, the
+    /// rest is left for later.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub(crate) async fn deliver_to(
+        &self,
+        target: &NoticeTarget,
+    ) -> Result<Vec<Delivery>, StoreError> {
+        let store = self.0.store();
+        let mut deliveries = Vec::new();
+        loop {
+            let now = self.0.now();
+            let taken = store.take_notice(&target.id, now, now + TAKEN_FOR).await?;
+            let Some(due) = taken else { break };
+            let delivery = self.one_to(target, &due).await?;
+            let waits = delivery.again_at.is_some();
+            deliveries.push(delivery);
+            if waits {
+                break;
             }
         }
-        Ok(deliveries
-            .into_iter()
-            .map(|(_, delivery)| delivery)
-            .collect())
+        Ok(deliveries)
+    }
+
+    async fn one_to(&self, target: &NoticeTarget, due: &DueNotice) -> Result<Delivery, StoreError> {
+        let store = self.0.store();
+        let kind = due.notice.kind.code();
+        let ended = match store.site(&due.site_id).await {
+            Ok(_) if due.attempts >= MOST_TRIES => {
+                gone("sending it was cut off again and again; look at the log")
+            }
+            Ok(site) => {
+                let message = Message::of(&site, due);
+                self.send(target, kind, &due.id, &message).await?
+            }
+            Err(StoreError::NotFound(_)) => gone("its site was removed"),
+            Err(error) => return Err(error),
+        };
+        let attempts = due.attempts.saturating_add(ended.attempts);
+        let now = self.0.now();
+        let outcome = outcome(ended.verdict, attempts, now);
+        let (error, again_at) = match &outcome {
+            Outcome::Arrived => (None, None),
+            Outcome::Later { why, at } => (Some(why.clone()), Some(*at)),
+            Outcome::GivenUp { why } => (Some(why.clone()), None),
+        };
+        if !store.record_notice(due, attempts, outcome, now).await? {
+            tracing::warn!(
+                id = due.id,
+                kind,
+                "a notice took so long that it was sent by another"
+            );
+        }
+        Ok(Delivery {
+            target: target.name.clone(),
+            kind: kind.to_owned(),
+            attempts,
+            error,
+            again_at,
+        })
     }
 
     /// Sends a test to a target, whether or not it is enabled, and records its outcome.
@@ -147,33 +175,21 @@ impl Notifier {
         let store = self.0.store();
         let id = store.begin_notice_test(&target.id, self.0.now()).await?;
         let message = Message::test(&target.name, self.0.now());
-        self.send(target, "test", &id, &message).await
-    }
-
-    /// One target's notices, one after the other.
-    async fn all_to(
-        &self,
-        target: &NoticeTarget,
-        notices: &[Notice],
-    ) -> Result<Vec<((String, NoticeKind), Delivery)>, StoreError> {
-        let mut deliveries = Vec::new();
-        for notice in notices {
-            let kind = notice.notice.kind;
-            if !target.kinds.is_empty() && !target.kinds.contains(&kind) {
-                continue;
-            }
-            let store = self.0.store();
-            let now = self.0.now();
-            let claimed = store
-                .claim_notice(&target.id, &notice.site_id, &notice.run_id, kind, now)
-                .await?;
-            if let Some(id) = claimed {
-                let message = Message::of(notice, now);
-                let delivery = self.send(target, kind.code(), &id, &message).await?;
-                deliveries.push(((notice.run_id.clone(), kind), delivery));
-            }
-        }
-        Ok(deliveries)
+        let Ended { attempts, verdict } = self.send(target, "test", &id, &message).await?;
+        let error = match verdict {
+            Verdict::Arrived => None,
+            Verdict::Later(why, _) | Verdict::Refused(why) => Some(why),
+        };
+        store
+            .record_notice_test(&id, attempts, error.as_deref(), self.0.now())
+            .await?;
+        Ok(Delivery {
+            target: target.name.clone(),
+            kind: "test".to_owned(),
+            attempts,
+            error,
+            again_at: None,
+        })
     }
 
     async fn send(
@@ -182,75 +198,92 @@ impl Notifier {
         kind: &str,
         id: &str,
         message: &Message,
-    ) -> Result<Delivery, StoreError> {
-        let store = self.0.store();
-        let stored = store.notice_secret(&target.id).await?;
+    ) -> Result<Ended, StoreError> {
+        let stored = self.0.store().notice_secret(&target.id).await?;
         let address = Vendor::from_code(&target.kind)
             .and_then(|vendor| Some((vendor, Address::read(&stored)?)));
         let ended = match address {
             Some((vendor, address)) => {
                 send::send(vendor, &address, message, id, || self.0.now()).await
             }
-            None => Ended {
-                attempts: 0,
-                error: Some("this Lockstep cannot read what is stored of the target".to_owned()),
-            },
+            None => gone("this Lockstep cannot read what is stored of the target"),
         };
-        let Ended { attempts, error } = ended;
-        if let Some(error) = &error {
+        if let Verdict::Later(error, _) | Verdict::Refused(error) = &ended.verdict {
             tracing::warn!(
                 target_name = target.name,
                 kind,
-                attempts,
+                attempts = ended.attempts,
                 error,
                 "a notice did not arrive"
             );
         }
-        store
-            .record_notice(id, attempts, error.as_deref(), self.0.now())
-            .await?;
-        Ok(Delivery {
-            target: target.name.clone(),
-            kind: kind.to_owned(),
-            attempts,
-            error,
-        })
+        Ok(ended)
     }
+}
+
+/// What is not even tried.
+fn gone(why: &str) -> Ended {
+    Ended {
+        attempts: 0,
+        verdict: Verdict::Refused(why.to_owned()),
+    }
+}
+
+/// What is recorded of a round of tries, after so many in all.
+fn outcome(verdict: Verdict, attempts: u32, now: i64) -> Outcome {
+    let (why, asked) = match verdict {
+        Verdict::Arrived => return Outcome::Arrived,
+        Verdict::Later(why, asked) if attempts < MOST_TRIES => (why, asked),
+        Verdict::Later(why, _) | Verdict::Refused(why) => return Outcome::GivenUp { why },
+    };
+    let round = usize::try_from(attempts.saturating_sub(1) / 3).unwrap_or(usize::MAX);
+    let wait = WAITS[round.min(WAITS.len() - 1)];
+    let asked = asked.map_or(0, |asked| {
+        i64::try_from(asked.as_millis()).unwrap_or(i64::MAX)
+    });
+    let at = now.saturating_add(wait.max(asked.min(LONGEST_WAIT)));
+    Outcome::Later { why, at }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicI64, Ordering};
+    use std::time::Duration;
 
-    use lockstep_core::notices::{About, Finding, Telling, What};
-    use lockstep_run::clock::SystemClock;
+    use lockstep_core::change::Subject;
+    use lockstep_core::notices::{About, Finding, Looked, NoticeKind, What};
+    use lockstep_run::clock::Clock;
     use lockstep_store::Store;
     use lockstep_store::notices::NewNoticeTarget;
 
     use super::*;
 
-    fn notice(kind: NoticeKind) -> Notice {
-        let finding = Finding::new(About::Model("amber".to_owned()), What::Unpriced);
-        Notice {
-            site_id: "site".to_owned(),
-            site: "main".to_owned(),
-            run_id: "run".to_owned(),
-            subject: Subject::Prices,
-            notice: notices::Notice {
-                kind,
-                telling: Telling::New,
-                findings: vec![finding],
-            },
+    const NOW: i64 = 1_790_000_000_000;
+
+    #[derive(Debug)]
+    struct At(AtomicI64);
+
+    impl Clock for At {
+        fn now(&self) -> i64 {
+            self.0.load(Ordering::Relaxed)
         }
     }
 
-    #[tokio::test]
-    async fn of_two_that_tell_the_same_run_one_tells_each_target_once() {
+    async fn one_process(store: &Store, now: i64) -> Notifier {
+        let clock = Arc::new(At(AtomicI64::new(now)));
+        let engine = Engine::start(store.clone(), clock, "test".to_owned());
+        Notifier::new(&engine.expect("an engine"))
+    }
+
+    /// A store in which something is to be told to both targets; nothing is called, for the addresses are of the inside.
+    async fn to_tell() -> Store {
         let store = Store::open_temporary().await.expect("a store");
-        let clock = Arc::new(SystemClock);
-        let engine = Engine::start(store, clock, "test".to_owned()).expect("an engine");
+        let url = lockstep_core::site::GatewayUrl::parse("https://gateway.example");
+        let site = store.site_for_url(&url.expect("an address"), NOW).await;
+        let site = site.expect("a site");
         for (name, kinds) in [("all", vec![]), ("some", vec![NoticeKind::Held])] {
-            // Nothing is called: the address is one of the inside.
             let address = Address {
                 url: "http://127.0.0.1:9/".to_owned(),
                 ..Address::default()
@@ -261,25 +294,118 @@ mod tests {
                 kinds,
                 secret: address.to_stored(),
             };
-            let added = engine.store().add_notice_target(new, 1).await;
-            added.expect("a target");
+            store.add_notice_target(new, NOW).await.expect("a target");
         }
-        let notices = [notice(NoticeKind::Unpriced), notice(NoticeKind::Held)];
-        let (one, other) = (Notifier::new(&engine), Notifier::new(&engine));
-        let (first, second) = tokio::join!(one.deliver(&notices), other.deliver(&notices));
-        let mut told: Vec<(String, String)> = first
-            .expect("delivered")
-            .into_iter()
-            .chain(second.expect("delivered"))
-            .map(|delivery| (delivery.target, delivery.kind))
-            .collect();
-        told.sort();
-        let wanted = [("all", "held"), ("all", "unpriced"), ("some", "held")];
-        assert_eq!(
-            told,
-            wanted.map(|(target, kind)| (target.to_owned(), kind.to_owned()))
+        let finding = || {
+            vec![Finding::new(
+                About::Model("amber".to_owned()),
+                What::Unpriced,
+            )]
+        };
+        let found = [NoticeKind::Unpriced, NoticeKind::Held].map(|kind| (kind, finding()));
+        let found = BTreeMap::from(found);
+        store
+            .settle_notices(
+                &site.id,
+                Subject::Prices,
+                "run",
+                found,
+                Looked::Everywhere,
+                NOW,
+            )
+            .await
+            .expect("settled");
+        store
+    }
+
+    fn pairs(deliveries: Vec<Delivery>) -> Vec<(String, String)> {
+        let pair = |delivery: Delivery| (delivery.target, delivery.kind);
+        let mut pairs: Vec<(String, String)> = deliveries.into_iter().map(pair).collect();
+        pairs.sort();
+        pairs
+    }
+
+    fn all_of_it() -> Vec<(String, String)> {
+        [("all", "held"), ("all", "unpriced"), ("some", "held")]
+            .map(|(target, kind)| (target.to_owned(), kind.to_owned()))
+            .into()
+    }
+
+    #[tokio::test]
+    async fn of_two_that_tell_the_same_run_one_tells_each_target_once() {
+        let store = to_tell().await;
+        let (one, other) = (
+            one_process(&store, NOW).await,
+            one_process(&store, NOW).await,
         );
-        let again = one.deliver(&notices).await.expect("delivered");
-        assert!(again.is_empty());
+        let (first, second) = tokio::join!(one.deliver(), other.deliver());
+        let mut told = first.expect("delivered");
+        told.extend(second.expect("delivered"));
+        assert_eq!(pairs(told), all_of_it());
+        let again = one.deliver().await.expect("delivered");
+        assert!(again.is_empty(), "{again:?}");
+    }
+
+    #[tokio::test]
+    async fn what_a_killed_process_had_taken_is_sent_by_another() {
+        let store = to_tell().await;
+        for target in store.notice_targets().await.expect("targets") {
+            let taken = store.take_notice(&target.id, NOW, NOW + TAKEN_FOR).await;
+            assert!(taken.expect("asked").is_some());
+        }
+        let soon = one_process(&store, NOW + TAKEN_FOR - 1).await;
+        let told = pairs(soon.deliver().await.expect("delivered"));
+        assert_eq!(told.len(), 1, "only what nobody has: {told:?}");
+        let then = one_process(&store, NOW + TAKEN_FOR).await;
+        let rest = pairs(then.deliver().await.expect("delivered"));
+        let mut all: Vec<_> = told.into_iter().chain(rest).collect();
+        all.sort();
+        assert_eq!(all, all_of_it());
+    }
+
+    #[tokio::test]
+    async fn what_is_cut_off_each_time_is_given_up() {
+        let store = to_tell().await;
+        let targets = store.notice_targets().await.expect("targets");
+        let some = targets.iter().find(|target| target.name == "some");
+        let some = some.expect("a target");
+        let mut now = NOW;
+        for _ in 0..MOST_TRIES {
+            let taken = store.take_notice(&some.id, now, now + TAKEN_FOR).await;
+            assert!(taken.expect("asked").is_some());
+            now += TAKEN_FOR;
+        }
+        let process = one_process(&store, now).await;
+        let told = process.deliver_to(some).await.expect("delivered");
+        assert_eq!(told.len(), 1);
+        let error = told[0].error.as_deref().unwrap_or_default();
+        assert!(error.contains("cut off"), "{told:?}");
+        assert!(process.deliver_to(some).await.expect("asked").is_empty());
+    }
+
+    #[test]
+    fn a_notice_waits_longer_each_round_and_ends() {
+        let later = |asked| Verdict::Later("503".to_owned(), asked);
+        let hour = 3_600_000;
+        for (attempts, asked, wait) in [
+            (1, None, Some(60_000)),
+            (3, None, Some(60_000)),
+            (4, None, Some(600_000)),
+            (7, None, Some(hour)),
+            (11, None, Some(hour)),
+            (12, None, None),
+            (3, Some(Duration::from_secs(600)), Some(600_000)),
+            (9, Some(Duration::from_secs(600)), Some(hour)),
+            (1, Some(Duration::from_secs(86_400)), Some(6 * hour)),
+        ] {
+            let at = match outcome(later(asked), attempts, NOW) {
+                Outcome::Later { at, .. } => Some(at - NOW),
+                _ => None,
+            };
+            assert_eq!(at, wait, "{attempts} {asked:?}");
+        }
+        let refused = outcome(Verdict::Refused("404".to_owned()), 1, NOW);
+        assert!(matches!(refused, Outcome::GivenUp { .. }));
+        assert_eq!(outcome(Verdict::Arrived, 1, NOW), Outcome::Arrived);
     }
 }

@@ -12,20 +12,43 @@ use crate::words::en;
 
 /// How often a message is tried.
 const TRIES: u32 = 3;
-/// A target that asks for a longer wait is not asked again: the next run will.
+/// A longer wait is not waited for here: the message is tried again later.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How long all tries with their waits may take: a mail server that says a word now and then could take an hour.
+pub(super) const LONGEST: Duration = Duration::from_secs(4 * 60);
 
 /// How sending ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Ended {
     /// How often it was tried.
     pub(super) attempts: u32,
-    /// Why it did not arrive, without anything secret.
-    pub(super) error: Option<String>,
+    /// What came of the last try, without anything secret.
+    pub(super) verdict: Verdict,
 }
 
-/// Sends a message. `id` is the delivery's, and `now` tells Unix milliseconds, by which each try is signed.
+/// Sends a message: a few tries, and an end to them. `id` is the delivery's, and `now` tells Unix milliseconds, by which
+/// each try is signed.
 pub(super) async fn send(
+    vendor: Vendor,
+    address: &Address,
+    message: &Message,
+    id: &str,
+    now: impl Fn() -> i64,
+) -> Ended {
+    let tries = tried(vendor, address, message, id, now);
+    match tokio::time::timeout(LONGEST, tries).await {
+        Ok(ended) => ended,
+        Err(_) => {
+            let why = format!("no end in {} s", LONGEST.as_secs());
+            Ended {
+                attempts: TRIES,
+                verdict: Verdict::Later(why, None),
+            }
+        }
+    }
+}
+
+async fn tried(
     vendor: Vendor,
     address: &Address,
     message: &Message,
@@ -36,8 +59,8 @@ pub(super) async fn send(
     let outside = match Outside::new(address.networks()) {
         Ok(outside) => outside,
         Err(failure) => {
-            let error = Some(en::notice_failure(&failure));
-            return Ended { attempts, error };
+            let verdict = Verdict::Refused(en::notice_failure(&failure));
+            return Ended { attempts, verdict };
         }
     };
     loop {
@@ -46,27 +69,23 @@ pub(super) async fn send(
             Vendor::Email => mail::send(&outside, address, message, id, attempts).await,
             _ => once(&outside, vendor, address, message, id, now()).await,
         };
-        let (why, wait) = match verdict {
-            Verdict::Arrived => {
-                return Ended {
-                    attempts,
-                    error: None,
-                };
-            }
-            Verdict::Refused(why) => (why, None),
-            Verdict::Later(why, asked) if attempts < TRIES => {
+        let verdict = match verdict {
+            Verdict::Later(_, asked) if attempts < TRIES => {
                 let wait = asked.unwrap_or_else(|| backoff(attempts, rand::random()));
-                (why, Some(wait).filter(|wait| *wait <= LONGEST_WAIT))
+                if wait <= LONGEST_WAIT {
+                    tokio::time::sleep(wait).await;
+                    continue;
+                }
+                verdict
             }
-            Verdict::Later(why, _) => (why, None),
+            verdict => verdict,
         };
-        match wait {
-            Some(wait) => tokio::time::sleep(wait).await,
-            None => {
-                let error = Some(address.clean(&why));
-                return Ended { attempts, error };
-            }
-        }
+        let verdict = match verdict {
+            Verdict::Arrived => Verdict::Arrived,
+            Verdict::Later(why, asked) => Verdict::Later(address.clean(&why), asked),
+            Verdict::Refused(why) => Verdict::Refused(address.clean(&why)),
+        };
+        return Ended { attempts, verdict };
     }
 }
 

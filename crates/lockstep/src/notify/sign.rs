@@ -36,7 +36,8 @@ pub(super) fn dingtalk(secret: &str, millis: i64) -> String {
 mod tests {
     use super::*;
 
-    // The wanted values were made by the vendors' own Python samples, from these inputs: Feishu,
+    // The wanted values were made by the vendors' own Python samples, from these inputs; that Feishu's key is what others
+    // sign is told by https://github.com/go-gitea/gitea/pull/34788 too. Feishu,
     // https://open.feishu.cn/document/client-docs/bot-v3/add-custom-bot (its sample's timestamp), and DingTalk,
     // https://open.dingtalk.com/document/robots/customize-robot-security-settings (its sample's secret).
     #[test]
@@ -48,6 +49,11 @@ mod tests {
         assert_eq!(
             dingtalk("this is secret", 1_577_262_236_757),
             "hmPWwU+7lVdm3ZZz0r9tSfx0L4Q26jWOZr9+Gs6EZQM="
+        );
+        // Somebody else's program signs so too: https://docs.rs/crate/dingding/0.1.1/source/src/signature.rs
+        assert_eq!(
+            dingtalk("secret", 1_700_000_000_000),
+            "OuzzJR5+xZ4/EYwqtNt6sMYZQMTa/HEGvc9miJe7XzY="
         );
         assert_eq!(
             webhook("this is secret", 1_599_360_473, r#"{"a":1}"#),

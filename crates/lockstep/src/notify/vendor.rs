@@ -24,9 +24,12 @@ const WECOM: usize = 4096;
 /// What a generic webhook is sent at most of text, and of items, in bytes.
 const WEBHOOK: usize = 64 * 1024;
 
-/// Codes in answers with status 200 that mean: too many, or busy. Feishu's frequency limit, DingTalk's 20 a minute,
-/// WeCom's limit and its busy system.
-const LATER: &[i64] = &[11232, 130_101, 45009, -1];
+/// Codes in answers that mean: too many, or busy. Feishu's limit of its bots and that of all its calls, DingTalk's 20 a
+/// minute, WeCom's limit and its busy system.
+const LATER: &[i64] = &[11_232, 99_991_400, DINGTALK_LIMIT, 45_009, -1];
+/// DingTalk's: who sends more than 20 a minute is not heard for ten minutes.
+const DINGTALK_LIMIT: i64 = 130_101;
+const DINGTALK_SHUT: Duration = Duration::from_secs(600);
 
 /// One request.
 pub(super) struct Post {
@@ -160,30 +163,39 @@ pub(super) fn judge(vendor: Vendor, reply: &Reply) -> Verdict {
         }
     };
     let words = said(&["description", "errmsg", "msg", "StatusMessage", "error"]);
+    let keys: &[&str] = match vendor {
+        Vendor::Webhook | Vendor::Ntfy | Vendor::Email => &[],
+        Vendor::Telegram => &["error_code"],
+        Vendor::Feishu => &["code", "StatusCode"],
+        Vendor::DingTalk | Vendor::WeCom => &["errcode"],
+    };
+    let code = keys.iter().find_map(|key| body.get(key)?.as_i64());
+    let later = code.is_some_and(|code| LATER.contains(&code));
+    let wait = || match code {
+        Some(DINGTALK_LIMIT) => Some(DINGTALK_SHUT),
+        _ => asked(&body).or(reply.wait),
+    };
     let status = reply.status;
     if !(200..300).contains(&status) {
         let why = format!("HTTP status {status}{words}");
         return match status {
-            408 | 425 | 429 | 500.. => Verdict::Later(why, wait(&body).or(reply.wait)),
+            408 | 425 | 429 | 500.. => Verdict::Later(why, wait()),
+            // Some of Feishu's calls say so with this status.
+            400 if later => Verdict::Later(why, wait()),
             _ => Verdict::Refused(why),
         };
     }
-    let code = match vendor {
-        Vendor::Webhook | Vendor::Ntfy | Vendor::Email => return Verdict::Arrived,
-        Vendor::Telegram => match body.get("ok").and_then(Value::as_bool) {
-            Some(true) => return Verdict::Arrived,
-            Some(false) => body.get("error_code").and_then(Value::as_i64),
-            None => return not_its_answer(vendor),
-        },
-        Vendor::Feishu => ["code", "StatusCode"]
-            .iter()
-            .find_map(|key| body.get(key)?.as_i64()),
-        Vendor::DingTalk | Vendor::WeCom => body.get("errcode").and_then(Value::as_i64),
-    };
+    match (vendor, body.get("ok").and_then(Value::as_bool)) {
+        (Vendor::Webhook | Vendor::Ntfy | Vendor::Email, _) | (Vendor::Telegram, Some(true)) => {
+            return Verdict::Arrived;
+        }
+        (Vendor::Telegram, None) => return not_its_answer(vendor),
+        _ => {}
+    }
     match code {
         Some(0) => Verdict::Arrived,
-        Some(code) if LATER.contains(&code) || code == 429 => {
-            Verdict::Later(format!("error {code}{words}"), wait(&body))
+        Some(code) if later || code == 429 => {
+            Verdict::Later(format!("error {code}{words}"), wait())
         }
         Some(code) => Verdict::Refused(format!("error {code}{words}")),
         None if vendor == Vendor::Telegram => Verdict::Refused(format!("refused{words}")),
@@ -192,7 +204,7 @@ pub(super) fn judge(vendor: Vendor, reply: &Reply) -> Verdict {
 }
 
 /// How long Telegram asks to wait, in its body.
-fn wait(body: &Value) -> Option<Duration> {
+fn asked(body: &Value) -> Option<Duration> {
     let seconds = body.pointer("/parameters/retry_after")?.as_u64()?;
     Some(Duration::from_secs(seconds))
 }
@@ -364,6 +376,14 @@ mod tests {
         assert_eq!(body["more"], json!(5_000 - shown));
     }
 
+    // The codes and what they mean, as the vendors tell them:
+    // Feishu's 11232 and its limits, https://open.larkoffice.com/document/ukTMukTMukTM/ucTM5YjL3ETO24yNxkjN, and 99991400
+    // with status 429 or 400, https://open.feishu.cn/document/server-docs/api-call-guide/frequency-control
+    // Feishu's 19021, as users report it: https://github.com/feiyu563/PrometheusAlert/issues/422
+    // DingTalk's limit of 20 a minute that shuts a robot for ten minutes, with the answer as users report it:
+    // https://blog.csdn.net/jialiuyang/article/details/118615052, and its 310000:
+    // https://cloud.tencent.com/developer/article/1834468
+    // WeCom's 45009, as users report it: https://jishuzhan.net/article/2012338890507075586
     #[test]
     fn a_code_in_an_answer_with_status_200_is_a_failure() {
         let answer = |vendor, status, body: &str| {
@@ -435,23 +455,42 @@ mod tests {
                 assert!(matches!(told, Verdict::Refused(_)), "{vendor:?} {body}");
             }
         }
-        for (vendor, body) in [
+        for (vendor, status, body, wait) in [
             (
                 Vendor::Feishu,
+                200,
                 r#"{"code":11232,"msg":"frequency limited"}"#,
+                7,
+            ),
+            (
+                Vendor::Feishu,
+                400,
+                r#"{"code":99991400,"msg":"request trigger frequency limit"}"#,
+                7,
             ),
             (
                 Vendor::DingTalk,
-                r#"{"errcode":130101,"errmsg":"send too fast"}"#,
+                200,
+                r#"{"status":1111,"wait":5,"source":"x5","punish":"deny","errcode": 130101,"errmsg": "send too fast, exceed 20 times per minute"}"#,
+                600,
             ),
             (
                 Vendor::WeCom,
+                200,
                 r#"{"errcode":45009,"errmsg":"api freq out of limit"}"#,
+                7,
             ),
         ] {
-            let told = answer(vendor, 200, body);
-            assert!(matches!(told, Verdict::Later(_, None)), "{told:?}");
+            let told = answer(vendor, status, body);
+            let seconds = Some(Duration::from_secs(wait));
+            assert!(
+                matches!(&told, Verdict::Later(_, wait) if *wait == seconds),
+                "{told:?}"
+            );
         }
+        let bad = r#"{"code":9499,"msg":"Bad Request"}"#;
+        let told = answer(Vendor::Feishu, 400, bad);
+        assert!(matches!(told, Verdict::Refused(_)), "{told:?}");
         let flood = r#"{"ok":false,"error_code":429,"description":"Too Many Requests: retry after 5","parameters":{"retry_after":5}}"#;
         let five = Some(Duration::from_secs(5));
         let told = answer(Vendor::Telegram, 429, flood);

@@ -7,7 +7,6 @@ use lockstep_run::Engine;
 use lockstep_run::jobs::Jobs;
 use lockstep_store::Store;
 use lockstep_store::sites::Site;
-use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use super::Options;
@@ -16,6 +15,7 @@ use super::door::Door;
 use super::metrics::Metrics;
 use crate::api::v1::prices::differences::kept::Tables;
 use crate::config::File;
+use crate::deeds::Deed;
 use crate::ordering::Ordering;
 
 /// The server's parts. Clones share them.
@@ -120,14 +120,12 @@ impl App {
         self.0.stop.child_token()
     }
 
-    /// Notes what a caller has just done. `data` is an object without secrets. What was done stays done where it cannot be
-    /// noted: the log says so.
-    pub(crate) async fn note(&self, by: &Caller, site: Option<&Site>, kind: &str, data: &Value) {
+    /// Notes what a caller has just done. What was done stays done where it cannot be noted: the log says so.
+    pub(crate) async fn note(&self, by: &Caller, site: Option<&Site>, deed: &Deed) {
         let actor = by.actor();
         let site = site.map(|site| site.id.as_str());
-        let noted = self.store().note_deed(site, &actor, kind, data, self.now());
-        if let Err(error) = noted.await {
-            tracing::error!(kind, actor, %error, "a deed could not be noted");
+        if let Err(error) = deed.note(self.store(), site, &actor, self.now()).await {
+            tracing::error!(kind = deed.kind(), actor, %error, "a deed could not be noted");
         }
     }
 }

@@ -59,11 +59,12 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
         Some(address) => Some(beside(address, &app).await?),
         None => None,
     };
+    let telling;
     // Work begins only once nothing more can keep the server from being one.
     let served = match app.options().tls.clone() {
         Some(files) => {
             let certificate = Certificate::open(files)?;
-            tending::begin(&app);
+            telling = tending::begin(&app);
             let mut server = axum_server::from_tcp_rustls(listener, certificate.config())?
                 .map(|acceptor| Limited::new(acceptor, CONNECTIONS))
                 .first_request_timeout(HEAD)
@@ -73,7 +74,7 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
             server.serve(service).await
         }
         None => {
-            tending::begin(&app);
+            telling = tending::begin(&app);
             let mut server = axum_server::from_tcp(listener)?
                 .map(|acceptor| Limited::new(acceptor, CONNECTIONS))
                 .first_request_timeout(HEAD)
@@ -85,6 +86,9 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
     if let Some(aside) = aside {
         aside.abort();
     }
+    // Whatever ended it, what its last runs found is still stored to be told.
+    app.stop();
+    telling.await.context("what runs found is not told")?;
     served.context("the server stopped")
 }
 

@@ -1,6 +1,8 @@
 //! What a server does without being asked: begins scheduled runs, goes on with runs whose process is gone, and tells
 //! what runs found.
 
+mod telling;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -11,10 +13,9 @@ use lockstep_run::jobs::{Job, Order};
 use lockstep_run::schedule::Worker;
 use lockstep_store::StoreError;
 use lockstep_store::runs::Run;
-use tokio::sync::broadcast::error::RecvError;
+use tokio::task::JoinHandle;
 
 use super::App;
-use crate::notify::{self, Notifier};
 
 /// How often it looks for runs that nobody works on, where leases are not shorter. A lease runs out within 45 s of its
 /// holder's end, so a run is taken over within a minute.
@@ -25,8 +26,8 @@ const TRIES_EVERY: i64 = 60_000;
 /// When runs were tried last, by id, in Unix milliseconds.
 type Tried = Arc<Mutex<HashMap<String, i64>>>;
 
-/// Begins all of it. It ends with the server.
-pub(crate) fn begin(app: &App) {
+/// Begins all of it. It ends with the server; what is returned, only once all that runs found is stored to be told.
+pub(crate) fn begin(app: &App) -> JoinHandle<()> {
     let worker = Worker::new(
         app.jobs().clone(),
         app.ordering().clone(),
@@ -35,7 +36,7 @@ pub(crate) fn begin(app: &App) {
     let stop = app.stop_token();
     tokio::spawn(async move { worker.run(stop).await });
     tokio::spawn(take_over(app.clone()));
-    tokio::spawn(tell(app.clone()));
+    telling::begin(app)
 }
 
 /// Goes on with runs whose process is gone: one of another machine, or one of this one that was stopped or killed.
@@ -92,6 +93,7 @@ async fn go_on(app: App, run: Run, tried: Tried) {
         settings,
         actor: run.actor.clone(),
         order: Order::Resume(run.id.clone()),
+        verify: false,
     };
     match app.jobs().finish(job).await {
         Ok(ended) => tracing::info!(run = %ended.id, state = ended.state.code(), "gone on with"),
@@ -111,36 +113,4 @@ async fn go_on(app: App, run: Run, tried: Tried) {
 fn forget(tried: &Tried, run: &str) {
     let mut tried = tried.lock().unwrap_or_else(PoisonError::into_inner);
     tried.remove(run);
-}
-
-/// Tells what runs found, as each comes to rest.
-async fn tell(app: App) {
-    let mut ended = app.jobs().ended();
-    let notifier = Notifier::new(app.engine());
-    loop {
-        let run = tokio::select! {
-            () = app.stopping() => return,
-            run = ended.recv() => match run {
-                Ok(run) => run,
-                Err(RecvError::Lagged(missed)) => {
-                    tracing::warn!(missed, "runs ended faster than they were told of");
-                    continue;
-                }
-                Err(RecvError::Closed) => return,
-            },
-        };
-        if let Err(error) = tell_of(&app, &notifier, &run).await {
-            tracing::warn!(%run, %error, "what it found could not be told");
-        }
-    }
-}
-
-async fn tell_of(app: &App, notifier: &Notifier, run_id: &str) -> Result<(), StoreError> {
-    let run = app.store().run(run_id).await?;
-    let site = app.store().site(&run.site_id).await?;
-    let notices = notify::after_run(app.engine(), &site, run_id).await?;
-    for delivery in notifier.deliver(&notices).await? {
-        tracing::debug!(run = %run_id, ?delivery, "told");
-    }
-    Ok(())
 }

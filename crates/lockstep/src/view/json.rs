@@ -5,6 +5,8 @@ use lockstep_core::change::{State, Subject};
 use lockstep_core::failure::Failure;
 use lockstep_core::hold::Reason;
 use lockstep_core::models::list::parse;
+use lockstep_core::models::rule::Pattern;
+use lockstep_core::settings::Overrides;
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
@@ -186,6 +188,24 @@ pub(crate) fn price_error(failure: &Failure) -> Value {
 /// A reason as JSON.
 pub(crate) fn reason(reason: &Reason) -> Value {
     said(reason.code.code(), "reason", &en::reason(reason))
+}
+
+/// What a channel, or all channels of a provider, have of their own.
+pub(crate) fn overrides(own: &Overrides) -> Value {
+    let texts = |patterns: &[Pattern]| -> Vec<String> {
+        let patterns = patterns.iter();
+        patterns
+            .map(|pattern| pattern.as_str().to_owned())
+            .collect()
+    };
+    json!({
+        "policy": own.policy.map(|policy| policy.code()),
+        "keep": own.keep,
+        "allow": own.rules.allow,
+        "include": texts(&own.rules.include),
+        "exclude": texts(&own.rules.exclude),
+        "always_allowed": own.allowed,
+    })
 }
 
 fn said(code: &str, key: &str, said: &Said) -> Value {

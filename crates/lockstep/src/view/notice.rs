@@ -32,19 +32,21 @@ pub(crate) struct Target {
 pub(crate) struct Sent {
     /// The place's name; `null` where it is no longer there.
     target: Option<String>,
-    /// The run that it tells of; `null` for a test.
+    /// The run that it tells of; `null` for a test, and for one that did not begin.
     run: Option<String>,
     /// Its kind, or `test`.
     notice: String,
-    /// When sending began; RFC 3339.
+    /// Since when it is to be sent; RFC 3339.
     at: String,
-    /// When it ended; `null` while it is sent, or where its process ended before.
+    /// When it ended; `null` while it is to be sent, and where it was given up with its place.
     done_at: Option<String>,
+    /// When it may be tried, or tried again; `null` once that is over.
+    due_at: Option<String>,
     /// How often it was tried.
     attempts: u32,
     /// Whether it arrived.
     arrived: bool,
-    /// Why it did not.
+    /// Why it did not, or has not yet.
     error: Option<String>,
 }
 
@@ -72,6 +74,7 @@ impl From<NoticeSent> for Sent {
             notice: one.kind,
             at: time(one.at),
             done_at: one.done_at.map(time),
+            due_at: one.due_at.map(time),
             attempts: one.attempts,
             error: one.error,
         }

@@ -7,6 +7,7 @@ use lockstep_core::prices::field::Field;
 use lockstep_core::prices::usd::Usd;
 use lockstep_core::prices::values::{Kind, Values};
 use lockstep_store::prices::images::Image;
+use lockstep_store::prices::verified::Verified;
 use lockstep_store::prices::{OutputBy, PriceRow};
 use lockstep_store::status::ItemStatus;
 use serde_json::{Map, Value, json};
@@ -236,6 +237,36 @@ pub(crate) fn short_sum(usd: &Usd, kind: Option<Kind>) -> String {
         Some(Kind::Expression) => format!("{} (first tier)", said.join(", ")),
         Some(_) => said.join(", "),
     }
+}
+
+/// What the gateway's price page says of what was written, as JSON; `None` where it could not be read. `text` is the same
+/// in words.
+pub(crate) fn verified(verified: Option<&Verified>, text: &str) -> Value {
+    let nothing = Verified::default();
+    let (state, verified) = match verified {
+        None => ("unread", &nothing),
+        Some(verified) if !verified.otherwise.is_empty() => ("otherwise", verified),
+        Some(verified) if verified.shown == 0 => ("not_shown", verified),
+        Some(verified) => ("as_written", verified),
+    };
+    let otherwise: Vec<Value> = verified
+        .otherwise
+        .iter()
+        .map(|odd| {
+            json!({
+                "model": odd.model,
+                "field": odd.field.code(),
+                "written": odd.written.as_ref().map(|text| value(odd.field, text)),
+                "shown": value(odd.field, &odd.shown),
+            })
+        })
+        .collect();
+    json!({
+        "state": state,
+        "message": text,
+        "otherwise": otherwise,
+        "not_shown": verified.not_shown,
+    })
 }
 
 /// A price before and after, in dollars.

@@ -8,6 +8,7 @@ mod canary;
 mod cluster;
 mod config;
 mod database;
+mod deeds;
 mod demo;
 mod documents;
 mod door;

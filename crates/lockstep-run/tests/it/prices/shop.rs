@@ -9,7 +9,7 @@ use lockstep_core::prices::field::Field;
 use lockstep_core::prices::mode::Mode;
 use lockstep_core::prices::source::{SourceSpec, parse_cidr};
 use lockstep_run::prices::collect::{Collecting, From, Wanted};
-use lockstep_run::prices::plan::{PriceRequest, What};
+use lockstep_run::prices::plan::PriceRequest;
 use lockstep_run::prices::review::PriceApproval;
 use lockstep_run::{EngineError, Session, Watch};
 use lockstep_sim::{Channel, Page, Price, Provider, Spec, price};
@@ -120,20 +120,16 @@ impl Tester {
             let spec: SourceSpec = text.parse().expect("a source");
             Wanted::open(From::Spec(spec))
         });
+        let collecting = Collecting {
+            wanted: wanted.collect(),
+            time_limit: self.settings.prices.timeout,
+            allow: vec![parse_cidr("127.0.0.0/8").expect("a network")],
+            max_retries: self.settings.max_retries,
+        };
         PriceRequest {
-            collecting: Collecting {
-                wanted: wanted.collect(),
-                time_limit: self.settings.prices.timeout,
-                allow: vec![parse_cidr("127.0.0.0/8").expect("a network")],
-                max_retries: self.settings.max_retries,
-            },
-            settings: self.settings.clone(),
             unattended: self.unattended,
-            go_on,
             whole: true,
-            what: What::Sources,
-            coming: std::collections::BTreeSet::new(),
-            trigger: if go_on { "sync" } else { "plan" },
+            ..PriceRequest::new(collecting, self.settings.clone(), go_on)
         }
     }
 

@@ -68,6 +68,7 @@ impl Orders for Set {
                 settings: self.request.settings.clone(),
                 actor: by,
                 order,
+                verify: false,
             })
         })
     }

@@ -7,11 +7,12 @@ use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::notices::{About, Finding, Looked, NoticeKind, Telling, What};
 use lockstep_core::prices::source::SourceState;
 use lockstep_core::prices::usd::Usd;
-use lockstep_store::notices::{NewNoticeTarget, NoticeTarget};
+use lockstep_store::notices::{DueNotice, NewNoticeTarget, NoticeTarget, Outcome};
+use lockstep_store::schedule::LostTick;
 use lockstep_store::{Store, StoreError};
 use secrecy::ExposeSecret as _;
 
-use crate::tester::{NOW, site};
+use crate::tester::{NOW, new_run, site};
 
 const DAY: i64 = 86_400_000;
 
@@ -150,6 +151,16 @@ pub(crate) async fn findings_read_back(store: &Store) {
         ),
         (NoticeKind::Unpriced, Finding::new(model(), What::Unpriced)),
         (
+            NoticeKind::Missed,
+            Finding::new(
+                About::Run,
+                What::Missed {
+                    why: "busy".to_owned(),
+                    detail: "process 7".to_owned(),
+                },
+            ),
+        ),
+        (
             NoticeKind::BelowCost,
             Finding::new(
                 model(),
@@ -178,6 +189,13 @@ pub(crate) async fn findings_read_back(store: &Store) {
         found.entry(kind).or_default().push(finding);
     }
     assert_eq!(found.len(), NoticeKind::ALL.len(), "a kind is missing");
+    let new = NewNoticeTarget {
+        name: "all".to_owned(),
+        kind: "webhook".to_owned(),
+        kinds: Vec::new(),
+        secret: "x".into(),
+    };
+    let all = store.add_notice_target(new, NOW).await.expect("a target");
     let told = store
         .settle_notices(
             &site.id,
@@ -194,14 +212,20 @@ pub(crate) async fn findings_read_back(store: &Store) {
     assert_eq!(open.len(), found.len() - 1, "what happened is not open");
     for notice in open {
         assert_eq!(notice.subject, Subject::Prices);
-        assert_eq!(notice.run_id, "run 1");
+        assert_eq!(notice.run_id.as_deref(), Some("run 1"));
         assert_eq!((notice.since, notice.told_at), (NOW, Some(NOW)));
         assert_eq!(Some(&notice.findings), found.get(&notice.kind));
     }
+    while let Some(due) = take(store, &all, NOW).await {
+        let findings = found.remove(&due.notice.kind);
+        assert_eq!(findings, Some(due.notice.findings));
+    }
+    assert!(found.is_empty(), "{found:?} is not to be sent");
 }
 
 pub(crate) async fn what_is_wrong_is_told_once_and_taken_back_by_site_and_subject(store: &Store) {
     let site = site(store).await;
+    target(store, "one").await;
     let both = [failed(1), failed(2)];
     let new = settle(store, &site.id, "run 1", &both, NOW).await;
     assert_eq!(new, Some(Telling::New));
@@ -209,7 +233,7 @@ pub(crate) async fn what_is_wrong_is_told_once_and_taken_back_by_site_and_subjec
     assert_eq!(same, None);
     let open = store.open_notices(&site.id).await.expect("open").remove(0);
     assert_eq!((open.since, open.told_at), (NOW, Some(NOW)));
-    assert_eq!(open.run_id, "run 2");
+    assert_eq!(open.run_id.as_deref(), Some("run 2"));
     // A run about prices that found nothing says nothing of channels.
     let prices = store
         .settle_notices(
@@ -237,78 +261,238 @@ pub(crate) async fn what_is_wrong_is_told_once_and_taken_back_by_site_and_subjec
         .await
         .expect("settled");
     assert!(some.is_empty());
-    for _ in 0..2 {
-        let over = settle(store, &site.id, "run 5", &[], NOW + 8).await;
-        assert_eq!(over, Some(Telling::Recovered));
-    }
+    let over = settle(store, &site.id, "run 5", &[], NOW + 8).await;
+    assert_eq!(over, Some(Telling::Recovered));
+    assert_eq!(settle(store, &site.id, "run 5", &[], NOW + 8).await, None);
     assert!(store.open_notices(&site.id).await.expect("open").is_empty());
     assert_eq!(settle(store, &site.id, "run 6", &[], NOW + 9).await, None);
 }
 
-pub(crate) async fn what_reached_nobody_is_told_again(store: &Store) {
-    let site = site(store).await;
-    let both = [failed(1), failed(2)];
-    settle(store, &site.id, "run 1", &both, NOW).await;
-    store
-        .was_not_told(&site.id, "another run", NoticeKind::Failed)
-        .await
-        .expect("taken back");
-    assert_eq!(settle(store, &site.id, "run 2", &both, NOW).await, None);
-    store
-        .was_not_told(&site.id, "run 1", NoticeKind::Failed)
-        .await
-        .expect("taken back");
-    let again = settle(store, &site.id, "run 3", &both, NOW + 1).await;
-    assert_eq!(again, Some(Telling::New));
+/// Takes what is due for a target, until a second later.
+async fn take(store: &Store, target: &NoticeTarget, now: i64) -> Option<DueNotice> {
+    let taken = store.take_notice(&target.id, now, now + 1_000).await;
+    taken.expect("asked")
 }
 
-pub(crate) async fn of_two_that_would_send_a_notice_one_does(store: &Store) {
+async fn give_up(store: &Store, due: &DueNotice, now: i64) {
+    let why = "410".to_owned();
+    let outcome = Outcome::GivenUp { why };
+    let ours = store.record_notice(due, 3, outcome, now).await;
+    assert!(ours.expect("recorded"));
+}
+
+pub(crate) async fn what_reached_nobody_is_told_again(store: &Store) {
     let site = site(store).await;
-    let one = target(store, "one").await;
-    let two = target(store, "two").await;
-    let claim = async |target: &NoticeTarget, run: &str, kind: NoticeKind, now: i64| {
-        store
-            .claim_notice(&target.id, &site.id, run, kind, now)
-            .await
-            .expect("asked")
-    };
-    let first = claim(&one, "run", NoticeKind::Held, NOW).await;
-    let id = first.expect("it is free");
-    assert_eq!(claim(&one, "run", NoticeKind::Held, NOW).await, None);
-    for other in [
-        claim(&two, "run", NoticeKind::Held, NOW + 1).await,
-        claim(&one, "run", NoticeKind::Failed, NOW + 2).await,
-        claim(&one, "run 2", NoticeKind::Held, NOW + 3).await,
-    ] {
-        assert!(other.is_some());
-    }
+    let (one, two) = (target(store, "one").await, target(store, "two").await);
+    let both = [failed(1), failed(2)];
+    settle(store, &site.id, "run 1", &both, NOW).await;
+    let (first, second) = (take(store, &one, NOW).await, take(store, &two, NOW).await);
+    give_up(store, &first.expect("due"), NOW + 1).await;
+    let same = settle(store, &site.id, "run 2", &both, NOW + 2).await;
+    assert_eq!(same, None, "one may still hear of it");
+    give_up(store, &second.expect("due"), NOW + 3).await;
+    let again = settle(store, &site.id, "run 3", &both, NOW + 4).await;
+    assert_eq!(again, Some(Telling::New));
+    // Somebody was reached, so the other does not hear it once more.
+    let first = take(store, &one, NOW + 4).await.expect("due");
+    let arrived = store
+        .record_notice(&first, 1, Outcome::Arrived, NOW + 5)
+        .await;
+    assert!(arrived.expect("recorded"));
+    let second = take(store, &two, NOW + 4).await.expect("due");
+    give_up(store, &second, NOW + 6).await;
+    assert_eq!(settle(store, &site.id, "run 4", &both, NOW + 7).await, None);
+    // What a target that is taken away had not heard is given up with it.
+    settle(store, &site.id, "run 5", &[failed(1)], NOW + 8).await;
     store
-        .record_notice(&id, 3, Some("429"), NOW + 9)
+        .enable_notice_target(&one.id, false)
         .await
-        .expect("recorded");
+        .expect("off");
+    store.remove_notice_target(&two.id).await.expect("removed");
+    assert!(take(store, &one, NOW + 9).await.is_none());
+    store.enable_notice_target(&one.id, true).await.expect("on");
+    assert!(take(store, &one, NOW + 9).await.is_none());
+    settle(store, &site.id, "run 6", &[failed(1)], NOW + 10).await;
+    let again = take(store, &one, NOW + 10).await.expect("told anew");
+    assert_eq!(again.notice.telling, Telling::New);
+}
+
+pub(crate) async fn what_nobody_hears_is_told_once_somebody_does(store: &Store) {
+    let site = site(store).await;
+    let held = |id| Finding::new(About::Channel(id, "c".to_owned()), What::Unpriced);
+    let found = BTreeMap::from([(NoticeKind::Unpriced, vec![held(1)])]);
+    let run = async |id: &str, found: &BTreeMap<_, _>| {
+        let looked = Looked::Everywhere;
+        let subject = Subject::Models;
+        let told = store
+            .settle_notices(&site.id, subject, id, found.clone(), looked, NOW)
+            .await
+            .expect("settled");
+        told.first().map(|notice| notice.telling)
+    };
+    assert_eq!(run("run 1", &found).await, None);
+    // It hears of other kinds only.
+    target(store, "one").await;
+    assert_eq!(run("run 2", &found).await, None);
+    let open = store.open_notices(&site.id).await.expect("open").remove(0);
+    assert_eq!((open.since, open.told_at), (NOW, None));
+    let new = NewNoticeTarget {
+        name: "all".to_owned(),
+        kind: "webhook".to_owned(),
+        kinds: Vec::new(),
+        secret: "x".into(),
+    };
+    store.add_notice_target(new, NOW).await.expect("a target");
+    assert_eq!(run("run 3", &found).await, Some(Telling::New));
+    assert_eq!(run("run 4", &found).await, None);
+}
+
+pub(crate) async fn what_is_to_be_told_is_stored_with_what_is_told(store: &Store) {
+    let site = site(store).await;
+    let (one, two) = (target(store, "one").await, target(store, "two").await);
+    settle(store, &site.id, "run 1", &[failed(1), failed(2)], NOW).await;
+    // The same run ended otherwise than it stood before: that is a second notice of it.
+    settle(store, &site.id, "run 1", &[failed(2), failed(3)], NOW + 1).await;
+    let names: Vec<String> = store
+        .targets_to_tell(NOW + 1)
+        .await
+        .expect("targets")
+        .into_iter()
+        .map(|target| target.name)
+        .collect();
+    assert_eq!(names, ["one", "two"]);
+
+    // One is taken and never recorded, as by a process that is killed: until its time is over nobody else has it, nor
+    // what comes after it.
+    let taken = take(store, &one, NOW + 2).await.expect("due");
+    assert_eq!(taken.run_id.as_deref(), Some("run 1"));
+    assert_eq!(taken.subject, Subject::Models);
+    assert_eq!((taken.notice.telling, taken.attempts), (Telling::New, 0));
+    assert_eq!(taken.notice.findings, [failed(1), failed(2)]);
+    assert_eq!(take(store, &one, NOW + 3).await, None);
+    let other = take(store, &two, NOW + 3).await;
+    assert!(other.is_some(), "the other target does not wait for it");
+    let over = take(store, &one, taken.until).await.expect("taken over");
+    assert_eq!((&over.id, over.attempts), (&taken.id, 1));
+    let late = store
+        .record_notice(&taken, 1, Outcome::Arrived, NOW + 4)
+        .await;
+    assert!(!late.expect("asked"), "it is no longer his");
+
+    // What is to be tried again waits, and what is later with it.
+    let later = Outcome::Later {
+        why: "503".to_owned(),
+        at: NOW + 9_000,
+    };
+    let ours = store.record_notice(&over, 4, later, NOW + 5).await;
+    assert!(ours.expect("recorded"));
+    assert_eq!(take(store, &one, NOW + 8_999).await, None);
+    let log = store.notices_sent(10).await.expect("sent");
+    let waits = log.iter().find(|sent| sent.id == over.id).expect("it");
+    assert_eq!((waits.attempts, waits.due_at), (4, Some(NOW + 9_000)));
+    assert_eq!((waits.done_at, waits.error.as_deref()), (None, Some("503")));
+    let again = take(store, &one, NOW + 9_000).await.expect("due");
+    assert_eq!(again.attempts, 4);
+    let arrived = store
+        .record_notice(&again, 5, Outcome::Arrived, NOW + 9_001)
+        .await;
+    assert!(arrived.expect("recorded"));
+    let second = take(store, &one, NOW + 9_002).await.expect("the next");
+    assert_eq!(second.notice.telling, Telling::Changed);
+    assert_eq!(second.notice.findings, [failed(2), failed(3)]);
+}
+
+pub(crate) async fn what_was_sent_is_remembered_for_90_days(store: &Store) {
+    let site = site(store).await;
+    let (one, two) = (target(store, "one").await, target(store, "two").await);
+    settle(store, &site.id, "run", &[failed(1), failed(2)], NOW).await;
+    let due = take(store, &one, NOW + 1).await.expect("due");
+    give_up(store, &due, NOW + 9).await;
     let tests = [
         store.begin_notice_test(&one.id, NOW + 4).await.expect("a"),
         store.begin_notice_test(&one.id, NOW + 5).await.expect("b"),
     ];
     assert_ne!(tests[0], tests[1]);
     store
-        .record_notice(&tests[1], 1, None, NOW + 6)
+        .record_notice_test(&tests[1], 1, None, NOW + 6)
         .await
         .expect("recorded");
     store.remove_notice_target(&two.id).await.expect("removed");
     let sent = store.notices_sent(10).await.expect("sent");
     let kinds: Vec<&str> = sent.iter().map(|sent| sent.kind.as_str()).collect();
-    assert_eq!(kinds, ["test", "test", "held", "failed", "held", "held"]);
+    assert_eq!(kinds, ["test", "test", "failed", "failed"]);
     let arrived = &sent[0];
     assert_eq!((arrived.attempts, arrived.done_at), (1, Some(NOW + 6)));
     assert_eq!((&arrived.run_id, &arrived.error), (&None, &None));
-    assert_eq!(sent[4].target, None, "its target is gone");
-    let failed = &sent[5];
+    assert_eq!(sent[2].target, None, "its target is gone");
+    assert_eq!((sent[2].due_at, sent[2].done_at), (None, None));
+    let failed = &sent[3];
     assert_eq!((failed.attempts, failed.done_at), (3, Some(NOW + 9)));
-    assert_eq!(failed.error.as_deref(), Some("429"));
+    assert_eq!(failed.error.as_deref(), Some("410"));
     assert_eq!(failed.target.as_deref(), Some("one"));
     assert_eq!(failed.run_id.as_deref(), Some("run"));
     assert_eq!(store.notices_sent(1).await.expect("sent").len(), 1);
-    claim(&one, "later", NoticeKind::Held, NOW + 91 * DAY).await;
+    let later = NOW + 91 * DAY;
+    store.begin_notice_test(&one.id, later).await.expect("c");
     assert_eq!(store.notices_sent(10).await.expect("sent").len(), 1);
+}
+
+pub(crate) async fn a_lost_tick_is_told_until_a_run_comes(store: &Store) {
+    let site = site(store).await;
+    let new = NewNoticeTarget {
+        name: "all".to_owned(),
+        kind: "webhook".to_owned(),
+        kinds: Vec::new(),
+        secret: "x".into(),
+    };
+    let all = store.add_notice_target(new, NOW).await.expect("a target");
+    let mut told = Vec::new();
+    for (at, why) in [(1, "busy"), (2, "busy"), (3, "no_token")] {
+        let lost = LostTick {
+            subject: Subject::Prices,
+            tick: NOW,
+            why: why.to_owned(),
+            detail: String::new(),
+            at: NOW + at,
+        };
+        store
+            .record_lost_tick(&site.id, lost)
+            .await
+            .expect("recorded");
+        let due = take(store, &all, NOW + at).await;
+        if let Some(due) = &due {
+            assert_eq!((&due.run_id, due.subject), (&None, Subject::Prices));
+            let arrived = store
+                .record_notice(due, 1, Outcome::Arrived, NOW + at)
+                .await;
+            assert!(arrived.expect("recorded"));
+        }
+        told.push(due.map(|due| (due.notice.kind, due.notice.telling)));
+    }
+    let missed = NoticeKind::Missed;
+    assert_eq!(
+        told,
+        [
+            Some((missed, Telling::New)),
+            None,
+            Some((missed, Telling::Changed))
+        ]
+    );
+    let open = store.open_notices(&site.id).await.expect("open").remove(0);
+    assert_eq!((open.kind, open.run_id), (missed, None));
+    let run = store
+        .create_run(new_run(&site), NOW + 4)
+        .await
+        .expect("a run");
+    let found = BTreeMap::from([(missed, Vec::new())]);
+    let looked = Looked::At(BTreeSet::new());
+    store
+        .settle_notices(&site.id, Subject::Prices, &run.id, found, looked, NOW + 5)
+        .await
+        .expect("settled");
+    let over = take(store, &all, NOW + 5).await.expect("due");
+    assert_eq!(over.notice.telling, Telling::Recovered);
+    assert_eq!(over.run_id, Some(run.id));
+    let sent = store.notices_sent(1).await.expect("sent").remove(0);
+    assert_eq!((sent.kind.as_str(), sent.run_id), ("missed", over.run_id));
 }

@@ -3,8 +3,11 @@
 use std::path::Path;
 
 use lockstep_core::change::{RunState, State, Subject};
+use lockstep_core::failure::{Failure, FailureKind};
+use lockstep_core::notices::Telling;
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::values::Kind;
+use lockstep_store::prices::verified::{Otherwise, Page, Verified};
 use lockstep_store::steps::Holds;
 use lockstep_store::{KeySource, Store, prices};
 use secrecy::ExposeSecret as _;
@@ -20,10 +23,12 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 pub(crate) const KEY: &str = "5555555555555555555555555555555555555555555555555555555555555555";
 
 /// The rows that each schema brought.
-pub(crate) const ROWS: [&str; 3] = [
+pub(crate) const ROWS: [&str; 4] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
+    include_str!("0004.sql"),
+    include_str!("0005.sql"),
 ];
 
 /// A database of a released schema with rows in each table, opened by this program.
@@ -66,6 +71,14 @@ fn both_databases_have_the_same_tables() {
         (
             include_str!("../../../migrations/sqlite/0003_server.sql"),
             include_str!("../../../migrations/postgres/0003_server.sql"),
+        ),
+        (
+            include_str!("../../../migrations/sqlite/0004_verified.sql"),
+            include_str!("../../../migrations/postgres/0004_verified.sql"),
+        ),
+        (
+            include_str!("../../../migrations/sqlite/0005_outbox.sql"),
+            include_str!("../../../migrations/postgres/0005_outbox.sql"),
         ),
     ] {
         assert_eq!(plain(sqlite), plain(postgres));
@@ -138,7 +151,7 @@ async fn a_database_of_schema_1_is_read_whole() {
     assert!(store.lease_holds(&site.url, 4).await.expect("asked"));
 
     // As it was lies beside it, and what it could not hold before it can hold now.
-    assert!(folder.path().join("lockstep.db.before-3").exists());
+    assert!(folder.path().join("lockstep.db.before-4").exists());
     let rows = vec![held_price("a", "9")];
     let run = planned_prices(&store, price_run(&site), rows, Holds::Renew, NOW).await;
     assert_eq!(store.counts(&run.id).await.expect("counts").held, 1);
@@ -203,4 +216,44 @@ async fn a_database_of_schema_3_is_read_whole() {
     let events = store.events_since(7, 9).await.expect("events");
     assert_eq!(events.first().map(|event| event.feed), Some(8));
     assert!(store.lease_holds(&site.url, 5).await.expect("asked"));
+}
+
+#[tokio::test]
+async fn a_database_of_schema_4_is_read_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(folder.path(), 4).await;
+    let page = Page::Read(Verified {
+        otherwise: vec![Otherwise {
+            model: "a".to_owned(),
+            field: Field::ModelRatio,
+            written: Some("2".to_owned()),
+            shown: "1".to_owned(),
+        }],
+        shown: 1,
+        not_shown: vec!["b".to_owned()],
+    });
+    assert_eq!(store.page("r2").await.expect("asked"), Some(page.clone()));
+    let unread = Page::Unread(Failure::new(FailureKind::Timeout, "late"));
+    for kept in [unread, page] {
+        store.keep_page("r2", &kept).await.expect("kept");
+        assert_eq!(store.page("r2").await.expect("asked"), Some(kept));
+    }
+    assert_eq!(store.page("r1").await.expect("asked"), None);
+}
+
+#[tokio::test]
+async fn a_database_of_schema_5_is_read_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(folder.path(), 5).await;
+    let sent = store.notices_sent(9).await.expect("sent");
+    let due: Vec<Option<i64>> = sent.iter().map(|sent| sent.due_at).collect();
+    // What an older schema had taken on to send is over, however it ended.
+    assert_eq!(due, [Some(1_790_000_000_060), None]);
+    let targets = store.targets_to_tell(NOW * 2).await.expect("targets");
+    assert_eq!(targets.len(), 1);
+    let taken = store.take_notice("ops", NOW * 2, NOW * 3).await;
+    let taken = taken.expect("asked").expect("it is due");
+    assert_eq!((taken.id.as_str(), taken.attempts), ("n2", 1));
+    assert_eq!(taken.notice.telling, Telling::New);
+    assert_eq!(taken.notice.findings.len(), 1);
 }

@@ -51,6 +51,9 @@ pub(crate) struct Began {
     pub(crate) site: String,
     /// The runs' ids.
     pub(crate) runs: Vec<String>,
+    /// Whether both were asked for: the last is then the one about model lists, and the one before it about prices.
+    #[serde(default)]
+    pub(crate) both: bool,
 }
 
 /// The request with a key that is being done.

@@ -3,6 +3,7 @@
 pub(crate) mod channels;
 pub(crate) mod deeds;
 mod events;
+mod export;
 mod feed;
 mod holds;
 pub(crate) mod hub;

@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use lockstep_core::notices::NoticeKind;
 use lockstep_store::notices::{NewNoticeTarget, NoticeTarget, OpenNotice};
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -14,6 +14,7 @@ use utoipa_axum::routes;
 use super::paging::Limit;
 use crate::api::extract::{Body, Path, Query};
 use crate::api::orders;
+use crate::deeds::Deed;
 use crate::notify::{Address, Notifier, Vendor, finding_as_json};
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
@@ -111,8 +112,8 @@ struct Open {
     subject: &'static str,
     /// The kind, such as `held`.
     kind: &'static str,
-    /// The run that last found it.
-    run: String,
+    /// The run that last found it; `null` for one that did not begin.
+    run: Option<String>,
     /// Since when just this is so; RFC 3339.
     since: String,
     /// When it was told; `null` where it was not.
@@ -156,8 +157,8 @@ async fn add(
     let (new, host) = new.read()?;
     orders::may_reach_inside(&caller, &networks)?;
     let target = app.store().add_notice_target(new, app.now()).await?;
-    let data = json!({ "name": target.name, "kind": target.kind, "host": host });
-    app.note(&caller, None, "notice_target_added", &data).await;
+    let deed = Deed::notice_target_added(&target, &host);
+    app.note(&caller, None, &deed).await;
     let told = Target::of(app.store(), &target).await?;
     Ok((StatusCode::CREATED, Json(told)))
 }
@@ -177,9 +178,8 @@ async fn change(
     store
         .enable_notice_target(&target.id, change.enabled)
         .await?;
-    let data = json!({ "name": target.name, "enabled": change.enabled });
-    app.note(&caller, None, "notice_target_changed", &data)
-        .await;
+    let deed = Deed::notice_target_changed(&target.name, change.enabled);
+    app.note(&caller, None, &deed).await;
     let target = NoticeTarget {
         enabled: change.enabled,
         ..target
@@ -198,9 +198,8 @@ async fn remove(
 ) -> Result<StatusCode, Problem> {
     let target = known(&app, &name).await?;
     app.store().remove_notice_target(&target.id).await?;
-    let data = json!({ "name": target.name });
-    app.note(&caller, None, "notice_target_removed", &data)
-        .await;
+    let deed = Deed::notice_target_removed(&target.name);
+    app.note(&caller, None, &deed).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -10,7 +10,6 @@ use lockstep_run::EngineError;
 use lockstep_run::schedule::{NotSwitched, Wish, spec, switch_on};
 use lockstep_store::schedule::{Mode, Rhythm};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -18,6 +17,7 @@ use utoipa_axum::routes;
 use super::runs::Subject;
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
+use crate::deeds::Deed;
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
 use crate::server::problem::Problem;
@@ -112,8 +112,8 @@ async fn set(
         .await
         .map_err(not_switched)?;
     let form = Told::of(store, &site.id, subject.core()).await?.form();
-    let data = json!({ "schedule": &form });
-    app.note(&caller, Some(&site), "schedule_set", &data).await;
+    let deed = Deed::schedule_set(&form);
+    app.note(&caller, Some(&site), &deed).await;
     Ok(Json(form))
 }
 
@@ -129,8 +129,8 @@ async fn off(
     let site = orders::site(&app, &site).await?;
     let subject = subject.core();
     if app.store().remove_schedule(&site.id, subject).await? {
-        let data = json!({ "subject": subject.code() });
-        app.note(&caller, Some(&site), "schedule_off", &data).await;
+        let deed = Deed::schedule_off(subject);
+        app.note(&caller, Some(&site), &deed).await;
     }
     Ok(StatusCode::NO_CONTENT)
 }

@@ -7,13 +7,13 @@ use axum::extract::State;
 use lockstep_core::settings::{FIELDS, Field, Settings as Core};
 use lockstep_store::sites::SiteEdit;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
+use crate::deeds::Deed;
 use crate::ordering;
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
@@ -133,14 +133,13 @@ async fn change(
         return Err(orders::bad_settings(mistakes));
     }
     settings.extend(texts.into_iter().map(|(key, text)| (key, Some(text))));
-    let data = json!({ "settings": &settings });
+    let deed = Deed::settings_changed(&settings);
     let edit = SiteEdit {
         settings: Some(settings),
         ..SiteEdit::default()
     };
     let site = app.store().edit_site(&site.id, edit).await?;
-    app.note(&caller, Some(&site), "settings_changed", &data)
-        .await;
+    app.note(&caller, Some(&site), &deed).await;
     Ok(Json(told(&app, &site)?))
 }
 

@@ -98,6 +98,8 @@ pub(crate) enum NoticeKindArg {
     Unpriced,
     /// A model is sold below cost
     BelowCost,
+    /// A scheduled run did not begin, or was not allowed to write
+    Missed,
 }
 
 impl VendorArg {
@@ -124,6 +126,7 @@ impl NoticeKindArg {
             Self::PriceMoved => NoticeKind::PriceMoved,
             Self::Unpriced => NoticeKind::Unpriced,
             Self::BelowCost => NoticeKind::BelowCost,
+            Self::Missed => NoticeKind::Missed,
         }
     }
 }

@@ -4,7 +4,7 @@ use lockstep_core::change::Subject;
 use lockstep_core::prices::mode::Mode;
 use lockstep_core::settings::{PaceMode, Settings};
 use lockstep_run::ahead::Ahead;
-use lockstep_run::prices::plan::{PriceRequest, What};
+use lockstep_run::prices::plan::PriceRequest;
 use lockstep_run::prices::review::PriceApproval;
 use lockstep_run::review::Approval;
 use lockstep_run::{Request, Session, SiteAccess, Source, Watch};
@@ -74,21 +74,17 @@ pub(super) async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<E
         }
     }
     let ahead = session.read_ahead(&request, &Watch::default()).await?;
+    let collecting = collecting(
+        &context,
+        &Target::default(),
+        &super::sources(gateway),
+        request.settings.prices.timeout,
+        request.settings.max_retries,
+    )?;
     let price_request = PriceRequest {
-        collecting: collecting(
-            &context,
-            &Target::default(),
-            &super::sources(gateway),
-            request.settings.prices.timeout,
-            request.settings.max_retries,
-        )?,
-        settings: request.settings.clone(),
-        unattended: false,
-        go_on: true,
         whole: true,
-        what: What::Sources,
         coming: ahead.coming().clone(),
-        trigger: "sync",
+        ..PriceRequest::new(collecting, request.settings.clone(), true)
     };
     let run = plan_prices(&context, &session, &price_request).await?;
     let planned = price::ended(&context, session.site(), &run, Unit::Dollars).await?;

@@ -16,6 +16,7 @@ use super::super::args::{FieldArg, PaceArgs, PriceVerb, PriceVerbArgs};
 use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::run::paced_session;
+use crate::deeds::Deed;
 use crate::view::{json as form, prices, table};
 use crate::words::en;
 
@@ -29,14 +30,27 @@ pub(crate) async fn price(context: &Context, args: &PriceVerbArgs) -> anyhow::Re
         PriceVerb::Show { model } => show(context, &site, model).await,
         PriceVerb::Lock { models, field } => {
             let field = field.map(FieldArg::field);
-            answer(context, &site, models, field, &AnswerKind::Lock).await
+            decide(context, &site, models, field, &AnswerKind::Lock).await
         }
         PriceVerb::KeepKind { models } => keep_kind(context, args, models).await,
         PriceVerb::Ignore { models } => {
-            answer(context, &site, models, None, &AnswerKind::Ignore).await
+            decide(context, &site, models, None, &AnswerKind::Ignore).await
         }
         PriceVerb::Unlock { models } => unlock(context, &site, models).await,
     }
+}
+
+async fn decide(
+    context: &Context,
+    site: &Site,
+    models: &[String],
+    field: Option<Field>,
+    kind: &AnswerKind,
+) -> anyhow::Result<Exit> {
+    let exit = answer(context, site, models, field, kind).await?;
+    let deed = Deed::prices_answered(kind.code(), models, field);
+    context.note(Some(site), &deed).await;
+    Ok(exit)
 }
 
 impl FieldArg {
@@ -118,6 +132,8 @@ async fn keep_kind(
     for (kind, models) in &by_kind {
         remember(context, site, models, None, &AnswerKind::KeepKind(*kind)).await?;
     }
+    let deed = Deed::prices_answered("keep_kind", models, None);
+    context.note(Some(site), &deed).await;
     for (kind, models) in by_kind.iter().filter(|_| !context.screen.json) {
         let kind = AnswerKind::KeepKind(*kind);
         told(context, models, kind.code(), &en::price_answer(&kind, None))?;
@@ -139,6 +155,8 @@ async fn unlock(context: &Context, site: &Site, models: &[String]) -> anyhow::Re
             bail!("nothing was decided about `{model}`; `lockstep price answers` shows what was");
         }
     }
+    let deed = Deed::prices_answered("unlock", models, None);
+    context.note(Some(site), &deed).await;
     told(context, models, "unlock", "taken up again")
 }
 

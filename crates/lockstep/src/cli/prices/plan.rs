@@ -12,8 +12,9 @@ use serde_json::Value;
 
 use super::super::args::{Consent, FailOn, PriceArgs, Target, UnitArgs};
 use super::super::context::Context;
+use super::super::ended::Ended;
 use super::super::layers::Chosen;
-use super::super::run::{Ended, watch_signals};
+use super::super::run::watch_signals;
 use super::exit;
 use super::sources::{allowed, show, state_as_json, typed_or_stored};
 use crate::ordering;

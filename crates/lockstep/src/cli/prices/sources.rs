@@ -16,6 +16,7 @@ use super::super::args::{PaceArgs, SourceVerb, Target};
 use super::super::context::Context;
 use super::super::exit::Exit;
 use super::super::run::paced_session;
+use crate::deeds::Deed;
 use crate::ordering;
 pub(crate) use crate::view::source::state_as_json;
 use crate::view::{Screen, table};
@@ -81,6 +82,8 @@ async fn add(
         .store()
         .add_source(&site.id, &name, &spec.to_string())
         .await?;
+    let deed = Deed::source_added(&stored.name);
+    context.note(Some(&site), &deed).await;
     if context.screen.json {
         context
             .screen
@@ -166,6 +169,10 @@ async fn accept(context: &Context, name: &str, target: &Target) -> anyhow::Resul
     let Some(one) = all.first() else {
         bail!("the gateway lists no such channel with an address");
     };
+    if one.accepted {
+        let deed = Deed::source_accepted(name);
+        context.note(Some(&site), &deed).await;
+    }
     let screen = &context.screen;
     let text = en::list_accepted(one);
     if screen.json {
@@ -198,6 +205,8 @@ async fn remove(context: &Context, name: &str, target: &Target) -> anyhow::Resul
         .with_context(|| {
             format!("there is no source `{name}`; `lockstep site source list` shows them")
         })?;
+    let deed = Deed::source_removed(name);
+    context.note(Some(&site), &deed).await;
     if context.screen.json {
         context.screen.data(&json!({ "removed": name }).to_string());
     } else {

@@ -1,7 +1,5 @@
 //! `lockstep unpriced`: served models without a price, who serves them, and what the sources propose.
 
-use std::collections::BTreeSet;
-
 use lockstep_core::change::{RunState, State};
 use lockstep_core::prices::mode::Mode;
 use lockstep_core::prices::unpriced::{Billed, Unpriced};
@@ -45,21 +43,18 @@ pub(crate) async fn unpriced(context: &Context, args: &UnpricedArgs) -> anyhow::
     }
     // What is unpriced is what is looked at, whatever the settings say of other models.
     settings.prices.scope.mode = Mode::Add;
+    let collecting = collecting(
+        context,
+        &args.target,
+        &sources,
+        settings.prices.timeout,
+        settings.max_retries,
+    )?;
     let request = PriceRequest {
-        collecting: collecting(
-            context,
-            &args.target,
-            &sources,
-            settings.prices.timeout,
-            settings.max_retries,
-        )?,
-        settings,
         unattended: args.consent.unattended,
-        go_on: false,
-        whole: false,
         what: What::Models(found.iter().map(|one| one.model.clone()).collect()),
-        coming: BTreeSet::new(),
         trigger: "unpriced",
+        ..PriceRequest::new(collecting, settings, false)
     };
     let reviewed = session.prices_reviewed_before().await?;
     let run = planned(context, &session, &request).await?;

@@ -8,11 +8,11 @@ use lockstep_run::Session;
 use lockstep_run::prices::verify::Verified;
 use lockstep_store::prices::PriceRow;
 use lockstep_store::runs::Run;
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::super::context::Context;
+use super::super::ended::Ended;
 use super::super::exit::Exit;
-use super::super::run::Ended;
 use crate::view::prices;
 use crate::words::en;
 
@@ -91,31 +91,10 @@ impl Page {
     }
 
     fn as_json(&self, text: &str) -> Value {
-        let nothing = Verified::default();
-        let (state, verified) = match self {
-            Self::NotAsked => return Value::Null,
-            Self::Unread(_) => ("unread", &nothing),
-            Self::Read(verified) if !verified.otherwise.is_empty() => ("otherwise", verified),
-            Self::Read(verified) if verified.shown == 0 => ("not_shown", verified),
-            Self::Read(verified) => ("as_written", verified),
-        };
-        let otherwise: Vec<Value> = verified
-            .otherwise
-            .iter()
-            .map(|odd| {
-                json!({
-                    "model": odd.model,
-                    "field": odd.field.code(),
-                    "written": odd.written.as_ref().map(|text| prices::value(odd.field, text)),
-                    "shown": prices::value(odd.field, &odd.shown),
-                })
-            })
-            .collect();
-        json!({
-            "state": state,
-            "message": text,
-            "otherwise": otherwise,
-            "not_shown": verified.not_shown,
-        })
+        match self {
+            Self::NotAsked => Value::Null,
+            Self::Read(verified) => prices::verified(Some(verified), text),
+            Self::Unread(_) => prices::verified(None, text),
+        }
     }
 }

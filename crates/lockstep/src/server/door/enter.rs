@@ -3,12 +3,12 @@
 use axum::http::HeaderValue;
 use axum::response::{IntoResponse, Response};
 use secrecy::SecretString;
-use serde_json::json;
 
 use super::address::Client;
 use super::limits::TooMany;
 use super::password::{ADMIN, Unfit, fit};
 use super::{secret, session};
+use crate::deeds::Deed;
 use crate::server::App;
 use crate::server::caller::{Caller, Who};
 use crate::server::problem::Problem;
@@ -78,7 +78,7 @@ pub(crate) async fn by_password(
     password: SecretString,
 ) -> Result<HeaderValue, NotLetIn> {
     guess(app, client, name, password).await?;
-    note(app, name, "sign_in", client).await?;
+    note(app, name, Deed::sign_in(&client.0)).await?;
     Ok(session::begin(app, name).await?)
 }
 
@@ -106,7 +106,7 @@ pub(crate) async fn by_link(
     }
     app.door().ends_some();
     tries.right(client.0);
-    note(app, ADMIN, "password", client).await?;
+    note(app, ADMIN, Deed::password(&client.0)).await?;
     Ok(session::begin(app, ADMIN).await?)
 }
 
@@ -134,7 +134,7 @@ pub(crate) async fn change_password(
         .set_password(name, &kept, Some(session), app.now());
     set.await.map_err(Problem::from)?;
     app.door().ends_some();
-    note(app, name, "password", client).await?;
+    note(app, name, Deed::password(&client.0)).await?;
     Ok(())
 }
 
@@ -178,10 +178,7 @@ fn failed(error: anyhow::Error) -> Problem {
     Problem::internal()
 }
 
-async fn note(app: &App, who: &str, kind: &str, client: Client) -> Result<(), Problem> {
-    let data = json!({ "address": client.0 });
-    app.store()
-        .note_deed(None, who, kind, &data, app.now())
-        .await?;
+async fn note(app: &App, who: &str, deed: Deed) -> Result<(), Problem> {
+    deed.note(app.store(), None, who, app.now()).await?;
     Ok(())
 }

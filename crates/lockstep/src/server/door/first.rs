@@ -6,10 +6,10 @@ use std::path::Path;
 use anyhow::{Context as _, bail};
 use lockstep_store::Store;
 use secrecy::{ExposeSecret as _, SecretString};
-use serde_json::json;
 
 use super::password::{ADMIN, Passwords, fit};
 use super::secret;
+use crate::deeds::Deed;
 
 /// How long a link can be used, in milliseconds: a day.
 pub(crate) const LASTS: i64 = 86_400_000;
@@ -50,10 +50,8 @@ pub(crate) async fn take_password(
     }
     let kept = passwords.kept(password).await?;
     store.set_password(ADMIN, &kept, None, now).await?;
-    let data = json!({ "by": "file" });
-    store
-        .note_deed(None, "password file", "password", &data, now)
-        .await?;
+    let deed = Deed::password_by_file();
+    deed.note(store, None, "password file", now).await?;
     Ok(true)
 }
 

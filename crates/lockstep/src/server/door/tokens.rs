@@ -3,9 +3,9 @@
 use lockstep_store::tokens::{ApiToken, NewApiToken};
 use lockstep_store::{Store, StoreError};
 use secrecy::SecretString;
-use serde_json::json;
 
 use super::secret;
+use crate::deeds::Deed;
 use crate::server::caller::Scope;
 
 /// What tokens of programs begin with.
@@ -46,10 +46,8 @@ pub(crate) async fn make(
         expires_at: asked.expires_at,
     };
     let made = store.add_api_token(new, now).await?;
-    let data = json!({ "name": made.name, "scopes": made.scopes, "expires_at": made.expires_at });
-    store
-        .note_deed(None, &asked.actor, "token_added", &data, now)
-        .await?;
+    let deed = Deed::token_added(&made);
+    deed.note(store, None, &asked.actor, now).await?;
     Ok((made, token))
 }
 
@@ -61,10 +59,8 @@ pub(crate) async fn end(
     now: i64,
 ) -> Result<ApiToken, StoreError> {
     let removed = store.remove_api_token(id).await?;
-    let data = json!({ "name": removed.name });
-    store
-        .note_deed(None, actor, "token_removed", &data, now)
-        .await?;
+    let deed = Deed::token_removed(&removed.name);
+    deed.note(store, None, actor, now).await?;
     Ok(removed)
 }
 

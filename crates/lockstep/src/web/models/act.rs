@@ -83,7 +83,7 @@ pub(in crate::web) async fn apply(
         .run_by_prefix(Some(&site.id), fields.text("run"))
         .await?;
     let shown = Digest::stored(fields.text("plan").to_owned());
-    let begun = deciding::apply(&app, &caller, &site, &run, shown, Only::All).await;
+    let begun = deciding::apply(&app, &caller, &site, &run, shown, Only::All, false).await;
     let problem = match begun {
         Ok(_) => return led(Flash::Started, &asked.href()),
         Err(problem) => problem,

@@ -5,8 +5,8 @@ use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::channel::Provider;
 use lockstep_core::models::policy::Policy;
 use lockstep_store::results::ResultPage;
-use serde_json::json;
 
+use crate::deeds::Deed;
 use crate::server::App;
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
@@ -57,7 +57,7 @@ pub(in crate::web) async fn set_policy(
         .set_provider_overrides(&site.id, &provider, &own)
         .await?;
     let Provider { kind, base_url } = provider;
-    let data = json!({ "base_url": base_url, "type": kind, "policy": policy.map(Policy::code) });
-    app.note(caller, Some(site), "provider_set", &data).await;
+    let deed = Deed::provider_set(&base_url, Some(kind), &own);
+    app.note(caller, Some(site), &deed).await;
     Ok(Redirect::to(&Flash::Saved.at(&back)).into_response())
 }

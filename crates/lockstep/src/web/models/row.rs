@@ -204,6 +204,8 @@ fn read(
         status: match status {
             // Part of it was written, and part of it waits.
             ItemStatus::Held => f.lang.state(State::Held).to_owned(),
+            // The chip that finds it is called so too; the message says what it was.
+            ItemStatus::Failed if change.state == State::Unread => t.chip_failed.clone(),
             _ => f.lang.state(change.state).to_owned(),
         },
         added: lists.added.len(),

@@ -46,7 +46,7 @@ pub(super) async fn apply(
     let site = f.site()?.clone();
     let run = found(&app, &site, &run).await?;
     let shown = Digest::stored(fields.text("plan").to_owned());
-    let begun = deciding::apply(&app, &f.caller, &site, &run, shown, Chosen::All).await;
+    let begun = deciding::apply(&app, &f.caller, &site, &run, shown, Chosen::All, false).await;
     match begun {
         Ok(id) => {
             soon(&app, &id, WRITING).await;

@@ -9,11 +9,11 @@ use lockstep_core::change::Subject;
 use lockstep_core::settings::{FIELDS, Settings};
 use lockstep_run::schedule::{Wish, switch_on};
 use lockstep_store::sites::{Site, SiteEdit};
-use serde_json::json;
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 
 use super::{Form, fields, page, schedule, stored_form};
+use crate::deeds::Deed;
 use crate::ordering;
 use crate::server::App;
 use crate::view::schedule::Told;
@@ -70,8 +70,8 @@ pub(in crate::web) async fn save(
             (None, None) => {}
             (Some(_), None) => {
                 if app.store().remove_schedule(&site.id, subject).await? {
-                    let data = json!({ "subject": subject.code() });
-                    app.note(&by, Some(&site), "schedule_off", &data).await;
+                    let deed = Deed::schedule_off(subject);
+                    app.note(&by, Some(&site), &deed).await;
                     done = true;
                 }
             }
@@ -97,20 +97,20 @@ pub(in crate::web) async fn save(
                     return Ok((StatusCode::CONFLICT, page).into_response());
                 }
                 let set = Told::of(app.store(), &site.id, subject).await?.form();
-                let data = json!({ "schedule": set });
-                app.note(&by, Some(&site), "schedule_set", &data).await;
+                let deed = Deed::schedule_set(&set);
+                app.note(&by, Some(&site), &deed).await;
                 done = true;
             }
         }
     }
     if !changed.is_empty() {
-        let data = json!({ "settings": &changed });
+        let deed = Deed::settings_changed(&changed);
         let edit = SiteEdit {
             settings: Some(changed),
             ..SiteEdit::default()
         };
         app.store().edit_site(&site.id, edit).await?;
-        app.note(&by, Some(&site), "settings_changed", &data).await;
+        app.note(&by, Some(&site), &deed).await;
     }
     let said = if done { Flash::Saved } else { Flash::Unchanged };
     Ok(Redirect::to(&said.at(&here)).into_response())

@@ -71,7 +71,10 @@ impl Asked {
 
     /// The same of what the table's form sends.
     pub(crate) fn of_form(shape: &'static Shape, path: &str, fields: &Fields) -> Self {
-        Self::read(shape, path, fields.pairs().to_vec())
+        let mut asked = Self::read(shape, path, fields.pairs().to_vec());
+        // What a form sends is no address that could be in another shape.
+        asked.raw = asked.pairs();
+        asked
     }
 
     fn read(shape: &'static Shape, path: &str, raw: Vec<(String, String)>) -> Self {
@@ -356,6 +359,15 @@ mod tests {
         assert_eq!(moved.as_deref(), Some("/t"));
         let moved = asked("show=nothing&sort=nothing&page=-1&size=7").moved();
         assert_eq!(moved.as_deref(), Some("/t"));
+    }
+
+    #[test]
+    fn what_a_form_sends_is_shown_as_it_is() {
+        let sent = Fields::read(b"what=all&show=failed&q=&page=1&pick=2&was=x");
+        let mut asked = Asked::of_form(SHAPED, "/t", &sent);
+        assert_eq!(asked.moved(), None);
+        assert_eq!(asked.settle(&[], 9), None);
+        assert_eq!(asked.href(), "/t?show=failed&pick=2");
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Pages over a router, for somebody who is signed in.
 
+mod live;
+mod models;
 mod pages;
 mod prices;
 mod templates;

@@ -5,11 +5,15 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Method, Request, StatusCode};
+use axum::response::Response;
 use axum::{Extension, Router};
+use lockstep_core::change::Subject;
 use lockstep_run::Engine;
 use lockstep_run::clock::SystemClock;
 use lockstep_sim::{Channel, Gateway, Provider, Spec};
 use lockstep_store::Store;
+use lockstep_store::runs::Run;
+use lockstep_store::sites::{Site, SiteEdit};
 use tower::ServiceExt as _;
 
 use crate::config::File;
@@ -17,7 +21,7 @@ use crate::server::caller::{Caller, Scope, Who};
 use crate::server::{App, Options};
 
 /// What a test may wait for at most.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) struct Tester {
     pub(super) app: App,
@@ -85,6 +89,76 @@ impl Tester {
             ("token", token),
         ];
         self.post("/sites/add", &fields).await
+    }
+
+    /// The same, and its runs take no longer than they have to.
+    pub(super) async fn quick(gateway: &Gateway) -> Self {
+        let tester = Self::with_site(gateway).await;
+        let site = tester.site().await;
+        let quick = [
+            ("pace", "auto"),
+            ("price-gate", "off"),
+            ("max-retries", "0"),
+        ];
+        let set = |(key, value): (&str, &str)| (key.to_owned(), Some(value.to_owned()));
+        let edit = SiteEdit {
+            settings: Some(quick.into_iter().map(set).collect()),
+            ..SiteEdit::default()
+        };
+        let edited = tester.app.store().edit_site(&site.id, edit).await;
+        edited.expect("edited");
+        tester
+    }
+
+    /// The site `main`.
+    pub(super) async fn site(&self) -> Site {
+        let sites = self.app.store().sites().await.expect("sites");
+        let mut sites = sites.into_iter();
+        let main = sites.find(|site| site.name.as_deref() == Some("main"));
+        main.expect("the site")
+    }
+
+    /// Waits until no run is under way, and answers the newest one.
+    pub(super) async fn rest(&self) -> Run {
+        let site = self.site().await;
+        let rest = async {
+            loop {
+                let under_way = self.app.store().unfinished_runs(&site.id).await;
+                if under_way.expect("runs").is_empty() && self.app.jobs().all().is_empty() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, rest).await.expect("a rest");
+        let newest = self.app.store().latest_run(&site.id, Subject::Models).await;
+        newest.expect("asked").expect("a run")
+    }
+
+    /// Asks for a page until it says this.
+    pub(super) async fn until(&self, path: &str, text: &str) -> Page {
+        let said = async {
+            loop {
+                let page = self.get(path).await;
+                if page.text.contains(text) {
+                    return page;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let said = tokio::time::timeout(PATIENCE, said).await;
+        said.unwrap_or_else(|_| panic!("{path} never says {text:?}"))
+    }
+
+    /// Opens a stream of events.
+    pub(super) async fn stream(&self, path: &str) -> Response {
+        let request = Request::builder()
+            .uri(path)
+            .header("accept-language", self.language);
+        let request = request.body(Body::empty()).expect("a request");
+        let answer = self.router.clone().oneshot(request);
+        let answer = tokio::time::timeout(PATIENCE, answer).await;
+        answer.expect("in time").expect("an answer")
     }
 
     pub(super) async fn get(&self, path: &str) -> Page {

@@ -5,6 +5,7 @@ use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::notices::{About, Finding, Notice, NoticeKind, Telling, What};
 use lockstep_core::prices::source::SourceState;
 
+use super::schedule::missed;
 use super::{failure, names, price_failure, reason};
 use crate::view::prices::{dollars, in_dollars};
 
@@ -32,6 +33,8 @@ fn heading(kind: NoticeKind, subject: Subject) -> &'static str {
         (NoticeKind::Unpriced, Subject::Models) => "new models wait for a price",
         (NoticeKind::Unpriced, Subject::Prices) => "served models without a price",
         (NoticeKind::BelowCost, _) => "models sold below cost",
+        (NoticeKind::Missed, Subject::Models) => "the schedule of model lists missed a run",
+        (NoticeKind::Missed, Subject::Prices) => "the schedule of prices missed a run",
     }
 }
 
@@ -41,8 +44,11 @@ pub(crate) fn notice_test(target: &str) -> String {
 }
 
 /// The last line of a notice.
-pub(crate) fn notice_foot(run: &str) -> String {
-    format!("`lockstep runs {run}` shows the run.")
+pub(crate) fn notice_foot(run: Option<&str>) -> String {
+    match run {
+        Some(run) => format!("`lockstep runs {run}` shows the run."),
+        None => "`lockstep schedule show` shows when the next one begins.".to_owned(),
+    }
 }
 
 /// What does not fit.
@@ -79,6 +85,10 @@ pub(crate) fn notice_line(finding: &Finding, subject: Subject) -> String {
         }
         What::Source(state, detail) => source(*state, detail),
         What::Unpriced => return about,
+        What::Missed { why, detail } => {
+            let said = missed(subject, why, detail);
+            return format!("{} {}", said.message, said.hint);
+        }
         What::Below {
             ours,
             cost,

@@ -26,8 +26,12 @@ pub(crate) fn mode(mode: Mode) -> &'static str {
 
 /// Why no run came of a tick.
 pub(crate) fn lost_tick(lost: &LostTick) -> Said {
-    let detail = &lost.detail;
-    let (message, hint) = match lost.why.as_str() {
+    missed(lost.subject, &lost.why, &lost.detail)
+}
+
+/// Why a run that nobody looks at did not do what it was to do.
+pub(super) fn missed(subject: Subject, why: &str, detail: &str) -> Said {
+    let (message, hint) = match why {
         "busy" => (
             format!("The gateway was busy for ten minutes ({detail})."),
             "Nothing to do: the next one comes.".to_owned(),
@@ -50,7 +54,11 @@ pub(crate) fn lost_tick(lost: &LostTick) -> Said {
         ),
         "schedule" => (
             format!("The schedule has no next time: {detail}."),
-            format!("Set it anew: `lockstep schedule set {}`.", lost.subject.code()),
+            format!("Set it anew: `lockstep schedule set {}`.", subject.code()),
+        ),
+        "refused" => (
+            format!("The run ended without a write: {detail}."),
+            "Nothing to do: the next one plans anew.".to_owned(),
         ),
         _ => (
             format!("The run could not be begun: {detail}."),

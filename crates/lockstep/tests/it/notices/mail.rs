@@ -157,3 +157,20 @@ async fn a_mail_server_inside_is_called_only_where_it_is_allowed() {
     assert!(error.contains("private and was not called"), "{error}");
     assert_eq!(server.heard(), "");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_mail_server_that_names_another_one_is_not_followed() {
+    let inside = Server::start(&["250 fine"]).await;
+    // RFC 5321, 3.4: a server may answer so, and nobody need do as it says.
+    let there = format!("551 not here; try <root@[127.0.0.1]:{}>", inside.port);
+    let there: &'static str = Box::leak(there.into_boxed_str());
+    let answers: &'static [&'static str] = Box::leak(Box::new([there]));
+    let server = Server::start(answers).await;
+    let shell = Shell::new();
+    let url = format!("smtp://127.0.0.1:{}?tls=none", server.port);
+    add(&shell, "email", &url, PEOPLE).await.is(0);
+    let (arrived, attempts, error) = tested(&shell).await;
+    assert!(!arrived && attempts == 1, "{error}");
+    assert!(error.contains("not here"), "{error}");
+    assert_eq!(inside.heard(), "");
+}

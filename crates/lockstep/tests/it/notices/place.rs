@@ -1,6 +1,8 @@
 //! A place that notices go to: it records each request, and answers as told.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -22,7 +24,12 @@ pub(crate) struct Answer(pub(crate) u16, pub(crate) String, pub(crate) String);
 pub(crate) struct Place {
     port: u16,
     asked: Arc<Mutex<Vec<Asked>>>,
+    /// How many were never answered and hung up.
+    gone: Arc<AtomicUsize>,
 }
+
+/// No request is waited for any longer; a test that would hang fails instead.
+const PATIENCE: Duration = Duration::from_secs(120);
 
 impl Asked {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
@@ -43,17 +50,61 @@ impl Place {
 
     /// Answers the n-th request with the n-th answer, and the last one again and again.
     pub(crate) async fn answering(answers: Vec<Answer>) -> Self {
+        Self::hanging(0, answers).await
+    }
+
+    /// Never answers anything.
+    pub(crate) async fn that_hangs() -> Self {
+        Self::hanging(usize::MAX, Vec::new()).await
+    }
+
+    /// Answers the first request never, and the others well.
+    pub(crate) async fn that_hangs_at_first() -> Self {
+        let good = Answer(200, String::new(), String::new());
+        Self::hanging(1, vec![good]).await
+    }
+
+    async fn hanging(hangs: usize, answers: Vec<Answer>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let port = listener.local_addr().expect("an address").port();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let log = Arc::clone(&asked);
+        let (asked, gone) = (Arc::default(), Arc::default());
+        let place = Self { port, asked, gone };
+        let (log, gone) = (Arc::clone(&place.asked), Arc::clone(&place.gone));
         tokio::spawn(async move {
+            let mut turn = 0;
             while let Ok((stream, _)) = listener.accept().await {
+                turn += 1;
                 let (log, answers) = (Arc::clone(&log), answers.clone());
-                tokio::spawn(serve(stream, log, answers));
+                if turn <= hangs {
+                    tokio::spawn(hang(stream, log, Arc::clone(&gone)));
+                } else {
+                    tokio::spawn(serve(stream, log, answers));
+                }
             }
         });
-        Self { port, asked }
+        place
+    }
+
+    /// How many requests were never answered and given up.
+    pub(crate) fn given_up(&self) -> usize {
+        self.gone.load(Ordering::SeqCst)
+    }
+
+    /// The oldest request that was not looked at yet, once it is there.
+    pub(crate) async fn next(&self) -> Asked {
+        let found = async {
+            loop {
+                {
+                    let mut asked = self.asked.lock().expect("no poison");
+                    if !asked.is_empty() {
+                        return asked.remove(0);
+                    }
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let found = tokio::time::timeout(PATIENCE, found).await;
+        found.expect("a request")
     }
 
     pub(crate) fn host(&self) -> String {
@@ -78,14 +129,25 @@ impl Place {
     }
 }
 
-async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Asked>>>, answers: Vec<Answer>) {
+async fn hang(mut stream: TcpStream, log: Arc<Mutex<Vec<Asked>>>, gone: Arc<AtomicUsize>) {
+    let Some(asked) = read(&mut stream).await else {
+        return;
+    };
+    log.lock().expect("no poison").push(asked);
+    let mut rest = Vec::new();
+    let _gone = stream.read_to_end(&mut rest).await;
+    gone.fetch_add(1, Ordering::SeqCst);
+}
+
+/// One request.
+async fn read(stream: &mut TcpStream) -> Option<Asked> {
     let mut bytes = Vec::new();
     let (head, start) = loop {
         if let Some(end) = bytes.windows(4).position(|four| four == b"\r\n\r\n") {
             break (String::from_utf8_lossy(&bytes[..end]).into_owned(), end + 4);
         }
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-            return;
+            return None;
         }
     };
     let mut lines = head.lines();
@@ -98,17 +160,24 @@ async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Asked>>>, answers: Vec<
     let length: usize = length.map_or(0, |(_, value)| value.parse().expect("a length"));
     while bytes.len() < start + length {
         if stream.read_buf(&mut bytes).await.unwrap_or(0) == 0 {
-            return;
+            return None;
         }
     }
     let body = String::from_utf8_lossy(&bytes[start..start + length]).into_owned();
+    Some(Asked {
+        line,
+        headers,
+        body,
+    })
+}
+
+async fn serve(mut stream: TcpStream, log: Arc<Mutex<Vec<Asked>>>, answers: Vec<Answer>) {
+    let Some(asked) = read(&mut stream).await else {
+        return;
+    };
     let turn = {
         let mut log = log.lock().expect("no poison");
-        log.push(Asked {
-            line,
-            headers,
-            body,
-        });
+        log.push(asked);
         log.len() - 1
     };
     let Answer(status, more, body) = &answers[turn.min(answers.len() - 1)];

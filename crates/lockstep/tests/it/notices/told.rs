@@ -1,11 +1,15 @@
 //! What unattended runs tell: each thing once, again when it changes, and when it is over.
 
 use lockstep_sim::Manner;
-use serde_json::Value;
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use sqlx::sqlite::SqliteConnectOptions;
+use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::add;
-use super::place::{Answer, Place};
+use super::place::{Answer, Asked, Place};
 use crate::prices::{in_the_shop, list_with, publish};
+use crate::server::Server;
 use crate::tester::Shell;
 use crate::world::{mixed, start};
 
@@ -152,4 +156,73 @@ async fn prices_tell_of_sources_costs_and_what_has_no_price() {
     let source = ("source_trouble".to_owned(), "new".to_owned());
     let times: Vec<bool> = trouble.iter().map(|told| told.contains(&source)).collect();
     assert_eq!(times, [false, true, false], "{trouble:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_place_that_never_answers_keeps_no_other_from_hearing() {
+    let gateway = start(mixed()).await;
+    let shell = Shell::with_site(&gateway).await;
+    let (dead, place) = (Place::that_hangs().await, Place::always(200, "").await);
+    for (name, at) in [("dead", &dead), ("there", &place)] {
+        let add = ["notice", "add", name, "webhook", "--stdin"];
+        let more = ["--only", "held", "--allow-private", "127.0.0.0/8"];
+        let add = [&add[..], &more].concat();
+        shell.pipe(&add, &at.url()).await.is(0);
+    }
+    let server = Server::start(&shell).await.signed_in().await;
+    let plan = json!({"subject": "models", "what": "all", "plan_only": true});
+    let mut heard = Vec::new();
+    for _ in 0..2 {
+        let runs = "/api/v1/sites/main/runs";
+        server.post(runs, &plan).await.is(202);
+        heard.push(place.next().await.json()["telling"].clone());
+        // What was held of it is answered, so the next run says something else.
+        shell.run(&["held", "never", "8"]).await.is(0);
+    }
+    assert_eq!(heard, ["new", "changed"]);
+    // It is given up after three tries, each of which waits for an answer: the other was told before.
+    assert!(dead.given_up() < 3, "{}", dead.given_up());
+    let asked = dead.asked();
+    let about: Vec<Value> = asked
+        .iter()
+        .map(|asked| asked.json()["telling"].clone())
+        .collect();
+    assert!(about.iter().all(|telling| telling == "new"), "{about:?}");
+    drop(server);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_sends_what_another_process_did_not() {
+    let gateway = start(mixed()).await;
+    let shell = Shell::with_site(&gateway).await;
+    // It answers nothing, and its only try ends with the process that is killed.
+    let place = Place::that_hangs_at_first().await;
+    add(&shell, "webhook", &place.url(), &["--only", "held"])
+        .await
+        .is(0);
+    shell.run(&["plan"]).await.is(2);
+    let server = Server::start(&shell).await.signed_in().await;
+    let plan = json!({"subject": "models", "what": "all", "plan_only": true});
+    server.post("/api/v1/sites/main/runs", &plan).await.is(202);
+    let first = place.next().await;
+    server.signal(Signal::KILL);
+    drop(server);
+    // As if the five minutes that it had for it were over.
+    hurry(&shell).await;
+    let server = Server::start(&shell).await.signed_in().await;
+    let second = place.next().await;
+    let delivery = |asked: &Asked| asked.header("x-lockstep-delivery").map(str::to_owned);
+    assert_eq!(delivery(&second), delivery(&first), "it is the same notice");
+    assert_eq!(second.json()["items"], first.json()["items"]);
+    drop(server);
+}
+
+/// Makes what was taken to be sent due.
+async fn hurry(shell: &Shell) {
+    let options = SqliteConnectOptions::new().filename(shell.database());
+    let mut db = options.connect().await.expect("a database");
+    let set = sqlx::query("UPDATE notice_sent SET due_at = 1 WHERE due_at IS NOT NULL");
+    let set = set.execute(&mut db).await.expect("changed");
+    assert_eq!(set.rows_affected(), 1, "something was taken");
+    db.close().await.expect("closed");
 }

@@ -300,6 +300,30 @@ async fn large_answers_redirects_and_private_addresses_are_refused() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn no_bot_is_followed_to_another_address() {
+    let inside = Place::always(200, "").await;
+    for vendor in ["webhook", "telegram", "ntfy", "feishu", "dingtalk", "wecom"] {
+        // One that could be called, and one that never may be.
+        for to in [inside.url(), "http://169.254.169.254".to_owned()] {
+            let location = format!("location: {to}/{UNKNOWN}\r\n");
+            let place = Place::answering(vec![Answer(308, location, String::new())]).await;
+            let shell = Shell::new();
+            let chat: &[&str] = match vendor {
+                "telegram" => &["--chat", "1"],
+                _ => &[],
+            };
+            let input = format!("{}/bot{UNKNOWN}", place.url());
+            add(&shell, vendor, &input, chat).await.is(0);
+            let (arrived, attempts, error) = tested(&shell).await;
+            assert!(!arrived && attempts == 1, "{vendor} {to}: {error}");
+            assert!(error.contains("follows no redirect"), "{vendor}: {error}");
+            place.one();
+        }
+    }
+    assert!(inside.asked().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_a_place_repeats_of_its_secrets_is_not_shown() {
     let body =
         format!(r#"{{"errcode":1,"errmsg":"bad {UNKNOWN} and {COMMON} for key={UNKNOWN}"}}"#);

@@ -11,7 +11,6 @@ use lockstep_core::models::rule::{Pattern, Rules};
 use lockstep_core::settings::Overrides;
 use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -20,6 +19,7 @@ use super::look::{ChannelInFull, in_full};
 use super::{Address, Scope, address, known, latest};
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
+use crate::deeds::Deed;
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
 use crate::server::problem::{Mistake, Problem};
@@ -99,13 +99,13 @@ async fn set(
     Body(own): Body<Own>,
 ) -> Result<Json<ChannelInFull>, Problem> {
     let site = orders::site(&app, &site).await?;
-    let data = json!({ "channel": channel, "own": &own });
     let own = own.read()?;
     known(&app, &site, channel).await?;
     app.store()
         .set_channel_overrides(&site.id, channel, &own)
         .await?;
-    app.note(&caller, Some(&site), "channel_set", &data).await;
+    let deed = Deed::channel_set(channel, &own);
+    app.note(&caller, Some(&site), &deed).await;
     Ok(Json(in_full(&app, &site, channel).await?))
 }
 
@@ -131,7 +131,6 @@ async fn set_provider(
     Body(change): Body<ProviderOwn>,
 ) -> Result<Json<Providers>, Problem> {
     let site = orders::site(&app, &site).await?;
-    let data = json!({ "base_url": &change.base_url, "type": change.kind, "own": &change.own });
     let own = change.own.read()?;
     let base_url = address(&change.base_url);
     let seen: BTreeSet<Behind> = latest(&app, &site)
@@ -155,7 +154,8 @@ async fn set_provider(
             .set_provider_overrides(&site.id, provider, &own)
             .await?;
     }
-    app.note(&caller, Some(&site), "provider_set", &data).await;
+    let deed = Deed::provider_set(&change.base_url, change.kind, &own);
+    app.note(&caller, Some(&site), &deed).await;
     Ok(Json(all_providers(&app, &site).await?))
 }
 

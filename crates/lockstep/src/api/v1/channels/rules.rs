@@ -6,7 +6,6 @@ use axum::Json;
 use axum::extract::State;
 use lockstep_core::models::rule::Rules;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -16,6 +15,7 @@ use super::own::Own;
 use super::{RUNS, Scope, known, memory, unread};
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
+use crate::deeds::Deed;
 use crate::server::App;
 use crate::server::caller::{Planner, Writer};
 use crate::server::problem::{Mistake, Problem};
@@ -166,8 +166,7 @@ async fn release(
         }
         app.store().set_memory(&site.id, channel, &memory).await?;
     }
-    let data = json!({ "channel": channel, "names": &release.names });
-    app.note(&caller, Some(&site), "names_released", &data)
-        .await;
+    let deed = Deed::names_released(channel, &release.names);
+    app.note(&caller, Some(&site), &deed).await;
     Ok(Json(in_full(&app, &site, channel).await?))
 }

@@ -11,13 +11,13 @@ use lockstep_run::prices::compare::compare;
 use lockstep_store::prices::answers::{AnswerKind, PriceAnswer};
 use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::extract::{Body, Path};
 use crate::api::orders::{Reached, site};
+use crate::deeds::Deed;
 use crate::server::App;
 use crate::server::caller::{Caller, Reader, Writer};
 use crate::server::problem::Problem;
@@ -61,7 +61,7 @@ struct Decision {
 }
 
 /// What can be decided.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Word {
     /// Never write it.
@@ -72,6 +72,18 @@ pub(crate) enum Word {
     Ignore,
     /// Take back what was decided.
     Unlock,
+}
+
+impl Word {
+    /// The stable code.
+    fn code(self) -> &'static str {
+        match self {
+            Self::Lock => "lock",
+            Self::KeepKind => "keep_kind",
+            Self::Ignore => "ignore",
+            Self::Unlock => "unlock",
+        }
+    }
 }
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -151,8 +163,8 @@ pub(crate) async fn decided(
         }
         Word::Unlock => unlock(app, caller, site, models).await?,
     }
-    let data = json!({ "answer": answer, "models": models, "field": field.map(Field::code) });
-    app.note(caller, Some(site), "prices_answered", &data).await;
+    let deed = Deed::prices_answered(answer.code(), models, field);
+    app.note(caller, Some(site), &deed).await;
     Ok(())
 }
 

@@ -10,7 +10,6 @@ use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::prices::sources::StoredSource;
 use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -19,6 +18,7 @@ use super::SourceReport;
 use super::differences::kept::of_prices;
 use crate::api::extract::{Body, Path};
 use crate::api::orders::{Reached, site};
+use crate::deeds::Deed;
 use crate::server::App;
 use crate::server::caller::{Caller, Planner, Reader, Writer};
 use crate::server::problem::Problem;
@@ -142,8 +142,8 @@ pub(crate) async fn keep(
         None => text.split(',').next().unwrap_or(&text).to_owned(),
     };
     let stored = app.store().add_source(&site.id, &known, &text).await?;
-    let data = json!({ "name": &stored.name });
-    app.note(caller, Some(site), "source_added", &data).await;
+    let deed = Deed::source_added(&stored.name);
+    app.note(caller, Some(site), &deed).await;
     Ok(stored)
 }
 
@@ -196,8 +196,8 @@ pub(crate) async fn forget(
     source: &str,
 ) -> Result<(), StoreError> {
     app.store().remove_source(&site.id, source).await?;
-    let data = json!({ "name": source });
-    app.note(caller, Some(site), "source_removed", &data).await;
+    let deed = Deed::source_removed(source);
+    app.note(caller, Some(site), &deed).await;
     Ok(())
 }
 
@@ -228,8 +228,8 @@ pub(crate) async fn prefer(
     place: u32,
 ) -> Result<(), StoreError> {
     app.store().move_source(&site.id, source, place).await?;
-    let data = json!({ "name": source, "position": place + 1 });
-    app.note(caller, Some(site), "source_moved", &data).await;
+    let deed = Deed::source_moved(source, place + 1);
+    app.note(caller, Some(site), &deed).await;
     Ok(())
 }
 

@@ -2,9 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
+use axum::response::Response;
 use axum::{Extension, Router};
 use lockstep_core::site::GatewayUrl;
 use lockstep_run::Engine;
@@ -50,8 +52,28 @@ fn list() -> Vec<Price> {
     ]
 }
 
+/// A clock that is set forward.
+#[derive(Debug, Default)]
+struct Ahead(AtomicI64);
+
+impl Ahead {
+    fn minutes(&self, more: i64) {
+        self.0.fetch_add(more * 60_000, Ordering::SeqCst);
+    }
+}
+
+impl Clock for Ahead {
+    fn now(&self) -> i64 {
+        SystemClock.now() + self.0.load(Ordering::SeqCst)
+    }
+}
+
 impl Shop {
     async fn open() -> Self {
+        Self::with_clock(Arc::new(SystemClock)).await
+    }
+
+    async fn with_clock(clock: Arc<dyn Clock>) -> Self {
         let spec = Spec::new()
             .provider(Provider::new("acme", ["amber", "birch", "cedar", "dune"]))
             .provider(Provider::new("list", Vec::<String>::new()).pricing_list(&list()))
@@ -79,7 +101,7 @@ impl Shop {
             .add_site(site, SystemClock.now())
             .await
             .expect("added");
-        let engine = Engine::start(store, Arc::new(SystemClock), "tests".to_owned());
+        let engine = Engine::start(store, clock, "tests".to_owned());
         let app = App::new(
             engine.expect("an engine"),
             File::default(),
@@ -94,8 +116,18 @@ impl Shop {
         }
     }
 
-    /// Asks as somebody with a scope.
+    /// Asks as somebody with a scope, and reads what is answered.
     async fn ask(&self, scope: Scope, method: &str, path: &str, body: Option<Value>) -> Answer {
+        let answer = self.send(scope, method, path, body).await;
+        let (head, body) = answer.into_parts();
+        let body = to_bytes(body, usize::MAX).await.expect("a body");
+        Answer {
+            status: head.status.as_u16(),
+            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        }
+    }
+
+    async fn send(&self, scope: Scope, method: &str, path: &str, body: Option<Value>) -> Response {
         let caller = Caller {
             who: Who::Token {
                 id: "t".to_owned(),
@@ -108,12 +140,26 @@ impl Shop {
         let body = body.map_or_else(Body::empty, |body| Body::from(body.to_string()));
         let router = self.router.clone().layer(Extension(caller));
         let answer = router.oneshot(request.body(body).expect("a request")).await;
-        let (head, body) = answer.expect("an answer").into_parts();
-        let body = to_bytes(body, usize::MAX).await.expect("a body");
-        Answer {
-            status: head.status.as_u16(),
-            body: serde_json::from_slice(&body).unwrap_or(Value::Null),
-        }
+        answer.expect("an answer")
+    }
+
+    /// A file's lines, the heading first.
+    async fn lines(&self, path: &str) -> Vec<Vec<String>> {
+        let answer = self.send(Scope::Read, "GET", path, None).await;
+        assert_eq!(
+            answer.headers()[header::CONTENT_TYPE],
+            "text/csv; charset=utf-8"
+        );
+        let bytes = to_bytes(answer.into_body(), usize::MAX).await;
+        let bytes = bytes.expect("whole");
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .from_reader(&*bytes);
+        let lines = reader.records().map(|line| {
+            let line = line.expect("a line");
+            line.iter().map(str::to_owned).collect()
+        });
+        lines.collect()
     }
 
     async fn get(&self, path: &str) -> Value {
@@ -439,7 +485,7 @@ async fn the_unpriced_are_told_with_who_serves_them() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_a_plan_proposes_and_what_was_written_is_told() {
     use lockstep_run::Watch;
-    use lockstep_run::prices::plan::{PriceRequest, What};
+    use lockstep_run::prices::plan::PriceRequest;
     use lockstep_run::prices::review::PriceApproval;
 
     use crate::api::orders::{Reached, site};
@@ -454,15 +500,10 @@ async fn what_a_plan_proposes_and_what_was_written_is_told() {
     let session = reached.session(&shop.app, "tests");
     let mut settings = reached.settings.clone();
     settings.set("price-mode", "both").expect("a mode");
+    let collecting = reached.collecting(&[shop.source("list")]).expect("read");
     let request = PriceRequest {
-        collecting: reached.collecting(&[shop.source("list")]).expect("read"),
-        settings,
-        unattended: false,
-        go_on: false,
         whole: true,
-        what: What::Sources,
-        coming: std::collections::BTreeSet::new(),
-        trigger: "test",
+        ..PriceRequest::new(collecting, settings, false)
     };
     let run = session
         .plan_prices(&request, &Watch::default())
@@ -518,4 +559,92 @@ async fn what_a_plan_proposes_and_what_was_written_is_told() {
     )
     .await
     .is(400);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_old_table_is_shown_with_its_age_while_another_one_is_made() {
+    let clock = Arc::new(Ahead::default());
+    let shop = Shop::with_clock(clock.clone()).await;
+    shop.remember("list").await;
+    shop.ask(Scope::Plan, "POST", "/sites/main/differences/refresh", None)
+        .await
+        .is(200);
+    let path = "/sites/main/differences";
+    let first = shop.get(path).await;
+    assert_eq!(first["refreshing"], false);
+    clock.minutes(11);
+    let old = shop.get(path).await;
+    assert_eq!(
+        (&old["read_at"], &old["refreshing"], &old["rows"]),
+        (&first["read_at"], &json!(true), &first["rows"])
+    );
+    let made = async {
+        loop {
+            let now = shop.get(path).await;
+            if now["refreshing"] == false {
+                return now;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let made = tokio::time::timeout(std::time::Duration::from_secs(60), made).await;
+    let made = made.expect("another table");
+    assert_ne!(made["read_at"], first["read_at"]);
+    assert_eq!(made["rows"], first["rows"]);
+    // A gateway that is gone: what is there is shown for a while, and then what is wrong.
+    shop.gateway.stop();
+    clock.minutes(11);
+    assert_eq!(shop.get(path).await["refreshing"], true);
+    clock.minutes(20);
+    shop.ask(Scope::Read, "GET", path, None).await.is(502);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn differences_and_the_unpriced_are_files_by_the_filter_of_their_lists() {
+    let shop = Shop::open().await;
+    let none = shop.lines("/sites/main/differences.csv").await;
+    assert_eq!(none.len(), 1, "the heading alone");
+    shop.remember("list").await;
+    shop.ask(Scope::Plan, "POST", "/sites/main/differences/refresh", None)
+        .await
+        .is(200);
+    for filter in ["", "?field=model_ratio", "?sort=-model&limit=1&page=2"] {
+        let list = format!(
+            "/sites/main/differences{}",
+            filter.replace("&limit=1&page=2", "")
+        );
+        let listed = shop.get(&list).await;
+        let file = shop
+            .lines(&format!("/sites/main/differences.csv{filter}"))
+            .await;
+        let told: Vec<(String, String)> = file[1..]
+            .iter()
+            .map(|line| (line[0].clone(), line[1].clone()))
+            .collect();
+        assert_eq!(told, rows(&listed), "{filter}");
+        let whole = shop
+            .get(&format!("/sites/main/differences.json{filter}"))
+            .await;
+        assert_eq!(whole["rows"], listed["rows"], "{filter}");
+    }
+    let birch = shop
+        .lines("/sites/main/differences.csv?search=birch&field=model_ratio")
+        .await;
+    let cell = |name: &str| {
+        let place = birch[0].iter().position(|column| column == name);
+        birch[1][place.expect("a column")].as_str()
+    };
+    assert_eq!(
+        (
+            cell("current"),
+            cell("said.source"),
+            cell("said.value"),
+            cell("said.change")
+        ),
+        ("0.5", "list", "0.75", "dearer")
+    );
+    let unpriced = shop.lines("/sites/main/prices/unpriced.csv").await;
+    let models: Vec<&str> = unpriced[1..].iter().map(|line| line[0].as_str()).collect();
+    assert_eq!(models, ["cedar", "dune"]);
+    assert_eq!(unpriced[1][1], "1");
 }

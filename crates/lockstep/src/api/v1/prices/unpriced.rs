@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
+use futures_util::stream::once;
 use lockstep_core::change::{RunState, Subject};
 use lockstep_store::prices::PriceRow;
 use serde::Serialize;
@@ -15,8 +17,9 @@ use utoipa_axum::routes;
 use super::Money;
 use crate::api::extract::Path;
 use crate::api::orders::{Reached, site};
+use crate::api::v1::export::{Form, file};
 use crate::server::App;
-use crate::server::caller::Reader;
+use crate::server::caller::{Caller, Reader};
 use crate::server::problem::Problem;
 use crate::view::prices;
 
@@ -55,8 +58,25 @@ struct Proposal {
     usd: Option<Money>,
 }
 
+/// The columns of a file.
+const COLUMNS: &[&str] = &[
+    "model",
+    "channels",
+    "billed",
+    "proposal.source",
+    "proposal.status",
+    "proposal.values",
+    "proposal.usd.input",
+    "proposal.usd.output",
+    "proposal.usd.cache_read",
+    "proposal.usd.cache_write",
+    "proposal.usd.per_call",
+];
+
 pub(super) fn routes() -> OpenApiRouter<App> {
-    OpenApiRouter::new().routes(routes!(list))
+    OpenApiRouter::new()
+        .routes(routes!(list))
+        .routes(routes!(csv))
 }
 
 /// The models that enabled channels serve and nobody priced, read from the gateway now; without those that somebody
@@ -68,11 +88,33 @@ async fn list(
     Reader(caller): Reader,
     Path(name): Path<String>,
 ) -> Result<Json<Unpriced>, Problem> {
-    let site = site(&app, &name).await?;
+    Ok(Json(found(&app, &caller, &name).await?))
+}
+
+/// The same as CSV. A text that a table would take for a formula begins with an apostrophe.
+#[utoipa::path(get, path = "/sites/{site}/prices/unpriced.csv", tag = "prices",
+    responses(
+        (status = 200, content_type = "text/csv", body = String, description = "A file."),
+        (status = "default", body = Problem)
+    ))]
+async fn csv(
+    State(app): State<App>,
+    Reader(caller): Reader,
+    Path(name): Path<String>,
+) -> Result<Response, Problem> {
+    let found = found(&app, &caller, &name).await?;
+    let models = found.unpriced.iter().map(serde_json::to_value);
+    let models: Result<Vec<Value>, _> = models.collect();
+    let columns = Form::Csv(COLUMNS);
+    Ok(file("unpriced", columns, once(std::future::ready(models))))
+}
+
+async fn found(app: &App, caller: &Caller, name: &str) -> Result<Unpriced, Problem> {
+    let site = site(app, name).await?;
     let run = app.store().latest_run(&site.id, Subject::Prices).await?;
     let run = run.filter(|run| run.state == RunState::Planned);
-    let reached = Reached::of(&app, site).await?;
-    let session = reached.session(&app, &caller.actor());
+    let reached = Reached::of(app, site).await?;
+    let session = reached.session(app, &caller.actor());
     let found = session.unpriced(reached.settings.max_retries).await?;
     let rows = match &run {
         Some(run) if !found.is_empty() => app.store().price_rows(&run.id).await?,
@@ -93,10 +135,10 @@ async fn list(
             model: one.model,
         })
         .collect();
-    Ok(Json(Unpriced {
+    Ok(Unpriced {
         unpriced,
         run: run.map(|run| run.id),
-    }))
+    })
 }
 
 fn proposal(rows: &[&PriceRow]) -> Option<Proposal> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse as _, Response};
 use lockstep_core::change::Subject as About;
 use lockstep_run::jobs::{Go, Order};
 use lockstep_run::prices::plan::What as WhatPrices;
@@ -15,7 +16,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Started, Subject, found, go, started};
+use super::{RunsStarted, Started, Subject, found, go, started, told, verifies};
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
 use crate::api::v1::openapi::RunHead;
@@ -40,7 +41,8 @@ enum What {
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct RunToStart {
-    subject: Subject,
+    /// What it is about. Without one two runs begin: one about prices, and one about model lists after it.
+    subject: Option<Subject>,
     what: What,
     /// The channels of `selected`, in a run about models.
     #[serde(default)]
@@ -50,6 +52,10 @@ struct RunToStart {
     models: Vec<String>,
     /// Whether it stops at its plan. Else it writes what no guard holds; the first run of a gateway stops all the same.
     plan_only: bool,
+    /// Whether the gateway's price page is asked, once prices were written, whether it bills by them: `verified` of the run
+    /// then tells what it says. The page can be a minute behind.
+    #[serde(default)]
+    verify: bool,
     /// Settings for this run alone, by key.
     #[serde(default)]
     settings: BTreeMap<String, SettingValue>,
@@ -61,6 +67,9 @@ struct RunToStart {
 struct Retry {
     /// Whether it stops at its plan.
     plan_only: bool,
+    /// Whether the gateway's price page is asked, once prices were written, whether it bills by them.
+    #[serde(default)]
+    verify: bool,
 }
 
 pub(super) fn routes() -> OpenApiRouter<App> {
@@ -69,13 +78,13 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(retry))
 }
 
-/// Starts a run.
+/// Starts a run, or one about prices and one about model lists after it.
 ///
 /// It goes on in the background; the events of the run tell how far it is. A plan needs the scope `plan`, a run that
 /// writes needs `apply`. While another run is under way on the gateway the answer is 409 and says whose.
 #[utoipa::path(post, path = "/sites/{site}/runs", tag = "runs", request_body = RunToStart,
     responses(
-        (status = 202, body = RunHead, description = "It has begun.", headers(("Location" = String))),
+        (status = 202, body = RunsStarted, description = "It has begun.", headers(("Location" = String))),
         (status = "default", body = Problem)
     ))]
 async fn start(
@@ -83,7 +92,7 @@ async fn start(
     Planner(caller): Planner,
     Path(site): Path<String>,
     Body(wanted): Body<RunToStart>,
-) -> Result<Started, Problem> {
+) -> Result<Response, Problem> {
     if !wanted.plan_only {
         orders::may_write(&caller)?;
     }
@@ -95,7 +104,12 @@ async fn start(
     }
     let laid = orders::settings(&app, &site, &given)?;
     let go = go(wanted.plan_only);
-    let order = match (wanted.subject, wanted.what) {
+    let verify = wanted.verify;
+    let Some(subject) = wanted.subject else {
+        let began = orders::start_both(&app, &caller, &site, laid, go, verify).await?;
+        return told(&app, &began).await;
+    };
+    let order = match (subject, wanted.what) {
         (Subject::Models, what) => {
             let source = match what {
                 What::All => Source::All,
@@ -115,17 +129,26 @@ async fn start(
         }
     };
     let access = orders::access(&app, site.clone()).await?;
-    let run = orders::start(&app, &caller, access, laid.settings, order).await?;
-    started(&app, &site, &run).await
+    let run = orders::start(&app, &caller, access, laid.settings, order, verify).await?;
+    Ok(started(&app, &site, &run).await?.into_response())
 }
 
 impl RunToStart {
     /// A selection is what it says: never empty, never beside "all", and of the run's own kind.
     fn check(&self) -> Result<(), Problem> {
         let (chosen, other) = match self.subject {
-            Subject::Models => (self.channels.len(), self.models.len()),
-            Subject::Prices => (self.models.len(), self.channels.len()),
+            Some(Subject::Models) => (self.channels.len(), self.models.len()),
+            Some(Subject::Prices) => (self.models.len(), self.channels.len()),
+            None if self.what != What::All => {
+                return Err(Problem::bad_request(
+                    "a run about both looks at all: name a `subject` to select or to try again",
+                ));
+            }
+            None => (self.channels.len() + self.models.len(), 0),
         };
+        if let Some(subject) = self.subject {
+            verifies(subject.core(), self.verify)?;
+        }
         if other > 0 {
             return Err(Problem::bad_request(
                 "a run about models selects `channels`, one about prices selects `models`",
@@ -136,7 +159,7 @@ impl RunToStart {
             What::All | What::RetryFailed if chosen > 0 => Err(Problem::bad_request(
                 "a selection goes with `what`: `selected` only",
             )),
-            What::RetryFailed if self.subject == Subject::Prices => Err(Problem::bad_request(
+            What::RetryFailed if self.subject == Some(Subject::Prices) => Err(Problem::bad_request(
                 "`retry-failed` is for runs about models",
             )
             .hint("POST /api/v1/sites/{site}/runs/{run}/retry tries a run about prices again where it failed.")),
@@ -161,6 +184,7 @@ async fn retry(
         orders::may_write(&caller)?;
     }
     let (site, run) = found(&app, &site, &run).await?;
+    let verify = verifies(run.subject, retry.verify)?;
     let laid = orders::settings(&app, &site, &BTreeMap::new())?;
     let go = go(retry.plan_only);
     let store = app.store();
@@ -192,7 +216,7 @@ async fn retry(
         }
     };
     let access = orders::access(&app, site.clone()).await?;
-    let run = orders::start(&app, &caller, access, laid.settings, order).await?;
+    let run = orders::start(&app, &caller, access, laid.settings, order, verify).await?;
     started(&app, &site, &run).await
 }
 

@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::{Started, found, go, head, started};
+use super::{Started, found, go, head, started, verifies};
 use crate::api::extract::{Body, Path};
 use crate::api::orders;
 use crate::api::v1::openapi::RunHead;
@@ -38,6 +38,9 @@ struct Yes {
     plan: String,
     /// What of it; all that is ready where this is left out.
     only: Option<Only>,
+    /// Whether the gateway's price page is asked, once prices were written, whether it bills by them.
+    #[serde(default)]
+    verify: bool,
 }
 
 /// A run to take back.
@@ -89,9 +92,10 @@ async fn apply(
     Body(yes): Body<Yes>,
 ) -> Result<Started, Problem> {
     let (site, run) = found(&app, &site, &run).await?;
+    let verify = verifies(run.subject, yes.verify)?;
     let only = chosen(&run, yes.only)?;
     let shown = Digest::stored(yes.plan);
-    let run = deciding::apply(&app, &caller, &site, &run, shown, only).await?;
+    let run = deciding::apply(&app, &caller, &site, &run, shown, only, verify).await?;
     started(&app, &site, &run).await
 }
 

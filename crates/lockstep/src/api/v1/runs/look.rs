@@ -4,10 +4,15 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
+use futures_util::stream::unfold;
 use lockstep_core::change::{RunState, Subject as About};
 use lockstep_store::listing::{ItemOrder, ItemPage, RunFilter};
 use lockstep_store::prices::counts;
+use lockstep_store::prices::verified::Page;
+use lockstep_store::runs::Run;
 use lockstep_store::status::ItemStatus;
+use lockstep_store::{Store, StoreError};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -17,12 +22,14 @@ use utoipa_axum::routes;
 use super::{Subject, found};
 use crate::api::extract::{Path, Query};
 use crate::api::orders;
+use crate::api::v1::export::{AT_ONCE, Form, file};
 use crate::api::v1::openapi::{RunHead, RunInFull, RunItem};
 use crate::api::v1::paging::{Limit, next, place};
 use crate::server::App;
 use crate::server::caller::Reader;
 use crate::server::problem::Problem;
 use crate::view::{json as form, prices};
+use crate::words::en;
 
 /// Runs, newest first.
 #[derive(Debug, Serialize, ToSchema)]
@@ -67,6 +74,62 @@ struct Items {
     next: Option<String>,
 }
 
+/// All items of a run that pass a filter.
+#[derive(Debug, Serialize, ToSchema)]
+struct AllItems {
+    items: Vec<RunItem>,
+}
+
+/// The columns of a run about models.
+const COLUMNS: &[&str] = &[
+    "channel_id",
+    "channel_name",
+    "status",
+    "added",
+    "removed",
+    "old_models",
+    "new_models",
+    "upstream_models",
+    "hold.reason",
+    "hold.message",
+    "skip.reason",
+    "skip.message",
+    "error.kind",
+    "error.message",
+    "http_status",
+    "attempts",
+    "finished_at",
+];
+
+/// The columns of a run about prices.
+const PRICE_COLUMNS: &[&str] = &[
+    "model",
+    "field",
+    "status",
+    "old",
+    "new",
+    "source",
+    "usd_old.input",
+    "usd_old.output",
+    "usd_old.cache_read",
+    "usd_old.cache_write",
+    "usd_old.per_call",
+    "usd_new.input",
+    "usd_new.output",
+    "usd_new.cache_read",
+    "usd_new.cache_write",
+    "usd_new.per_call",
+    "kind_old",
+    "kind_new",
+    "hold.reason",
+    "hold.message",
+    "skip.reason",
+    "skip.message",
+    "error.kind",
+    "error.message",
+    "finished_at",
+];
+
 /// Which items are meant.
 #[derive(Debug, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
@@ -110,6 +173,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(list))
         .routes(routes!(one))
         .routes(routes!(items))
+        .routes(routes!(items_csv))
+        .routes(routes!(items_json))
 }
 
 /// The runs of a site, newest first.
@@ -174,8 +239,14 @@ async fn one(
     let mut told = form::head(&site, &run, &counts(&rows), app.now());
     told["items"] = rows.iter().map(prices::item).collect();
     let sources = store.run_sources(&run.id).await?;
-    // What the price page showed later is told by whoever asked it.
-    told["verified"] = Value::Null;
+    told["verified"] = match store.page(&run.id).await? {
+        None => Value::Null,
+        Some(Page::Read(page)) => prices::verified(Some(&page), &en::verified(&page)),
+        Some(Page::Unread(failure)) => {
+            let why = en::price_failure(&failure).message;
+            prices::verified(None, &en::page_unread(&why))
+        }
+    };
     told["sources"] = sources
         .iter()
         .map(crate::view::source::state_as_json)
@@ -196,38 +267,108 @@ async fn items(
     Query(wanted): Query<WantedItems>,
 ) -> Result<Json<Items>, Problem> {
     let (_, run) = found(&app, &site, &run).await?;
-    let store = app.store();
-    let page = wanted.page()?;
-    let (items, total) = match run.subject {
+    let page = wanted.of(&run)?;
+    let (items, total) = some(app.store(), &run, &page).await?;
+    let next = next(page.skip, wanted.limit, total);
+    let items = items.into_iter().map(RunItem).collect();
+    Ok(Json(Items { items, total, next }))
+}
+
+/// All items of a run as CSV, by the filter and in the order of the list.
+///
+/// `limit` and `cursor` are not heeded. Lists of names have a line a name within their cell, and a text that a table would
+/// take for a formula begins with an apostrophe.
+#[utoipa::path(get, path = "/sites/{site}/runs/{run}/items.csv", tag = "runs", params(WantedItems),
+    responses(
+        (status = 200, content_type = "text/csv", body = String, description = "A file."),
+        (status = "default", body = Problem)
+    ))]
+async fn items_csv(
+    State(app): State<App>,
+    _: Reader,
+    Path((site, run)): Path<(String, String)>,
+    Query(wanted): Query<WantedItems>,
+) -> Result<Response, Problem> {
+    let (_, run) = found(&app, &site, &run).await?;
+    let columns = match run.subject {
+        About::Models => COLUMNS,
+        About::Prices => PRICE_COLUMNS,
+    };
+    whole(&app, run, &wanted, Form::Csv(columns))
+}
+
+/// All items of a run as JSON, by the filter and in the order of the list. `limit` and `cursor` are not heeded.
+#[utoipa::path(get, path = "/sites/{site}/runs/{run}/items.json", tag = "runs", params(WantedItems),
+    responses((status = 200, body = AllItems), (status = "default", body = Problem)))]
+async fn items_json(
+    State(app): State<App>,
+    _: Reader,
+    Path((site, run)): Path<(String, String)>,
+    Query(wanted): Query<WantedItems>,
+) -> Result<Response, Problem> {
+    let (_, run) = found(&app, &site, &run).await?;
+    whole(&app, run, &wanted, Form::Json("items"))
+}
+
+/// The items of a run as a file.
+fn whole(app: &App, run: Run, wanted: &WantedItems, form: Form) -> Result<Response, Problem> {
+    let mut page = wanted.of(&run)?;
+    (page.skip, page.limit) = (0, AT_ONCE);
+    let store = app.store().clone();
+    let rows = unfold(Some(page), move |page| {
+        let (store, run) = (store.clone(), run.clone());
+        async move {
+            let mut page = page?;
+            match some(&store, &run, &page).await {
+                Ok((items, total)) => {
+                    page.skip += page.limit as usize;
+                    let more = page.skip < total;
+                    Some((Ok(items), more.then_some(page)))
+                }
+                Err(error) => Some((Err(error), None)),
+            }
+        }
+    });
+    Ok(file("items", form, rows))
+}
+
+/// Some items of a run, and how many channels or models there are in all.
+async fn some(
+    store: &Store,
+    run: &Run,
+    page: &ItemPage,
+) -> Result<(Vec<Value>, usize), StoreError> {
+    let (items, total): (Vec<Value>, u64) = match run.subject {
         About::Models => {
-            let (ids, total) = store.channel_page(&run.id, &page).await?;
+            let (ids, total) = store.channel_page(&run.id, page).await?;
             let mut rows = store.changes_of(&run.id, &ids).await?;
             let place: BTreeMap<i64, usize> = ids.iter().copied().zip(0..).collect();
             rows.sort_by_key(|row| place.get(&row.channel_id).copied());
-            let items = rows.iter().map(|row| RunItem(form::item(row))).collect();
-            (items, total)
+            (rows.iter().map(form::item).collect(), total)
         }
         About::Prices => {
-            if wanted.sort == Some(Sort::Id) {
-                return Err(Problem::bad_request(
-                    "models have no id; sort them by `name`",
-                ));
-            }
-            let (names, total) = store.model_page(&run.id, &page).await?;
+            let (names, total) = store.model_page(&run.id, page).await?;
             let mut rows = store.price_rows_of(&run.id, &names).await?;
             let place: BTreeMap<&String, usize> = names.iter().zip(0..).collect();
             // The sort is stable, so a model's values stay in their order.
             rows.sort_by_key(|row| place.get(&row.model).copied());
-            let items = rows.iter().map(|row| RunItem(prices::item(row))).collect();
-            (items, total)
+            (rows.iter().map(prices::item).collect(), total)
         }
     };
-    let total = usize::try_from(total).unwrap_or(usize::MAX);
-    let next = next(page.skip, wanted.limit, total);
-    Ok(Json(Items { items, total, next }))
+    Ok((items, usize::try_from(total).unwrap_or(usize::MAX)))
 }
 
 impl WantedItems {
+    /// What is wanted of this run.
+    fn of(&self, run: &Run) -> Result<ItemPage, Problem> {
+        if run.subject == About::Prices && self.sort == Some(Sort::Id) {
+            return Err(Problem::bad_request(
+                "models have no id; sort them by `name`",
+            ));
+        }
+        self.page()
+    }
+
     fn page(&self) -> Result<ItemPage, Problem> {
         Ok(ItemPage {
             search: self.search.clone().filter(|text| !text.is_empty()),

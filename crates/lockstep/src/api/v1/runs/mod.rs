@@ -6,11 +6,12 @@ mod look;
 
 use axum::Json;
 use axum::http::{HeaderName, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
 use lockstep_core::change::Subject as About;
 use lockstep_run::jobs::Go;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
@@ -46,21 +47,67 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 
 /// The answer that a run has begun.
 pub(crate) async fn started(app: &App, site: &Site, run: &str) -> Result<Started, Problem> {
-    let place = format!("/api/v1/sites/{}/runs/{run}", site.id);
     Ok((
         StatusCode::ACCEPTED,
-        [(header::LOCATION, place)],
+        [(header::LOCATION, place(site, run))],
         Json(head(app, site, run).await?),
     ))
 }
 
-/// The answer of a request that began something, made anew.
-pub(crate) async fn told(app: &App, began: &Began) -> Result<Started, Problem> {
+/// A run that has begun, or two of them.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(untagged)]
+enum RunsStarted {
+    /// Of one subject.
+    One(RunHead),
+    /// Of both.
+    Both(BothStarted),
+}
+
+/// A run about prices and the one about model lists that follows it, as they are now. The second waits for the first, which
+/// is its `parent`.
+#[derive(Debug, Serialize, ToSchema)]
+struct BothStarted {
+    /// The run about prices; null where the site remembers no source, so that prices are left alone.
+    prices: Option<RunHead>,
+    /// The run about model lists.
+    models: RunHead,
+}
+
+/// The answer of a request that began something.
+pub(crate) async fn told(app: &App, began: &Began) -> Result<Response, Problem> {
     let site = app.store().site(&began.site).await?;
-    match began.runs.as_slice() {
-        [run] => started(app, &site, run).await,
-        _ => Err(Problem::internal()),
+    let (Some(first), Some(last)) = (began.runs.first(), began.runs.last()) else {
+        return Err(Problem::internal());
+    };
+    let models = head(app, &site, last).await?;
+    let told = match (began.both, first == last) {
+        (false, _) => RunsStarted::One(models),
+        (true, true) => RunsStarted::Both(BothStarted {
+            prices: None,
+            models,
+        }),
+        (true, false) => RunsStarted::Both(BothStarted {
+            prices: Some(head(app, &site, first).await?),
+            models,
+        }),
+    };
+    let place = [(header::LOCATION, place(&site, first))];
+    Ok((StatusCode::ACCEPTED, place, Json(told)).into_response())
+}
+
+fn place(site: &Site, run: &str) -> String {
+    format!("/api/v1/sites/{}/runs/{run}", site.id)
+}
+
+/// Whether the price page is to be asked, which only knows prices.
+fn verifies(subject: About, verify: bool) -> Result<bool, Problem> {
+    if verify && subject == About::Models {
+        return Err(Problem::bad_request(
+            "`verify` asks the gateway's price page, which says nothing of model lists",
+        ));
     }
+    Ok(verify)
 }
 
 /// A run of a site, by its id or the start of it.

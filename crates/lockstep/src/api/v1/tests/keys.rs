@@ -233,7 +233,7 @@ async fn a_run_that_began_before_its_answer_failed_is_begun_once() {
             let access = orders::access(&app, site).await?;
             let request = orders::models(Source::All, &laid, false);
             let order = Order::Models(Box::new(request), Go::Plans);
-            orders::start(&app, &caller, access, laid.settings, order).await?;
+            orders::start(&app, &caller, access, laid.settings, order, false).await?;
             // The run is there, and then the database fails, say.
             Err::<(), _>(Problem::internal())
         }

@@ -1,7 +1,9 @@
 //! The API as its callers see it, over a simulated gateway: every answer is held to the document.
 
 mod aside;
+mod both;
 mod events;
+mod files;
 mod keys;
 mod routes;
 mod runs;

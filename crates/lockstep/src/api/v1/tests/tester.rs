@@ -203,12 +203,11 @@ impl Tester {
     pub(super) async fn until(&self, run: &str, states: &[&str]) -> Value {
         let waited = tokio::time::timeout(PATIENCE, async {
             loop {
+                // The process lets go of a run a moment after it is at rest, and what it did then is told too.
+                let left = self.app.jobs().running(run).is_none();
                 let told = self.get(&format!("/api/v1/sites/main/runs/{run}")).await;
-                if states.iter().any(|state| told.body["state"] == *state) {
-                    // The process lets go of a run a moment after it is at rest.
-                    if self.app.jobs().running(run).is_none() {
-                        return told.body;
-                    }
+                if left && states.iter().any(|state| told.body["state"] == *state) {
+                    return told.body;
                 }
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }

@@ -25,10 +25,13 @@ use crate::words::Lang;
 
 /// How long a table is kept that nobody looks at, in milliseconds.
 const UNSEEN: i64 = 30 * 60_000;
-/// How long the gateway's prices count as read, in milliseconds: other people write there too.
+/// How long the gateway's prices count as read, in milliseconds: other people write there too. Then they are read anew, and
+/// whoever looks meanwhile sees what is there, with its age.
 const FRESH: i64 = 10 * 60_000;
-/// How long what failed is not tried again unasked, in milliseconds.
-const AGAIN: i64 = 60_000;
+/// How long a table is looked at that could not be made anew, in milliseconds.
+const OLD: i64 = 30 * 60_000;
+/// What failed is tried again unasked after this, in milliseconds.
+const TRIES: i64 = 60_000;
 /// The lists as they were kept, and nothing more.
 const KEPT: How = How {
     asks: false,
@@ -85,6 +88,16 @@ struct Kept {
     run: Option<(String, RunState)>,
     /// When it was last looked at, in Unix milliseconds.
     seen: i64,
+    /// When another one was last begun that is to take its place.
+    begun: Option<i64>,
+}
+
+/// A table that somebody looks at.
+pub(crate) struct Found {
+    pub(crate) table: Arc<Table>,
+    pub(crate) proposals: Arc<Proposals>,
+    /// Whether it is old, and another one is being made.
+    pub(crate) refreshing: bool,
 }
 
 /// What a planned run proposes, by model and field.
@@ -131,36 +144,43 @@ impl Tables {
         app: &App,
         site: Site,
         actor: &str,
-    ) -> Result<Option<(Arc<Table>, Arc<Proposals>)>, Problem> {
+    ) -> Result<Option<Found>, Problem> {
         let sources = written(app, &site).await?;
         if sources.is_empty() {
             return Ok(None);
         }
-        let now = app.now();
+        let (now, id) = (app.now(), site.id.clone());
         let run = app.store().latest_run(&site.id, Subject::Prices).await?;
         let at = run.as_ref().map(|run| (run.id.clone(), run.state));
         let kept = {
             let mut kept = self.lock();
             kept.retain(|_, kept| now - kept.seen < UNSEEN);
-            kept.get_mut(&site.id).and_then(|kept| {
+            kept.get_mut(&id).and_then(|kept| {
                 kept.seen = now;
                 // A run that went on since may have written prices, or have kept newer lists.
                 let same = kept.sources == sources && kept.run == at;
-                let holds = same && now - kept.table.read_at < FRESH;
-                holds.then(|| (Arc::clone(&kept.table), kept.proposals.clone()))
+                let age = now - kept.table.read_at;
+                let begins = age >= FRESH && kept.begun.is_none_or(|begun| now - begun >= TRIES);
+                let holds = same && age < OLD;
+                if holds && begins {
+                    kept.begun = Some(now);
+                }
+                holds.then(|| (Arc::clone(&kept.table), kept.proposals.clone(), begins))
             })
         };
         let (table, known) = match kept {
-            Some(kept) => kept,
-            None => (
-                self.make(app, site.clone(), sources, actor, KEPT).await?,
-                None,
-            ),
+            Some((table, known, begins)) => {
+                if begins {
+                    make_behind(app, site, sources, actor);
+                }
+                (table, known)
+            }
+            None => (self.make(app, site, sources, actor, KEPT).await?, None),
         };
         // What somebody chose is no proposal.
         let planned = run.filter(|run| run.state == RunState::Planned && run.trigger != REVIEW);
-        let id = planned.as_ref().map(|run| run.id.clone());
-        let proposals = match (known.filter(|known| known.run == id), planned) {
+        let from = planned.as_ref().map(|run| run.id.clone());
+        let proposals = match (known.filter(|known| known.run == from), planned) {
             (Some(known), _) => known,
             (None, None) => Arc::default(),
             (None, Some(run)) => {
@@ -168,10 +188,14 @@ impl Tables {
                 Arc::new(Proposals::planned(&run, rows))
             }
         };
-        if let Some(kept) = self.lock().get_mut(&site.id) {
+        if let Some(kept) = self.lock().get_mut(&id) {
             kept.proposals = Some(Arc::clone(&proposals));
         }
-        Ok(Some((table, proposals)))
+        Ok(Some(Found {
+            refreshing: now - table.read_at >= FRESH,
+            table,
+            proposals,
+        }))
     }
 
     /// Asks the sources, keeps their lists, and makes the table anew.
@@ -242,7 +266,10 @@ impl Tables {
                 let sources = written(&app, &site).await?;
                 app.tables().make(&app, site, sources, &actor, how).await
             };
-            let made = made.await;
+            let made = tokio::select! {
+                made = made => made,
+                () = app.stopping() => return,
+            };
             let mut behind = app.tables().lock_behind();
             if !matches!(behind.get(&id), Some(Behind::Working(newer)) if *newer == asks) {
                 // Somebody asked for a newer one meanwhile; what became of this one is nothing to tell.
@@ -273,6 +300,7 @@ impl Tables {
             sources,
             run: run.map(|run| (run.id, run.state)),
             seen: app.now(),
+            begun: None,
         };
         let mut tables = self.lock();
         // What was begun earlier may be through later; it is the older one all the same.
@@ -293,6 +321,21 @@ impl Tables {
     fn lock_behind(&self) -> MutexGuard<'_, HashMap<String, Behind>> {
         self.behind.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Makes the table anew while others look at the one that is there.
+fn make_behind(app: &App, site: Site, sources: Vec<String>, actor: &str) {
+    let (app, actor) = (app.clone(), actor.to_owned());
+    tokio::spawn(async move {
+        let made = tokio::select! {
+            made = app.tables().make(&app, site, sources, &actor, KEPT) => made,
+            () = app.stopping() => return,
+        };
+        if let Err(problem) = made {
+            let why = problem.title();
+            tracing::warn!(why, "the differences could not be looked at anew");
+        }
+    });
 }
 
 async fn written(app: &App, site: &Site) -> Result<Vec<String>, StoreError> {
@@ -337,7 +380,7 @@ async fn make(
 impl Behind {
     /// Whether it failed so lately that trying again by itself would only fail again.
     pub(crate) fn failed_lately(&self, now: i64) -> bool {
-        matches!(self, Self::Failed(_, at) if now - at < AGAIN)
+        matches!(self, Self::Failed(_, at) if now - at < TRIES)
     }
 }
 

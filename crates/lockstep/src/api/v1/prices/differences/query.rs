@@ -6,7 +6,8 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::kept::Proposals;
-use super::table::{Change, Offer, Row, Table, Value, sums};
+use super::order::{By, offers};
+use super::table::{Change, Row, Table, Value};
 use crate::server::problem::Problem;
 
 /// The most rows of a page.
@@ -133,19 +134,31 @@ impl Filter {
         table: &'t Table,
         proposals: &Proposals,
     ) -> Result<(usize, Vec<&'t Row>), Problem> {
-        let rows = self.all_of(table, proposals)?;
-        let total = rows.len();
+        let passing = self.passing(table, proposals)?;
         let start = (self.page - 1).saturating_mul(self.limit);
-        let rows = rows.into_iter().skip(start).take(self.limit).collect();
-        Ok((total, rows))
+        let page = passing.iter().skip(start).take(self.limit);
+        let rows = page.filter_map(|place| table.rows.get(*place as usize));
+        Ok((passing.len(), rows.collect()))
     }
 
-    /// All rows that pass, in order.
+    /// All rows that pass, in their order.
     pub(crate) fn all_of<'t>(
         &self,
         table: &'t Table,
         proposals: &Proposals,
     ) -> Result<Vec<&'t Row>, Problem> {
+        let passing = self.passing(table, proposals)?;
+        let rows = passing.into_iter();
+        let rows = rows.filter_map(|place| table.rows.get(place as usize));
+        Ok(rows.collect())
+    }
+
+    /// The places of all rows that pass, in their order.
+    pub(super) fn passing(
+        &self,
+        table: &Table,
+        proposals: &Proposals,
+    ) -> Result<Vec<u32>, Problem> {
         let source = match &self.source {
             None => None,
             Some(name) => {
@@ -158,13 +171,17 @@ impl Filter {
                 }
             }
         };
-        let mut rows: Vec<&Row> = table
-            .rows
-            .iter()
-            .filter(|row| self.wants(row, source, proposals))
-            .collect();
-        self.sort(&mut rows, source);
-        Ok(rows)
+        let passes = |place: &u32| {
+            let row = table.rows.get(*place as usize);
+            row.is_some_and(|row| self.wants(row, source, proposals))
+        };
+        Ok(match self.sort.by(source) {
+            None => (0..).take(table.rows.len()).filter(passes).collect(),
+            Some(by) => {
+                let order = table.orders.of(&table.rows, by);
+                order.iter().copied().filter(passes).collect()
+            }
+        })
     }
 
     fn wants(&self, row: &Row, source: Option<usize>, proposals: &Proposals) -> bool {
@@ -178,7 +195,7 @@ impl Filter {
         if source.is_some_and(|source| !differs(source)) {
             return false;
         }
-        if !self.search.is_empty() && !row.model.name.to_lowercase().contains(&self.search) {
+        if !self.search.is_empty() && !row.model.small.contains(&self.search) {
             return false;
         }
         let mut offers = offers(row, source);
@@ -187,8 +204,8 @@ impl Filter {
         {
             return false;
         }
-        let wrong = |offer: &Offer| row.doubts(offer.source).next().is_some();
-        if self.suspicious && !offers.clone().any(wrong) {
+        let wrong = |source: usize| row.doubts(source).next().is_some();
+        if self.suspicious && !offers.clone().any(|offer| wrong(offer.source)) {
             return false;
         }
         self.reason.is_none_or(|reason| {
@@ -199,49 +216,184 @@ impl Filter {
                 })
         })
     }
+}
 
-    fn sort(&self, rows: &mut [&Row], source: Option<usize>) {
-        // Sorting is stable, so that rows of one model stay together in the order of their fields.
-        let price = |row: &&Row| sums(&row.model.usd).into_iter().flatten().next();
-        let far = |row: &&Row| {
-            offers(row, source)
-                .filter_map(|offer| far(row, offer))
-                .fold(0.0, f64::max)
-        };
-        let by_price = |one: &&Row, other: &&Row| {
-            let of = |row| price(row).unwrap_or(f64::INFINITY);
-            of(one).total_cmp(&of(other))
-        };
-        match self.sort {
-            Sort::Model => {}
-            Sort::ModelBackwards => {
-                rows.sort_by(|one, other| other.model.name.cmp(&one.model.name))
-            }
-            Sort::Price => rows.sort_by(by_price),
-            Sort::PriceBackwards => rows.sort_by(|one, other| {
-                let of = |row| price(row).unwrap_or(f64::NEG_INFINITY);
-                of(other).total_cmp(&of(one))
-            }),
-            Sort::Move => rows.sort_by(|one, other| far(one).total_cmp(&far(other))),
-            Sort::MoveBackwards => rows.sort_by(|one, other| far(other).total_cmp(&far(one))),
-        }
+impl Sort {
+    /// What rows are sorted by; `None` for the order of the table.
+    fn by(self, source: Option<usize>) -> Option<By> {
+        Some(match self {
+            Self::Model => return None,
+            Self::ModelBackwards => By::ModelBackwards,
+            Self::Price => By::Price,
+            Self::PriceBackwards => By::PriceBackwards,
+            Self::Move => By::Move(source),
+            Self::MoveBackwards => By::MoveBackwards(source),
+        })
     }
 }
 
-fn offers(row: &Row, source: Option<usize>) -> impl Iterator<Item = &Offer> + Clone {
-    let wanted = move |offer: &&Offer| source.is_none_or(|source| offer.source == source);
-    row.model.offers.iter().filter(wanted)
-}
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
 
-/// How far an offer is from the price now, as a factor without a direction; what was free, or is to be, is farthest.
-fn far(row: &Row, offer: &Offer) -> Option<f64> {
-    let both = sums(&row.model.usd).into_iter().zip(sums(&offer.usd));
-    let factors = both.filter_map(|(old, new)| {
-        let (old, new) = (old?.abs(), new?.abs());
-        match old.max(new) {
-            0.0 => Some(1.0),
-            more => Some(more / old.min(new)),
+    use lockstep_core::prices::usd::Usd;
+
+    use super::super::order::Orders;
+    use super::super::table::{Model, Offer, Said, sums};
+    use super::*;
+
+    /// Many models with few prices, so that most are alike in some order; some are free, and some have no price.
+    fn table() -> Table {
+        let price = |number: usize| match number % 5 {
+            0 => Usd::default(),
+            1 => Usd {
+                input: Some(0.0),
+                output: Some(0.0),
+                ..Usd::default()
+            },
+            2 => Usd {
+                per_call: Some(0.02),
+                ..Usd::default()
+            },
+            rest => Usd {
+                input: Some(rest as f64 / 2.0),
+                output: Some((number % 3) as f64),
+                ..Usd::default()
+            },
+        };
+        let mut rows = Vec::new();
+        for number in 0..300 {
+            let name = format!("Model-{:03}", number);
+            let offers = (0..2).map(|source| Offer {
+                kind: None,
+                source,
+                usd: price(number * 7 + source * 3 + 1),
+                suspicious: Vec::new(),
+                change: [None, Some(Change::New), Some(Change::Dearer)][(number / 3 + source) % 3],
+            });
+            let model = Arc::new(Model {
+                kind: None,
+                small: name.to_lowercase(),
+                name,
+                usd: price(number),
+                offers: offers.take(number % 3).collect(),
+            });
+            for field in [Field::ModelRatio, Field::CompletionRatio] {
+                let value = |source| match (number + source) % 2 {
+                    0 => Value::Same,
+                    _ => Value::Other("2".to_owned()),
+                };
+                let cells = (0..2).map(|source| Said {
+                    source,
+                    value: value(source),
+                    confident: true,
+                });
+                rows.push(Row {
+                    model: Arc::clone(&model),
+                    field,
+                    current: None,
+                    cells: cells.collect(),
+                });
+            }
         }
-    });
-    factors.reduce(f64::max)
+        Table {
+            priced: 0,
+            outlook: None,
+            read_at: 0,
+            sources: vec!["one".to_owned(), "other".to_owned()],
+            told: Vec::new(),
+            rows,
+            orders: Orders::default(),
+        }
+    }
+
+    /// The same, as it is said: those that pass, and then sorted.
+    fn plainly<'t>(filter: &Filter, table: &'t Table, source: Option<usize>) -> Vec<&'t Row> {
+        let none = Proposals::default();
+        let rows = table.rows.iter();
+        let mut rows: Vec<&Row> = rows
+            .filter(|row| filter.wants(row, source, &none))
+            .collect();
+        let price = |row: &Row, none: f64| {
+            let known = sums(&row.model.usd).into_iter().flatten().next();
+            known.unwrap_or(none)
+        };
+        let far = |row: &Row| {
+            let factors = offers(row, source).flat_map(|offer| {
+                let both = sums(&row.model.usd).into_iter().zip(sums(&offer.usd));
+                both.filter_map(|(old, new)| {
+                    let (old, new) = (old?.abs(), new?.abs());
+                    let more = old.max(new);
+                    Some(if more == 0.0 {
+                        1.0
+                    } else {
+                        more / old.min(new)
+                    })
+                })
+            });
+            factors.fold(0.0, f64::max)
+        };
+        rows.sort_by(|one, other| match filter.sort {
+            Sort::Model => std::cmp::Ordering::Equal,
+            Sort::ModelBackwards => other.model.name.cmp(&one.model.name),
+            Sort::Price => price(one, f64::INFINITY).total_cmp(&price(other, f64::INFINITY)),
+            Sort::PriceBackwards => {
+                price(other, f64::NEG_INFINITY).total_cmp(&price(one, f64::NEG_INFINITY))
+            }
+            Sort::Move => far(one).total_cmp(&far(other)),
+            Sort::MoveBackwards => far(other).total_cmp(&far(one)),
+        });
+        rows
+    }
+
+    #[test]
+    fn kept_orders_give_what_sorting_gives() {
+        let table = table();
+        let named = |row: &&Row| (row.model.name.clone(), row.field);
+        for sort in [
+            Sort::Model,
+            Sort::ModelBackwards,
+            Sort::Price,
+            Sort::PriceBackwards,
+            Sort::Move,
+            Sort::MoveBackwards,
+        ] {
+            for (place, source) in [
+                (None, None),
+                (Some(0), Some("one")),
+                (Some(1), Some("other")),
+            ] {
+                for (search, change) in [("", None), ("MODEL-1", None), ("", Some(Change::Dearer))]
+                {
+                    let wanted = |page| Wanted {
+                        source: source.map(str::to_owned),
+                        change,
+                        search: Some(search.to_owned()),
+                        sort: Some(sort),
+                        page: Some(page),
+                        limit: Some(40),
+                        ..Wanted::default()
+                    };
+                    let filter = Filter::of(wanted(1)).expect("a filter");
+                    let expected = plainly(&filter, &table, place);
+                    let mut pages = Vec::new();
+                    for page in 1.. {
+                        let filter = Filter::of(wanted(page)).expect("a filter");
+                        let none = Proposals::default();
+                        let (total, rows) = filter.page_of(&table, &none).expect("a page");
+                        assert_eq!(total, expected.len());
+                        if rows.is_empty() {
+                            break;
+                        }
+                        pages.extend(rows);
+                    }
+                    let case = format!("{sort:?} {source:?} {search:?} {change:?}");
+                    assert!(!expected.is_empty(), "{case}");
+                    let pages: Vec<_> = pages.iter().map(named).collect();
+                    let expected: Vec<_> = expected.iter().map(named).collect();
+                    assert_eq!(pages, expected, "{case}");
+                }
+            }
+        }
+    }
 }

@@ -15,6 +15,7 @@ use lockstep_run::prices::local::LocalPrices;
 use lockstep_run::prices::outlook::{Basis, Outlook};
 use lockstep_store::prices::run_sources::RunSource;
 
+use super::order::Orders;
 use crate::differences::said;
 
 /// The differences between a gateway and its sources, as they were at some moment.
@@ -32,6 +33,8 @@ pub(crate) struct Table {
     pub(crate) priced: usize,
     /// What the policy proposes, and who serves what; `None` where nobody asked for it.
     pub(crate) outlook: Option<Outlook>,
+    /// Other orders of the rows.
+    pub(super) orders: Orders,
 }
 
 /// One field of one model in which the gateway and some source differ.
@@ -78,6 +81,8 @@ pub(crate) enum Value {
 #[derive(Debug)]
 pub(crate) struct Model {
     pub(crate) name: String,
+    /// The name in small letters, by which it is searched.
+    pub(super) small: String,
     /// What it costs now.
     pub(crate) usd: Usd,
     /// How it is billed now; `None` where it has no price.
@@ -166,6 +171,7 @@ impl Table {
             rows,
             priced: compared.local.table.len(),
             outlook: basis.map(|basis| basis.outlook(local, &compared)),
+            orders: Orders::default(),
         };
         (table, good)
     }
@@ -201,6 +207,7 @@ fn model(
         .collect();
     Model {
         name: name.to_owned(),
+        small: name.to_lowercase(),
         usd: now,
         kind: mine.kind(),
         offers,
