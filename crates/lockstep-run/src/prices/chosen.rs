@@ -30,7 +30,7 @@ pub struct Picked {
 impl Picked {
     /// The offers with the choice among them, and the choice's place. What is not chosen of a model stays as the
     /// gateway has it, so that a model keeps being billed as it is unless another kind is chosen. Lists that cannot be
-    /// believed, and names that are only alike, cannot be chosen from.
+    /// believed cannot be chosen from; a name that is only alike is held until it is approved.
     pub(super) fn among(
         &self,
         offers: Vec<Offer>,
@@ -40,7 +40,7 @@ impl Picked {
         let of = |source: &str| {
             offers.iter().find(|offer| {
                 let named = names.get(offer.source).is_some_and(|name| *name == source);
-                named && offer.alike.is_none() && !offer.stale
+                named && !offer.stale
             })
         };
         // Who says how it is billed gives the choice its name and its formula.
@@ -53,6 +53,7 @@ impl Picked {
             };
             let choice = choice.get_or_insert_with(|| Offer {
                 formula: offer.formula,
+                alike: offer.alike.clone(),
                 ..Offer::new(offer.source, Values::default())
             });
             for field in with(*field) {

@@ -42,7 +42,12 @@ impl Here {
     pub(crate) fn is_there(self) -> bool {
         matches!(
             self,
-            Self::Overview | Self::Models | Self::Prices | Self::Unpriced | Self::Settings
+            Self::Overview
+                | Self::Models
+                | Self::Channels
+                | Self::Prices
+                | Self::Unpriced
+                | Self::Settings
         )
     }
 

@@ -1,6 +1,7 @@
 //! The pages: rendered here, complete without JavaScript but for live progress.
 
 mod assets;
+mod channels;
 mod flash;
 mod form;
 pub(crate) mod frame;
@@ -63,6 +64,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/sites/{site}/gateway", post(sites::change))
         .route("/sites/{site}/default", post(sites::make_default))
         .route("/sites/{site}/remove", post(sites::remove))
+        .merge(channels::routes())
         .merge(prices::routes())
         .merge(unpriced::routes())
         .route("/sites/{site}/models", get(models::show))

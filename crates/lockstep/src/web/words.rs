@@ -91,6 +91,7 @@ words! {
         preview, hits, hits_nothing, no_list, one_channel, of_provider, yours, yours_hint, yours_added,
         yours_removed, release, release_hint, released, allowed_reasons, take_back, reset, own_sync, aliases,
         provider_list, list_over_time, empty, empty_hint,
+        passes, loses, bad_rule,
     }
     /// The price sync.
     prices: PriceWords {

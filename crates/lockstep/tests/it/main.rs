@@ -21,6 +21,7 @@ mod holding;
 mod kills;
 mod notices;
 mod pages;
+mod pages_prices;
 mod prices;
 mod promises;
 mod ratio_sync;

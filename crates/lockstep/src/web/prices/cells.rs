@@ -60,9 +60,15 @@ fn dollars(field: Field, text: &str, usd: &Usd) -> Option<f64> {
     }
 }
 
-/// A sum as it is written.
+/// A sum as it is written: to six digits, for ratios are rounded to about as many.
 pub(crate) fn money(sum: f64) -> String {
-    let sum = cents(sum);
+    let digits = match sum.abs() {
+        0.0 => 0.0,
+        size => 5.0 - size.log10().floor(),
+    };
+    let scale = 10_f64.powf(digits);
+    let rounded = (sum * scale).round() / scale;
+    let sum = cents(if rounded.is_finite() { rounded } else { sum });
     match sum < 0.0 {
         true => format!("-${}", -sum),
         false => format!("${sum}"),
@@ -116,6 +122,9 @@ mod tests {
             ["nonsense", "nonsense"]
         );
         assert_eq!(money(-0.1 - 0.2), "-$0.3");
+        assert_eq!(money(1.209999978), "$1.21");
+        assert_eq!(money(0.0), "$0");
+        assert_eq!(money(0.00001234567), "$0.0000123457");
     }
 
     #[test]

@@ -233,7 +233,7 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         filters: Vec::new(),
         groups: Vec::new(),
         columns: Vec::new(),
-        chooses: true,
+        chooses: planned && count_of("held") > 0,
         here: items.iter().map(|item| item.id.clone()).collect(),
         total,
         exports: None,

@@ -1,5 +1,6 @@
 //! Pages over a router, for somebody who is signed in.
 
+mod channels;
 mod live;
 mod models;
 mod pages;

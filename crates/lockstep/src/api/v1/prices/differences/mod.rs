@@ -5,7 +5,6 @@ mod order;
 pub(crate) mod query;
 pub(crate) mod table;
 
-
 use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
