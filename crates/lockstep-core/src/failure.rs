@@ -113,6 +113,8 @@ kinds! {
     Gone = "gone",
     /// The database refused to record; nothing was sent after that.
     Record = "record",
+    /// A mistake of Lockstep's own broke it off.
+    Internal = "internal",
 }
 
 impl FailureKind {
@@ -138,6 +140,7 @@ impl FailureKind {
                 | Self::OldFork
                 | Self::NotRecognised
                 | Self::Record
+                | Self::Internal
         )
     }
 }

@@ -1,10 +1,15 @@
 //! Pace: when the next request to a gateway may go. Time is an argument, so a day fits in a test.
 //!
 //! Both paces hand out reservations: `reserve` always answers with the moment at which the request may be sent,
-//! in the order asked. `now` counts from any fixed moment and never goes back.
+//! in the order asked. `now` counts from any fixed moment and never goes back. Several of them for one gateway are one
+//! [`Paces`].
+
+mod shared;
 
 use std::collections::VecDeque;
 use std::time::Duration;
+
+pub use shared::{Paces, Place};
 
 /// The gateway counts calls per address in a window this long.
 pub const GATEWAY_WINDOW: Duration = Duration::from_secs(180);
@@ -16,7 +21,7 @@ pub const AUTO_PERCENT: u32 = 70;
 const FEWEST_CALLS: u32 = 10;
 
 /// A pace.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pace {
     /// A token bucket, as the settings say.
     Fixed(Bucket),
@@ -33,6 +38,25 @@ impl Pace {
             Self::Fixed(bucket) => bucket.reserve(now),
             Self::Auto(window) => window.reserve(now),
             Self::Unlimited => now,
+        }
+    }
+
+    /// When the next request could be sent, not before `now`, without reserving it.
+    pub fn earliest(&self, now: Duration) -> Duration {
+        match self {
+            Self::Fixed(bucket) => bucket.earliest(now),
+            Self::Auto(window) => window.earliest(now),
+            Self::Unlimited => now,
+        }
+    }
+
+    /// Counts a request that was sent at a time without having been asked for here. It leaves no debt: what went faster
+    /// than this pace allows makes nobody wait for longer than an empty bucket or a full window does.
+    pub fn count(&mut self, at: Duration) {
+        match self {
+            Self::Fixed(bucket) => bucket.count(at),
+            Self::Auto(window) => window.count(at),
+            Self::Unlimited => {}
         }
     }
 
@@ -54,7 +78,7 @@ impl Pace {
 }
 
 /// A token bucket, full at the start: `burst` requests at once, then one each `60 s / per_minute`.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
     interval: Duration,
     burst: u32,
@@ -72,11 +96,20 @@ impl Bucket {
         }
     }
 
-    fn reserve(&mut self, now: Duration) -> Duration {
+    fn earliest(&self, now: Duration) -> Duration {
         let tolerance = self.interval * (self.burst - 1);
-        let at = now.max(self.full_at.saturating_sub(tolerance));
+        now.max(self.full_at.saturating_sub(tolerance))
+    }
+
+    fn reserve(&mut self, now: Duration) -> Duration {
+        let at = self.earliest(now);
         self.full_at = self.full_at.max(now) + self.interval;
         at
+    }
+
+    fn count(&mut self, at: Duration) {
+        let empty = at + self.interval * self.burst;
+        self.full_at = (self.full_at.max(at) + self.interval).min(empty.max(self.full_at));
     }
 
     fn estimate(&self, requests: usize) -> Duration {
@@ -88,7 +121,7 @@ impl Bucket {
 }
 
 /// A sliding window: at most `calls` requests in any [`GATEWAY_WINDOW`], any burst inside it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Window {
     most: u32,
     calls: u32,
@@ -113,9 +146,8 @@ impl Window {
         self.calls
     }
 
-    fn reserve(&mut self, now: Duration) -> Duration {
-        self.recover(now);
-        let calls = self.calls as usize;
+    fn earliest(&self, now: Duration) -> Duration {
+        let calls = self.calls_at(now).0 as usize;
         let at = match self.sent.len().checked_sub(calls) {
             Some(index) => self
                 .sent
@@ -124,12 +156,21 @@ impl Window {
             None => now,
         };
         // Reservations go out in order: one granted later is never sent earlier.
-        let at = self.sent.back().map_or(at, |last| at.max(*last));
+        self.sent.back().map_or(at, |last| at.max(*last))
+    }
+
+    fn reserve(&mut self, now: Duration) -> Duration {
+        self.recover(now);
+        let at = self.earliest(now);
+        self.count(at);
+        at
+    }
+
+    fn count(&mut self, at: Duration) {
         self.sent.push_back(at);
         while self.sent.len() > self.most as usize {
             self.sent.pop_front();
         }
-        at
     }
 
     fn throttled(&mut self, now: Duration) {
@@ -140,10 +181,17 @@ impl Window {
 
     /// Each window without a 429 gives back a tenth of the whole budget.
     fn recover(&mut self, now: Duration) {
-        while self.calls < self.most && now >= self.clean_since + GATEWAY_WINDOW {
-            self.clean_since += GATEWAY_WINDOW;
-            self.calls = (self.calls + self.most.div_ceil(10)).min(self.most);
+        (self.calls, self.clean_since) = self.calls_at(now);
+    }
+
+    /// The budget at a time, and since when there was no 429 that still counts.
+    fn calls_at(&self, now: Duration) -> (u32, Duration) {
+        let (mut calls, mut clean_since) = (self.calls, self.clean_since);
+        while calls < self.most && now >= clean_since + GATEWAY_WINDOW {
+            clean_since += GATEWAY_WINDOW;
+            calls = (calls + self.most.div_ceil(10)).min(self.most);
         }
+        (calls, clean_since)
     }
 
     fn estimate(&self, requests: usize) -> Duration {

@@ -1,17 +1,19 @@
 //! The engine and a session of it: one gateway, one pace, one run after the other.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use lockstep_core::change::RunState;
+use lockstep_core::change::{RunState, Subject};
 use lockstep_core::models::policy::Policy;
 use lockstep_core::pace::GATEWAY_CALLS;
 use lockstep_core::settings::Settings;
+use lockstep_core::site::GatewayUrl;
 use lockstep_remote::gateway::{Connection, Gateway, GatewayKind, GatewayReader, TimeLimits};
 use lockstep_remote::http::Client;
-use lockstep_remote::pace::Pacer;
+use lockstep_remote::pace::{Joint, Pacer};
 use lockstep_store::leases::GatewayHold;
-use lockstep_store::runs::Run;
+use lockstep_store::runs::{NewRun, Run};
 use lockstep_store::sites::Site;
 use lockstep_store::steps::Requests;
 use lockstep_store::{Store, StoreError};
@@ -32,7 +34,11 @@ pub struct Engine {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) actor: String,
     limits: TimeLimits,
+    paces: Paces,
 }
+
+/// The pace of each gateway, by its address: all sessions of this process share it.
+type Paces = Arc<Mutex<HashMap<GatewayUrl, Joint>>>;
 
 /// A site and the token for it.
 #[derive(Clone, Debug)]
@@ -96,7 +102,7 @@ impl Watch {
     }
 }
 
-/// One gateway with one pace: the steps of a run share it.
+/// One gateway at one pace: the steps of a run share it.
 #[derive(Clone, Debug)]
 pub struct Session {
     pub(crate) engine: Engine,
@@ -106,6 +112,10 @@ pub struct Session {
     only_read: Arc<AtomicBool>,
     /// Whether a write was given up while it may be on its way.
     pub(crate) cut: Arc<AtomicBool>,
+    /// The fence under which it held the gateway last.
+    last_fence: Arc<AtomicI64>,
+    /// The schedule's ticks that its runs come of, each with when it was taken.
+    ticks: Vec<(Subject, i64)>,
     /// Who said yes to what will be planned.
     pub(crate) yes: Option<String>,
     /// The gateway, between a plan that somebody said yes to and its first write.
@@ -121,6 +131,7 @@ impl Engine {
             clock,
             actor,
             limits: TimeLimits::default(),
+            paces: Paces::default(),
         }
     }
 
@@ -174,14 +185,30 @@ impl Engine {
         &self.actor
     }
 
-    /// Opens a session with a gateway. Nothing is sent yet.
+    /// A place among those at work on a gateway, at the pace of the settings.
+    fn pacer(&self, url: &GatewayUrl, settings: &Settings) -> Pacer {
+        let pace = settings.fresh_pace(GATEWAY_CALLS);
+        let mut paces = self.paces.lock().unwrap_or_else(PoisonError::into_inner);
+        paces.retain(|_, joint| !joint.is_forgotten());
+        match paces.get(url) {
+            Some(joint) => joint.joined(pace),
+            None => {
+                let pacer = Pacer::new(pace);
+                paces.insert(url.clone(), pacer.joint());
+                pacer
+            }
+        }
+    }
+
+    /// Opens a session with a gateway. Nothing is sent yet. All sessions with one gateway share the count of what is sent:
+    /// the strictest pace of those that are open holds.
     pub fn session(&self, access: SiteAccess, settings: &Settings) -> Session {
         let connection = Connection {
             url: access.site.url.clone(),
             token: access.token.clone(),
             user_id: access.site.user_id.clone(),
         };
-        let pacer = Pacer::new(settings.fresh_pace(GATEWAY_CALLS));
+        let pacer = self.pacer(&access.site.url, settings);
         let mut limits = self.limits;
         if let Some(write) = self.store.write_limit() {
             // A lease outlives a write that started under it.
@@ -194,6 +221,8 @@ impl Engine {
             told: Arc::default(),
             only_read: Arc::default(),
             cut: Arc::default(),
+            last_fence: Arc::default(),
+            ticks: Vec::new(),
             yes: None,
             kept: Arc::default(),
         }
@@ -208,6 +237,38 @@ impl Session {
     pub fn approved_ahead(mut self, by: &str) -> Self {
         self.yes = Some(by.to_owned());
         self
+    }
+
+    /// The same session, for runs of ticks that were taken at a time, in Unix milliseconds: a run and the end of its tick
+    /// are stored together, so that no tick is lost and none runs twice.
+    #[must_use]
+    pub(crate) fn of_ticks(mut self, ticks: Vec<(Subject, i64)>) -> Self {
+        self.ticks = ticks;
+        self
+    }
+
+    /// Makes a run, of its tick if it comes of one.
+    pub(crate) async fn make_run(&self, new: NewRun) -> Result<Run, EngineError> {
+        match self.tick(new.subject) {
+            Some(at) => {
+                let made = self.store().create_run_of_tick(new, at, self.now()).await?;
+                made.ok_or_else(tick_is_gone)
+            }
+            None => Ok(self.store().create_run(new, self.now()).await?),
+        }
+    }
+
+    /// Lets a run that was cut off be the one of its tick, if it comes of one.
+    pub(crate) async fn take_tick_for(&self, run: &Run) -> Result<(), EngineError> {
+        match self.tick(run.subject) {
+            Some(at) if !self.store().continue_as_tick(run, at).await? => Err(tick_is_gone()),
+            _ => Ok(()),
+        }
+    }
+
+    fn tick(&self, subject: Subject) -> Option<i64> {
+        let tick = self.ticks.iter().find(|(known, _)| *known == subject);
+        tick.map(|(_, at)| *at)
     }
 
     /// The site that the session is with.
@@ -271,11 +332,22 @@ impl Session {
         }
         let hold = self.engine.alone(&self.access.site).await?;
         self.cut.store(false, Ordering::SeqCst);
+        self.last_fence.store(hold.fence(), Ordering::SeqCst);
         Ok(Held {
             fence: hold.fence(),
             hold: Some(hold),
             cut: self.cut.clone(),
         })
+    }
+
+    /// The fence under which this session held the gateway last; 0 where it never did.
+    pub(crate) fn last_fence(&self) -> i64 {
+        self.last_fence.load(Ordering::SeqCst)
+    }
+
+    /// Lets go of a gateway that was kept for what does not come any more.
+    pub(crate) fn let_go(&self) {
+        drop(self.kept_hold().take());
     }
 
     /// Takes the gateway and keeps it for what comes next.
@@ -322,6 +394,11 @@ impl Session {
     }
 }
 
+/// Another process found the tick again while this one stood still.
+fn tick_is_gone() -> EngineError {
+    EngineError::Busy("another process, which has taken the tick".to_owned())
+}
+
 /// A gateway that this process holds until dropped.
 #[derive(Debug)]
 pub(crate) struct Held {
@@ -337,5 +414,64 @@ impl Drop for Held {
         {
             hold.leave();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use lockstep_core::settings::PaceMode;
+    use lockstep_store::sites::NewSite;
+
+    use super::*;
+    use crate::clock::SystemClock;
+
+    fn at(per_minute: u32, burst: u32) -> Settings {
+        Settings {
+            pace: PaceMode::Fixed,
+            requests_per_minute: per_minute,
+            burst,
+            ..Settings::default()
+        }
+    }
+
+    async fn site(engine: &Engine, name: &str, url: &str) -> SiteAccess {
+        let new = NewSite {
+            name: Some(name.to_owned()),
+            url: GatewayUrl::parse(url).expect("an address"),
+            user_id: "1".to_owned(),
+            console_url: None,
+            allow_private: Vec::new(),
+            settings: Default::default(),
+            token: None,
+        };
+        let site = engine.store().add_site(new, 1).await.expect("a site");
+        let token = "token".into();
+        SiteAccess { site, token }
+    }
+
+    #[tokio::test]
+    async fn all_sessions_with_a_gateway_share_its_pace_and_the_strictest_holds() {
+        let store = Store::open_temporary().await.expect("a store");
+        let engine = Engine::start(store, Arc::new(SystemClock), "tests".into());
+        let engine = engine.expect("an engine");
+        let gateway = site(&engine, "main", "http://127.0.0.1:1").await;
+        let elsewhere = site(&engine, "other", "http://127.0.0.1:2").await;
+        let run = engine.session(gateway.clone(), &at(20, 5));
+        let fetch = engine
+            .acting_as("somebody else")
+            .session(gateway.clone(), &at(120, 60));
+        let apart = engine.session(elsewhere, &at(120, 60));
+        assert_eq!(fetch.waiting_time(65), Duration::from_secs(180));
+        assert_eq!(apart.waiting_time(65), Duration::from_millis(2_500));
+        // What the gateway asks of one it asks of all, and nobody asks for it again.
+        run.gateway.pacer().pause(Duration::from_secs(600), "GET /");
+        assert!(fetch.gateway.pacer().waiting_until().is_some());
+        assert!(apart.gateway.pacer().waiting_until().is_none());
+        let later = engine.session(gateway, &at(120, 60));
+        drop(run);
+        assert_eq!(fetch.waiting_time(65), Duration::from_millis(2_500));
+        assert!(later.gateway.pacer().waiting_until().is_some());
     }
 }

@@ -65,6 +65,9 @@ pub enum EngineError {
     /// The program is ending, so nothing new is begun.
     #[error("Lockstep is stopping; nothing new is begun")]
     Stopping,
+    /// A mistake of Lockstep's own broke the work off. Its run, if there was one, has ended; the log has more.
+    #[error("a mistake in Lockstep itself broke this off; the log has more")]
+    Internal,
     /// A write was not sent, for the lease or the database is gone. The run is left as it is; whoever looks for such runs
     /// goes on with it.
     #[error("{0}")]

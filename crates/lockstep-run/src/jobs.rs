@@ -1,27 +1,27 @@
 //! Runs in the background: begun by a request or a tick, watched by whoever looks, ended by a word.
 
 pub mod both;
+mod order;
+mod work;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use lockstep_core::change::{RunState, State, Subject};
-use lockstep_core::hash::Digest;
+use lockstep_core::change::Subject;
 use lockstep_core::settings::Settings;
 use lockstep_store::runs::Run;
 use tokio::sync::broadcast;
+use tokio::task::JoinError;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
-use crate::engine::{Engine, Request, Session, SiteAccess, Source, Watch};
+use crate::broken::{Broken, unbroken};
+use crate::engine::{Engine, Session, Watch};
 use crate::error::EngineError;
-use crate::prices::chosen::Picks;
-use crate::prices::plan::{PriceRequest, What};
-use crate::prices::review::PriceApproval;
-use crate::progress::Progress;
-use crate::review::Approval;
+
+pub use order::{Chosen, Go, Job, Order};
 
 /// The runs that this process works on. Clones share them.
 #[derive(Clone, Debug)]
@@ -54,83 +54,11 @@ pub struct Running {
     pub watch: Watch,
 }
 
-/// What is to be done, on which gateway and for whom.
-#[derive(Clone, Debug)]
-pub struct Job {
-    /// The gateway and its token.
-    pub access: SiteAccess,
-    /// The settings that the pace and what is planned afresh go by.
-    pub settings: Settings,
-    /// Who the history says did it.
-    pub actor: String,
-    /// What.
-    pub order: Order,
-    /// Whether the gateway's price page is asked afterwards whether it bills by what was written.
-    pub verify: bool,
-}
-
 /// How orders of one session are carried out.
 struct Terms {
     settings: Settings,
     actor: String,
     verify: bool,
-}
-
-/// What a job does.
-#[derive(Clone, Debug)]
-pub enum Order {
-    /// Plans model lists, and writes what is ready where it is to go on.
-    Models(Box<Request>, Go),
-    /// Plans prices, and writes what is ready where it is to go on.
-    Prices(Box<PriceRequest>, Go),
-    /// Writes a planned run.
-    Apply {
-        /// The run.
-        run: String,
-        /// The digest of the plan that was shown; another one is refused.
-        shown: Option<Digest>,
-        /// What of it.
-        only: Chosen,
-    },
-    /// Goes on with a run whose process is gone.
-    Resume(String),
-    /// Writes what is held, on somebody's yes.
-    Held {
-        /// Channels or prices.
-        subject: Subject,
-        /// What of it.
-        only: Chosen,
-    },
-    /// Plans to take a run back, and does where it is to go on.
-    Undo {
-        /// The run.
-        run: String,
-        /// What of it.
-        only: Chosen,
-        /// Whether it is written at once.
-        go: Go,
-    },
-}
-
-/// How a job goes on after its plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Go {
-    /// It stops there.
-    Plans,
-    /// It writes what no guard holds; the first plan of a gateway stops all the same, once.
-    Writes,
-}
-
-/// What of a run is meant.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Chosen {
-    /// All that is ready.
-    #[default]
-    All,
-    /// Some channels.
-    Channels(Vec<i64>),
-    /// Some models.
-    Models(Vec<String>),
 }
 
 impl Jobs {
@@ -164,30 +92,36 @@ impl Jobs {
         let mut work = self
             .0
             .tasks
-            .spawn(async move { jobs.work(job, watch).await });
+            .spawn(async move { jobs.work(job, Vec::new(), watch).await });
         tokio::select! {
             biased;
             run = progress.run() => Ok(run),
             done = &mut work => match done {
                 Ok(run) => Ok(run?.id),
-                Err(stopped) => match stopped.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_) => Err(EngineError::Stopping),
-                },
+                Err(ended) => Err(no_end(&ended)),
             },
         }
     }
 
     /// Does a job to its end.
     pub async fn finish(&self, job: Job) -> Result<Run, EngineError> {
+        self.finish_of(job, Vec::new()).await
+    }
+
+    /// The same for a run of ticks, each with when it was taken.
+    pub(crate) async fn finish_of(
+        &self,
+        job: Job,
+        ticks: Vec<(Subject, i64)>,
+    ) -> Result<Run, EngineError> {
         job.order.check()?;
         let watch = self.watch();
         let jobs = self.clone();
         let work = self
             .0
             .tasks
-            .spawn(async move { jobs.work(job, watch).await });
-        work.await.unwrap_or(Err(EngineError::Stopping))
+            .spawn(async move { jobs.work(job, ticks, watch).await });
+        work.await.unwrap_or_else(|ended| Err(no_end(&ended)))
     }
 
     /// The ids of runs as they come to rest here: planned, or over.
@@ -225,7 +159,12 @@ impl Jobs {
         self.0.tasks.wait().await;
     }
 
-    async fn work(&self, job: Job, watch: Watch) -> Result<Run, EngineError> {
+    async fn work(
+        &self,
+        job: Job,
+        ticks: Vec<(Subject, i64)>,
+        watch: Watch,
+    ) -> Result<Run, EngineError> {
         if self.0.stop.is_cancelled() {
             return Err(EngineError::Stopping);
         }
@@ -235,6 +174,7 @@ impl Jobs {
         let subject = self.subject(&job.order).await?;
         let engine = self.0.engine.acting_as(job.actor.clone());
         let session = engine.session(job.access, &job.settings);
+        let session = session.of_ticks(ticks);
         let terms = Terms {
             settings: job.settings,
             actor: job.actor,
@@ -283,7 +223,7 @@ impl Jobs {
         let span =
             tracing::info_span!("job", run = tracing::field::Empty, site = %session.site().url);
         let entry = Entry::new(self, running, span.clone());
-        let work = async {
+        let ordered = async {
             let run = session
                 .order(order, &terms.settings, &terms.actor, watch)
                 .await?;
@@ -295,7 +235,14 @@ impl Jobs {
             }
             Ok(run)
         };
-        let done = work.instrument(span).await;
+        let done = async {
+            match unbroken("a job", ordered).await {
+                Ok(done) => done,
+                Err(Broken) => session.end_broken(watch).await,
+            }
+        };
+        let done = done.instrument(span).await;
+        session.let_go();
         drop(entry);
         if let Ok(run) = &done {
             // Nobody need listen.
@@ -320,6 +267,16 @@ impl Jobs {
             .running
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What is said of a task that came to no end of its own: the runtime is going, or it broke outside of any run.
+fn no_end(ended: &JoinError) -> EngineError {
+    if ended.is_panic() {
+        tracing::error!(%ended, "a job was broken off by a mistake of Lockstep's own");
+        EngineError::Internal
+    } else {
+        EngineError::Stopping
     }
 }
 
@@ -379,210 +336,5 @@ impl Drop for Entry {
         self.jobs
             .lock()
             .retain(|_, running| !running.watch.progress.is(progress));
-    }
-}
-
-impl Order {
-    /// A choice of nothing is refused, never taken for all.
-    fn check(&self) -> Result<(), EngineError> {
-        let empty = match self {
-            Self::Resume(_) => false,
-            Self::Models(request, _) => request.source == Source::Selected(Vec::new()),
-            Self::Prices(request, _) => {
-                request.what == What::Models(Vec::new())
-                    || request.what == What::Picked(Picks::new())
-            }
-            Self::Apply { only, .. } | Self::Held { only, .. } | Self::Undo { only, .. } => {
-                *only == Chosen::Channels(Vec::new()) || *only == Chosen::Models(Vec::new())
-            }
-        };
-        if empty {
-            return Err(EngineError::EmptySelection);
-        }
-        Ok(())
-    }
-}
-
-impl Chosen {
-    /// The channels; `None` for all.
-    fn channels(self) -> Option<Vec<i64>> {
-        match self {
-            Self::Channels(ids) => Some(ids),
-            Self::All => None,
-            // A run about lists has none of these.
-            Self::Models(_) => Some(Vec::new()),
-        }
-    }
-
-    /// The models; `None` for all.
-    fn models(self) -> Option<Vec<String>> {
-        match self {
-            Self::Models(names) => Some(names),
-            Self::All => None,
-            Self::Channels(_) => Some(Vec::new()),
-        }
-    }
-}
-
-impl Session {
-    /// Does what was ordered. What a kill cut off while it wrote is carried on first.
-    async fn order(
-        &self,
-        order: Order,
-        settings: &Settings,
-        by: &str,
-        watch: &Watch,
-    ) -> Result<Run, EngineError> {
-        if !matches!(order, Order::Resume(_)) {
-            let before = Watch {
-                progress: Progress::default(),
-                ..watch.clone()
-            };
-            self.carry_on(&before).await?;
-        }
-        match order {
-            Order::Resume(run) => {
-                watch.progress.is_run(&run);
-                self.resume(&run, watch).await
-            }
-            Order::Models(request, go) => {
-                let reviewed = self.reviewed_before(&request.source).await?;
-                let session = self.with_yes_of(go, reviewed, by);
-                let run = session.plan(&request, watch).await?;
-                session.go_on(run, go, reviewed, true, by, watch).await
-            }
-            Order::Prices(request, go) => {
-                let reviewed = self.prices_reviewed_before().await?;
-                let session = self.with_yes_of(go, reviewed, by);
-                let run = session.plan_prices(&request, watch).await?;
-                session.go_on(run, go, reviewed, true, by, watch).await
-            }
-            Order::Apply { run, shown, only } => {
-                let run = self.store().run(&run).await?;
-                if shown.is_some() && run.plan_hash != shown {
-                    return Err(EngineError::PlanChanged(run.id));
-                }
-                if run.state != RunState::Planned {
-                    return Err(EngineError::NotPlanned {
-                        run: run.id,
-                        state: run.state,
-                    });
-                }
-                // Whoever asked hears at once that somebody else has the gateway.
-                self.keep().await?;
-                self.write_run(&run, only, false, by, watch).await
-            }
-            Order::Held { subject, only } => {
-                let run = match subject {
-                    Subject::Models => {
-                        let request = Request {
-                            source: Source::Held(only.channels()),
-                            settings: settings.clone(),
-                            policy: None,
-                            unattended: false,
-                            own_settings: false,
-                            go_on: false,
-                            after: None,
-                            ahead: crate::ahead::Ahead::default(),
-                        };
-                        self.plan(&request, watch).await?
-                    }
-                    Subject::Prices => {
-                        let models = only.models();
-                        let run = self.plan_held_prices(models.as_deref(), settings).await?;
-                        watch.progress.is_run(&run.id);
-                        run
-                    }
-                };
-                self.go_on(run, Go::Writes, true, false, by, watch).await
-            }
-            Order::Undo { run, only, go } => {
-                let run = self.store().run(&run).await?;
-                let run = match run.subject {
-                    Subject::Models => {
-                        let channels = only.channels();
-                        self.plan_undo(&run.id, channels.as_deref()).await?
-                    }
-                    Subject::Prices => {
-                        let models = only.models();
-                        self.plan_price_undo(&run.id, models.as_deref()).await?
-                    }
-                };
-                watch.progress.is_run(&run.id);
-                self.go_on(run, go, true, false, by, watch).await
-            }
-        }
-    }
-
-    /// The session for a run that is written without another question, so that whoever takes it over knows.
-    fn with_yes_of(&self, go: Go, reviewed: bool, by: &str) -> Session {
-        match go {
-            Go::Writes if reviewed => self.clone().approved_ahead(by),
-            _ => self.clone(),
-        }
-    }
-
-    /// Writes a planned run where it is to go on and was seen before.
-    async fn go_on(
-        &self,
-        run: Run,
-        go: Go,
-        reviewed: bool,
-        rebases: bool,
-        by: &str,
-        watch: &Watch,
-    ) -> Result<Run, EngineError> {
-        if run.state != RunState::Planned {
-            return Ok(run);
-        }
-        let ready = match run.subject {
-            Subject::Models => !self
-                .store()
-                .changes_in(&run.id, State::Ready)
-                .await?
-                .is_empty(),
-            Subject::Prices => !self
-                .store()
-                .price_rows_in(&run.id, State::Ready)
-                .await?
-                .is_empty(),
-        };
-        match (go, ready) {
-            (Go::Writes, false) => self.finish(&run).await,
-            (Go::Writes, true) if reviewed => {
-                let written = self.write_run(&run, Chosen::All, rebases, by, watch).await;
-                self.or_ended(&run, written).await
-            }
-            _ => Ok(run),
-        }
-    }
-
-    async fn write_run(
-        &self,
-        run: &Run,
-        only: Chosen,
-        rebases: bool,
-        by: &str,
-        watch: &Watch,
-    ) -> Result<Run, EngineError> {
-        watch.progress.is_run(&run.id);
-        match run.subject {
-            Subject::Models => {
-                let approval = Approval {
-                    only: only.channels(),
-                    by: by.to_owned(),
-                    rebases,
-                };
-                self.write(&run.id, &approval, watch).await
-            }
-            Subject::Prices => {
-                let approval = PriceApproval {
-                    only: only.models(),
-                    by: by.to_owned(),
-                    rebases,
-                };
-                self.write_prices(&run.id, &approval, watch).await
-            }
-        }
     }
 }

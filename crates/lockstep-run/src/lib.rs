@@ -6,6 +6,7 @@
 pub mod ahead;
 pub mod answer;
 mod asking;
+pub mod broken;
 pub mod channels;
 pub mod clock;
 pub mod doctor;

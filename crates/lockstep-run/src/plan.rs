@@ -30,7 +30,7 @@ impl Session {
         if let Some(by) = &self.yes {
             store.approve_ahead(&run.id, held.fence, by).await?;
         }
-        let _heeding = self.heed(&run.id, watch);
+        let _heeding = self.heed(&run.id, held.fence, watch);
         let scope = Scope {
             settings: request.settings.clone(),
             policy: request.policy,
@@ -74,9 +74,10 @@ impl Session {
             Some(run) => {
                 let fresh = self.now().saturating_sub(ROW_AGE);
                 self.take_as_given(&run, fresh, &mut given).await?;
+                self.take_tick_for(&run).await?;
                 run
             }
-            None => store.create_run(wanted, self.now()).await?,
+            None => self.make_run(wanted).await?,
         };
         Ok((run, given))
     }

@@ -69,6 +69,11 @@ impl Progress {
         }
     }
 
+    /// The id of the run, if there is one by now.
+    pub(crate) fn known_run(&self) -> Option<String> {
+        self.0.run.borrow().clone()
+    }
+
     /// Whether both are the progress of the same work.
     pub(crate) fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)

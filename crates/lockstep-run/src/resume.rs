@@ -6,15 +6,15 @@ use lockstep_store::runs::Run;
 
 use crate::engine::{Held, Session, Source, Watch};
 use crate::error::EngineError;
-use crate::prices::review::PriceApproval;
+use crate::jobs::Chosen;
 use crate::read::{Given, ROW_AGE, read};
-use crate::review::{Approval, HELD, UNDO};
+use crate::review::{HELD, UNDO};
 
 impl Session {
     /// Goes on with a run of this gateway that nobody works on, from the step that it had reached. What it was to do is in
     /// its row: a reading of model lists is read on, and one that was to be written without another question is written.
     /// What is not in its row, the sources of a price run say, cannot be asked for again: such a run is cancelled, and
-    /// changed nothing.
+    /// changed nothing; if a schedule began it, its tick is due again.
     ///
     /// A run that is over, or waits for an approval, comes back as it is.
     ///
@@ -33,7 +33,7 @@ impl Session {
         self.keep_for_write(&run, held);
         match (&run.approved_by, run.state) {
             (Some(by), RunState::Planned) if run.go_on => {
-                let written = self.write_ahead(&run, by, watch).await;
+                let written = self.write_run(&run, Chosen::All, true, by, watch).await;
                 self.or_ended(&run, written).await
             }
             _ => Ok(run),
@@ -82,11 +82,10 @@ impl Session {
         };
         if let Some(lost) = lost {
             let failure = Failure::new(FailureKind::Record, lost);
-            let state = RunState::Cancelled;
-            self.end(run, held.fence, state, Some(failure)).await?;
+            self.end_again(run, held.fence, Some(failure)).await?;
             return Ok(store.run(&run.id).await?);
         }
-        let _heeding = self.heed(&run.id, watch);
+        let _heeding = self.heed(&run.id, held.fence, watch);
         let mut given = match run.trigger.as_str() {
             HELD => {
                 let source = Source::Held(run.selection.clone());
@@ -107,27 +106,5 @@ impl Session {
         let state = read(self, run, held.fence, &scope, &given, watch).await?;
         tracing::info!(run = %run.id, state = state.code(), "read on");
         Ok(store.run(&run.id).await?)
-    }
-
-    /// Writes what was said yes to before it was planned.
-    async fn write_ahead(&self, run: &Run, by: &str, watch: &Watch) -> Result<Run, EngineError> {
-        match run.subject {
-            Subject::Models => {
-                let approval = Approval {
-                    only: None,
-                    by: by.to_owned(),
-                    rebases: true,
-                };
-                self.write(&run.id, &approval, watch).await
-            }
-            Subject::Prices => {
-                let approval = PriceApproval {
-                    only: None,
-                    by: by.to_owned(),
-                    rebases: true,
-                };
-                self.write_prices(&run.id, &approval, watch).await
-            }
-        }
     }
 }

@@ -52,6 +52,27 @@ impl Session {
         Ok(self.store().run(&run.id).await?)
     }
 
+    /// Cancels a reading that cannot be gone on with. The tick that it came of is due again, unless somebody had asked for
+    /// the run's end.
+    pub(crate) async fn end_again(
+        &self,
+        run: &Run,
+        fence: i64,
+        failure: Option<lockstep_core::failure::Failure>,
+    ) -> Result<(), EngineError> {
+        if self.store().cancel_asked(&run.id).await?.is_some() {
+            return self.end(run, fence, RunState::Cancelled, failure).await;
+        }
+        let again = self
+            .store()
+            .end_run_again(&run.id, fence, failure, self.requests(), self.now())
+            .await?;
+        if again {
+            tracing::info!(run = %run.id, "a reading of a schedule was cut off; its tick is due again");
+        }
+        Ok(())
+    }
+
     pub(crate) async fn end(
         &self,
         run: &Run,

@@ -124,7 +124,7 @@ impl Session {
     ) -> Result<Run, EngineError> {
         let store = self.store();
         let run = store.run(run_id).await?;
-        let _heeding = self.heed(run_id, watch);
+        let _heeding = self.heed(run_id, fence, watch);
         let scope = self.scope_of(&run).await?;
         let failure = self
             .write_approved(&run, fence, &scope, resumed, watch)

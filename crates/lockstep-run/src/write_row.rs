@@ -18,14 +18,13 @@ use lockstep_store::steps::{Outcome, Requests};
 use tokio::sync::OnceCell;
 use tokio_util::sync::CancellationToken;
 
+use crate::broken::{Broken, failure, unbroken};
 use crate::effective::Scope;
 use crate::engine::{Session, Watch};
+use crate::fenced::{BASE_AGE, MOST_WAITS, Went, put_off};
 use crate::review::UNDO;
 use crate::step::Step;
 use crate::write::{Resumed, Task};
-
-/// A base older than this when its turn comes is read again alone; in milliseconds.
-const BASE_AGE: i64 = 60_000;
 
 /// Channels of one page, as re-read just before the first write on it.
 pub(crate) struct PageNow {
@@ -94,8 +93,20 @@ impl Writing<'_> {
         self.watch
             .progress
             .begins(row.channel_id, &row.channel_name);
-        let mut done = self.write_row(&row).await?;
-        done.outcome.finished_at = self.session.now();
+        let writing = async {
+            let mut done = self.write_row(&row).await?;
+            done.outcome.finished_at = self.session.now();
+            Some(done)
+        };
+        let done = match unbroken("the write of a channel", writing).await {
+            Ok(done) => done?,
+            // Others are on their way: this one ends, and the run after them.
+            Err(Broken) => {
+                let mut done = ended(&row, State::Unverified, Some(failure()), 0);
+                done.outcome.finished_at = self.session.now();
+                done
+            }
+        };
         let left = self.left.fetch_sub(1, Ordering::Relaxed);
         self.watch.progress.ends(
             row.channel_id,
@@ -107,14 +118,14 @@ impl Writing<'_> {
     }
 
     async fn write_row(&self, row: &ChangeRow) -> Option<Done> {
-        let mut tries = 0;
-        let mut known: Option<Channel> = None;
+        let (mut tries, mut waits) = (0, 0);
+        let mut known: Option<(Channel, i64)> = None;
         loop {
             let base = match known.take() {
-                Some(channel) => Ok(channel),
+                Some(known) => Ok(known),
                 None => self.unless_stopped(self.base(row)).await?,
             };
-            let base = match base {
+            let (base, read_at) = match base {
                 Ok(base) => base,
                 Err(failure) if failure.kind == FailureKind::Gone => {
                     return Some(ended(row, State::Moved, Some(failure), tries));
@@ -141,11 +152,19 @@ impl Writing<'_> {
             if let Err(failure) = self.record_rebased(row, &base, &models).await {
                 return Some(ended(row, State::Failed, Some(failure), tries));
             }
+            let sent = match self.put(row.channel_id, &models, read_at).await {
+                Went::Sent(sent) => sent,
+                Went::Stopped => return None,
+                Went::Aged if waits < MOST_WAITS => {
+                    waits += 1;
+                    continue;
+                }
+                Went::Aged => return Some(ended(row, State::Failed, Some(put_off()), tries)),
+            };
             tries += 1;
-            let sent = self.put(row.channel_id, &models).await?;
             match self.judge(row, &base, &models, memory, sent, tries).await {
                 Sequel::Ended(done) => return Some(*done),
-                Sequel::Again(now) => known = now.map(|now| *now),
+                Sequel::Again(now) => known = now.map(|now| (*now, self.session.now())),
                 Sequel::Lost => return None,
             }
             self.unless_stopped(tokio::time::sleep(backoff(tries, rand::random())))
@@ -241,10 +260,10 @@ impl Writing<'_> {
             .map_err(|error| Failure::new(FailureKind::Record, error.to_string()))
     }
 
-    /// Sends the write. `None`: the run was stopped before it went.
-    async fn put(&self, id: i64, models: &NonEmptyModels) -> Option<Sent<Channel>> {
+    /// Sends the write of what was read at a time.
+    async fn put(&self, id: i64, models: &NonEmptyModels, read_at: i64) -> Went<Channel> {
         self.session
-            .writer(self.run, self.fence)
+            .writer(self.run, self.fence, read_at)
             .until_sent(&self.stop, async |writer| {
                 writer.put_models(id, models).await
             })
@@ -339,9 +358,9 @@ impl Writing<'_> {
         Some(cell.get_or_init(read).await)
     }
 
-    /// The channel as it is now: from its page, read once just before the first write on it; alone when that is a
-    /// minute old or the channel has left the page.
-    async fn base(&self, row: &ChangeRow) -> Result<Channel, Failure> {
+    /// The channel as it is now, and when it was read: from its page, read once just before the first write on it; alone
+    /// when that is a minute old or the channel has left the page.
+    async fn base(&self, row: &ChangeRow) -> Result<(Channel, i64), Failure> {
         if let Some(page) = self.page(row.page).await {
             let page = page.as_ref().map_err(Clone::clone)?;
             if page.kind != GatewayKind::NewApi {
@@ -352,10 +371,11 @@ impl Writing<'_> {
             }
             let fresh = self.session.now().saturating_sub(page.read_at) <= BASE_AGE;
             if let (true, Some(channel)) = (fresh, page.channels.get(&row.channel_id)) {
-                return Ok(channel.clone());
+                return Ok((channel.clone(), page.read_at));
             }
         }
-        self.alone(row.channel_id).await
+        let channel = self.alone(row.channel_id).await?;
+        Ok((channel, self.session.now()))
     }
 
     async fn alone(&self, id: i64) -> Result<Channel, Failure> {

@@ -24,7 +24,8 @@ pub enum EventKind {
     /// A channel, or one field of a model's price, was read or its outcome is known. Data: `channel_id` and `name`, or
     /// `model` and `field`; `state`, `status`, and `reason` or `error` as codes.
     Item,
-    /// The gateway asked to wait. Data: `until` in Unix milliseconds.
+    /// The gateway asked to wait. Data: `until` in Unix milliseconds, `wait_ms` from the event on, and `request`, the
+    /// method and path that it turned away.
     Throttled,
 }
 
@@ -193,11 +194,12 @@ pub(crate) fn item(
 }
 
 /// The event of a wait that the gateway asked for.
-pub(crate) fn throttled(until: i64, at: i64) -> NewEvent {
+pub(crate) fn throttled(until: i64, request: &str, at: i64) -> NewEvent {
+    let wait_ms = until.saturating_sub(at).max(0);
     NewEvent {
         at,
         kind: EventKind::Throttled,
-        data: json!({ "until": until }).to_string(),
+        data: json!({ "until": until, "wait_ms": wait_ms, "request": request }).to_string(),
     }
 }
 

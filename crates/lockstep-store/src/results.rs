@@ -76,15 +76,15 @@ pub struct ResultHead {
 }
 
 impl Store {
-    /// A page of the site's results, and how many there are on all pages. `since` is the id of the run before which
-    /// nothing counts, as [`Store::last_full_run`] tells it; empty for all.
+    /// A page of the site's results. `since` is the id of the run before which nothing counts, as
+    /// [`Store::last_full_run`] tells it; empty for all.
     pub async fn results(
         &self,
         site_id: &str,
         since: &str,
         page: &ResultPage,
-    ) -> Result<(Vec<ResultHead>, u64), StoreError> {
-        let mut query = latest(site_id, since);
+    ) -> Result<Vec<ResultHead>, StoreError> {
+        let mut query = self.latest(site_id, since).await?;
         query.push(
             "SELECT run_id, channel_id, provider_kind, provider_url FROM latest c WHERE newest = 1",
         );
@@ -97,30 +97,23 @@ impl Store {
         }
         let rows = query.build().persistent(false);
         let rows = rows.fetch_all(self.readers()).await?;
-        let found = rows
-            .iter()
-            .map(head)
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        if page.limit.is_none() {
-            let total = found.len() as u64;
-            return Ok((found, total));
-        }
-        let mut query = latest(site_id, since);
-        query.push("SELECT COUNT(*) AS total FROM latest c WHERE newest = 1");
-        push_filter(&mut query, &page.filter);
-        let query = query.build().persistent(false);
-        let row = query.fetch_one(self.readers()).await?;
-        let total = Columns::new(&row, "change", "total").number("total")?;
-        Ok((found, u64::try_from(total).unwrap_or(0)))
+        rows.iter().map(head).collect()
     }
 
-    /// How many of the site's results there are of which a person is told what.
-    pub async fn result_counts(&self, site_id: &str, since: &str) -> Result<RunCounts, StoreError> {
-        let mut query = latest(site_id, since);
+    /// How many of the site's results that are left by the filter there are of which a person is told what.
+    pub async fn result_counts(
+        &self,
+        site_id: &str,
+        since: &str,
+        filter: &ResultFilter,
+    ) -> Result<RunCounts, StoreError> {
+        let mut query = self.latest(site_id, since).await?;
         query.push(
             "SELECT state, CAST(CASE WHEN hold IS NULL THEN 0 ELSE 1 END AS BIGINT) AS held, COUNT(*) AS changes \
-             FROM latest c WHERE newest = 1 GROUP BY 1, 2",
+             FROM latest c WHERE newest = 1",
         );
+        push_filter(&mut query, filter);
+        query.push(" GROUP BY 1, 2");
         let query = query.build().persistent(false);
         let mut counts = RunCounts::default();
         for row in &query.fetch_all(self.readers()).await? {
@@ -145,20 +138,42 @@ impl Store {
     }
 }
 
-/// The rows of which the newest of each channel has `newest = 1`. A row's time is when it was read or, once it was to
-/// be written, what became of that: a plan that is applied after a later run is the later result.
-fn latest(site_id: &str, since: &str) -> QueryBuilder {
-    let mut query = QueryBuilder::new(
-        "WITH latest AS (SELECT c.run_id, c.channel_id, c.channel_name, c.provider_kind, c.provider_url, c.state, \
-         c.hold, c.skip, c.failure, c.attempts, c.http_status, COALESCE(c.finished_at, c.read_at) AS told_at, \
-         ROW_NUMBER() OVER (PARTITION BY c.channel_id \
-         ORDER BY COALESCE(c.finished_at, c.read_at) DESC, c.run_id DESC) AS newest \
-         FROM change c WHERE c.run_id >= ",
-    );
-    query.push_bind(since).push(" AND c.site_id = ");
-    query.push_bind(site_id).push(" AND c.subject = ");
-    query.push_bind(Subject::Models.code()).push(") ");
-    query
+impl Store {
+    /// The rows of which the newest of each channel has `newest = 1`. A row's time is when it was read or, once it was to
+    /// be written, what became of that: a plan that is applied after a later run is the later result. The runs are named,
+    /// so that rows are found by them and not by their site, which has those of all its history.
+    async fn latest(&self, site_id: &str, since: &str) -> Result<QueryBuilder, StoreError> {
+        let runs: Vec<String> = crate::sql::query_scalar(
+            "SELECT id FROM run WHERE site_id = $1 AND subject = $2 AND id >= $3",
+        )
+        .bind(site_id)
+        .bind(Subject::Models.code())
+        .bind(since)
+        .fetch_all(self.readers())
+        .await?;
+        let mut query = QueryBuilder::new(
+            "WITH latest AS (SELECT c.run_id, c.channel_id, c.channel_name, c.provider_kind, c.provider_url, c.state, \
+             c.hold, c.skip, c.failure, c.attempts, c.http_status, COALESCE(c.finished_at, c.read_at) AS told_at, ",
+        );
+        query.push(match runs.len() {
+            // Of one run there is one row a channel.
+            0 | 1 => "1",
+            _ => {
+                "ROW_NUMBER() OVER (PARTITION BY c.channel_id \
+                 ORDER BY COALESCE(c.finished_at, c.read_at) DESC, c.run_id DESC)"
+            }
+        });
+        query.push(" AS newest FROM change c WHERE c.run_id IN (");
+        let mut ids = query.separated(", ");
+        for run in &runs {
+            ids.push_bind(run.clone());
+        }
+        if runs.is_empty() {
+            ids.push_bind("");
+        }
+        query.push(")) ");
+        Ok(query)
+    }
 }
 
 fn push_filter(query: &mut QueryBuilder, filter: &ResultFilter) {

@@ -67,6 +67,41 @@ pub struct Run {
     /// Channels in the run, or models in one about prices, as soon as they are known.
     pub total: u64,
 }
+/// Makes a run, which is then queued.
+pub(crate) async fn create(
+    db: &mut Connection,
+    id: String,
+    new: NewRun,
+    now: i64,
+) -> Result<Run, StoreError> {
+    let site = sites::site(db, &new.site_id).await?;
+    events::forget_old(db, &site.id, now).await?;
+    sql::query(
+        "INSERT INTO run (id, parent, site_id, site_url, subject, state, started_by, actor, go_on, unattended,
+                          selection, settings, policy_override, policy_hash, started_at,
+                          reads, writes, throttled, fence, total)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0, 0, 0)",
+    )
+    .bind(&id)
+    .bind(&new.parent)
+    .bind(&site.id)
+    .bind(site.url.as_str())
+    .bind(new.subject.code())
+    .bind(RunState::Queued.code())
+    .bind(&new.trigger)
+    .bind(&new.actor)
+    .bind(i64::from(new.go_on))
+    .bind(i64::from(new.unattended))
+    .bind(new.selection.as_ref().map(wire::to_text))
+    .bind(wire::to_text(&new.settings))
+    .bind(&new.policy_override)
+    .bind(new.policy_hash.as_str())
+    .bind(now)
+    .execute(&mut *db)
+    .await?;
+    events::append(db, &id, vec![events::state(RunState::Queued, now, None)]).await?;
+    one(db, &id).await
+}
 
 /// A run to make.
 #[derive(Clone, Debug)]
@@ -100,38 +135,8 @@ impl Store {
     /// Makes a run, which is then queued.
     pub async fn create_run(&self, new: NewRun, now: i64) -> Result<Run, StoreError> {
         let id = self.new_id(now);
-        self.write(move |db| {
-            Box::pin(async move {
-                let site = sites::site(db, &new.site_id).await?;
-                events::forget_old(db, &site.id, now).await?;
-                sql::query(
-                    "INSERT INTO run (id, parent, site_id, site_url, subject, state, started_by, actor, go_on, unattended,
-                                      selection, settings, policy_override, policy_hash, started_at,
-                                      reads, writes, throttled, fence, total)
-                     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0, 0, 0)",
-                )
-                .bind(&id)
-                .bind(&new.parent)
-                .bind(&site.id)
-                .bind(site.url.as_str())
-                .bind(new.subject.code())
-                .bind(RunState::Queued.code())
-                .bind(&new.trigger)
-                .bind(&new.actor)
-                .bind(i64::from(new.go_on))
-                .bind(i64::from(new.unattended))
-                .bind(new.selection.as_ref().map(wire::to_text))
-                .bind(wire::to_text(&new.settings))
-                .bind(&new.policy_override)
-                .bind(new.policy_hash.as_str())
-                .bind(now)
-                .execute(&mut *db)
-                .await?;
-                events::append(db, &id, vec![events::state(RunState::Queued, now, None)]).await?;
-                one(db, &id).await
-            })
-        })
-        .await
+        self.write(move |db| Box::pin(async move { create(db, id, new, now).await }))
+            .await
     }
 
     /// The run of an id.

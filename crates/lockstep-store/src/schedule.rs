@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_core::change::Subject;
 use lockstep_core::notices::{About, Finding, Looked, NoticeKind, What};
+use lockstep_core::site::GatewayUrl;
 use serde::{Deserialize, Serialize};
 
 use crate::columns::Columns;
+use crate::runs::{NewRun, Run};
 use crate::sql::{Connection, Row};
-use crate::{Store, StoreError, notices, sites, sql, wire};
+use crate::{Store, StoreError, notices, runs, sites, sql, wire};
 
 /// The kind of a deed that tells of a tick that no run came of.
 const TICK_LOST: &str = "tick_lost";
@@ -89,7 +91,7 @@ pub struct Schedule {
 }
 
 /// A tick to take.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Claim {
     /// What it is about.
     pub subject: Subject,
@@ -99,6 +101,8 @@ pub struct Claim {
     pub next: Option<i64>,
     /// When the tick before was taken, so that this one can be given back.
     pub last_at: Option<i64>,
+    /// The run of the tick before: while the schedule has that one, none came of this tick.
+    pub last_run: Option<String>,
 }
 
 /// A tick that no run came of.
@@ -223,56 +227,116 @@ impl Store {
         .await
     }
 
-    /// Gives a tick that was taken back, so that it is due again. Returns whether the schedule was still as it was left.
-    pub async fn give_back_tick(&self, site_id: &str, claim: Claim) -> Result<bool, StoreError> {
+    /// Gives a tick back that was taken at a time, so that it is due again. Returns whether the schedule was still as it
+    /// was left: not where a run came of the tick.
+    pub async fn give_back_tick(
+        &self,
+        site_id: &str,
+        claim: Claim,
+        taken_at: i64,
+    ) -> Result<bool, StoreError> {
         let site_id = site_id.to_owned();
         self.write(move |db| {
             Box::pin(async move {
-                let Some(next) = claim.next else {
-                    // Without a next tick there is nothing to know the schedule again by but that.
-                    let back = sql::query(
-                        "UPDATE schedule SET next_at = $3, last_at = $4
-                         WHERE site_id = $1 AND subject = $2 AND next_at IS NULL",
-                    )
-                    .bind(site_id)
-                    .bind(claim.subject.code())
-                    .bind(claim.tick)
-                    .bind(claim.last_at)
-                    .execute(db)
-                    .await?;
-                    return Ok(back.rows_affected() > 0);
-                };
-                let back = Claim {
-                    tick: next,
-                    next: Some(claim.tick),
-                    ..claim
-                };
-                move_tick(db, &site_id, &back, claim.last_at).await
+                let back = sql::query(
+                    "UPDATE schedule SET next_at = $3, last_at = $4
+                     WHERE site_id = $1 AND subject = $2 AND last_at = $5
+                     AND next_at IS NOT DISTINCT FROM $6 AND last_run IS NOT DISTINCT FROM $7",
+                )
+                .bind(site_id)
+                .bind(claim.subject.code())
+                .bind(claim.tick)
+                .bind(claim.last_at)
+                .bind(taken_at)
+                .bind(claim.next)
+                .bind(claim.last_run)
+                .execute(db)
+                .await?;
+                Ok(back.rows_affected() > 0)
             })
         })
         .await
     }
 
-    /// Remembers the run that came of a schedule's tick.
-    pub async fn set_last_run(
+    /// Moves a schedule on from a tick that never was, for the clock had been wrong. Returns whether it still had that.
+    pub async fn skip_tick(&self, site_id: &str, claim: Claim) -> Result<bool, StoreError> {
+        let site_id = site_id.to_owned();
+        self.write(move |db| Box::pin(async move { move_tick(db, &site_id, &claim, None).await }))
+            .await
+    }
+
+    /// Makes a run of a tick that was taken at a time: both or neither. `None` where the tick is no longer the caller's.
+    pub async fn create_run_of_tick(
         &self,
-        site_id: &str,
-        subject: Subject,
-        run_id: &str,
-    ) -> Result<(), StoreError> {
-        let (site_id, run_id) = (site_id.to_owned(), run_id.to_owned());
+        new: NewRun,
+        taken_at: i64,
+        now: i64,
+    ) -> Result<Option<Run>, StoreError> {
+        let id = self.new_id(now);
         self.write(move |db| {
             Box::pin(async move {
-                sql::query("UPDATE schedule SET last_run = $3 WHERE site_id = $1 AND subject = $2")
-                    .bind(site_id)
-                    .bind(subject.code())
-                    .bind(run_id)
-                    .execute(db)
-                    .await?;
-                Ok(())
+                let (site, subject) = (new.site_id.clone(), new.subject);
+                if !begin_tick(db, &site, subject, taken_at, &id, now).await? {
+                    return Ok(None);
+                }
+                runs::create(db, id, new, now).await.map(Some)
             })
         })
         .await
+    }
+
+    /// Lets a run that is there already be the one of a tick that was taken at a time. Returns whether the tick was still
+    /// the caller's.
+    pub async fn continue_as_tick(&self, run: &Run, taken_at: i64) -> Result<bool, StoreError> {
+        let run = run.clone();
+        self.write(move |db| {
+            Box::pin(async move {
+                let (site, id) = (&run.site_id, &run.id);
+                begin_tick(db, site, run.subject, taken_at, id, run.started_at).await
+            })
+        })
+        .await
+    }
+
+    /// The schedules whose tick was taken before a time and came to nothing: there is no run, nothing was told of it, and
+    /// nobody holds the gateway. Whoever took it is gone.
+    pub async fn unbegun_ticks(&self, before: i64) -> Result<Vec<Schedule>, StoreError> {
+        let rows = sql::query(
+            "SELECT schedule.*, site.url AS url FROM schedule
+             JOIN site ON site.id = schedule.site_id
+             LEFT JOIN run ON run.id = schedule.last_run
+             WHERE schedule.last_at < $1
+             AND (schedule.last_run IS NULL OR run.started_at < schedule.last_at)
+             AND NOT EXISTS (SELECT 1 FROM deed WHERE deed.site_id = schedule.site_id
+                             AND deed.kind = $2 || schedule.subject AND deed.at >= schedule.last_at)
+             ORDER BY schedule.site_id, schedule.subject",
+        )
+        .bind(before)
+        .bind(format!("{TICK_LOST}_"))
+        .fetch_all(self.readers())
+        .await?;
+        let mut unbegun = Vec::with_capacity(rows.len());
+        for row in &rows {
+            let columns = Columns::new(row, "schedule", "site_id");
+            let url = columns.read("url", |url| GatewayUrl::parse(url).ok())?;
+            unbegun.push((url, from_row(row)?));
+        }
+        if unbegun.is_empty() {
+            return Ok(Vec::new());
+        }
+        let held = self
+            .held_gateways(unbegun.iter().map(|(url, _)| url))
+            .await?;
+        unbegun.retain(|(url, _)| !held.contains(url));
+        Ok(unbegun.into_iter().map(|(_, schedule)| schedule).collect())
+    }
+
+    /// Makes the tick that a schedule's last one was due again, at once. Returns whether the schedule was still as it is
+    /// given: of several processes one does it.
+    pub async fn tick_again(&self, schedule: &Schedule) -> Result<bool, StoreError> {
+        let schedule = schedule.clone();
+        self.write(move |db| Box::pin(async move { again(db, &schedule).await }))
+            .await
     }
 
     /// Records a tick that no run came of, among the deeds, and puts it out to be told. It is over with the first run that
@@ -358,6 +422,60 @@ pub(crate) async fn forget_lost_ticks(
             .await?;
     }
     Ok(())
+}
+
+/// Makes the tick of which the run came due again, if the run came of one.
+pub(crate) async fn again_for_run(db: &mut Connection, run_id: &str) -> Result<bool, StoreError> {
+    let row = sql::query("SELECT * FROM schedule WHERE last_run = $1")
+        .bind(run_id)
+        .fetch_optional(&mut *db)
+        .await?;
+    match row {
+        Some(row) => again(db, &from_row(&row)?).await,
+        None => Ok(false),
+    }
+}
+
+/// Makes the last tick of a schedule due again, its jitter over, if the schedule is still as it is given.
+async fn again(db: &mut Connection, schedule: &Schedule) -> Result<bool, StoreError> {
+    let Some(taken_at) = schedule.last_at else {
+        return Ok(false);
+    };
+    let due = sql::query(
+        "UPDATE schedule SET next_at = $3, last_at = NULL
+         WHERE site_id = $1 AND subject = $2 AND last_at = $4 AND last_run IS NOT DISTINCT FROM $5",
+    )
+    .bind(&schedule.site_id)
+    .bind(schedule.subject.code())
+    .bind(taken_at.saturating_sub(schedule.plan.jitter_ms))
+    .bind(taken_at)
+    .bind(&schedule.last_run)
+    .execute(db)
+    .await?;
+    Ok(due.rows_affected() > 0)
+}
+
+/// Notes the run of a tick that was taken at a time. A run never looks older than its tick, whatever the clock did.
+async fn begin_tick(
+    db: &mut Connection,
+    site_id: &str,
+    subject: Subject,
+    taken_at: i64,
+    run_id: &str,
+    started_at: i64,
+) -> Result<bool, StoreError> {
+    let begun = sql::query(
+        "UPDATE schedule SET last_run = $4, last_at = $5
+         WHERE site_id = $1 AND subject = $2 AND last_at = $3",
+    )
+    .bind(site_id)
+    .bind(subject.code())
+    .bind(taken_at)
+    .bind(run_id)
+    .bind(taken_at.min(started_at))
+    .execute(db)
+    .await?;
+    Ok(begun.rows_affected() > 0)
 }
 
 /// Moves a schedule on from the tick that it has, if it still has that.

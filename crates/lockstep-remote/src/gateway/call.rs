@@ -88,11 +88,16 @@ impl Gateway {
                     });
                 }
             };
+            if let (Some(fence), 300..=399 | 429) = (call.fence, reply.status) {
+                fence.turned_away();
+            }
             match reply.status {
                 429 => {
                     let pause = throttle::pause_asked(&reply.headers);
                     shared.throttled.fetch_add(1, Ordering::Relaxed);
-                    shared.pacer.pause(pause);
+                    shared
+                        .pacer
+                        .pause(pause, &format!("{} {}", call.method, call.path));
                     tracing::debug!(?pause, "the gateway answered 429");
                     if !throttles.may_try_again(pause) {
                         let text = format!("still 429 after many pauses, the last of {pause:?}");

@@ -77,7 +77,7 @@ mod tests {
             let pacer = Pacer::new(Pace::Unlimited);
             pacer.acquire().await;
             let told = Instant::now();
-            pacer.pause(pause_asked(&headers));
+            pacer.pause(pause_asked(&headers), "GET /");
             pacer.acquire().await;
             let waited = told.elapsed();
             assert!(waited.as_secs() >= at_least, "{header:?}: {waited:?}");

@@ -22,6 +22,10 @@ use super::{Gateway, failure};
 pub trait Fence: Send + Sync {
     /// Passes, or says why nothing may be sent.
     fn check(&self) -> BoxFuture<'_, Result<(), Failure>>;
+
+    /// What was sent after the last check was turned away and changed nothing: nothing is on its way. It is sent again
+    /// only past another check.
+    fn turned_away(&self) {}
 }
 
 /// What became of a write.
@@ -55,7 +59,8 @@ impl GatewayWriter {
 
     /// Sets a channel's model list and nothing else. It waits for its place in the pace, then asks the fence, then
     /// sends. A 429 or a redirect that only corrects a slash changed nothing, so all three are done again; nothing
-    /// else is ever sent twice. Dropping the future while it sends leaves the write unknown: let it run to its end.
+    /// else is ever sent twice. Between a check and the word that it was turned away it may be on its way: dropped then,
+    /// the write is unknown, so let it run to its end.
     pub async fn put_models(&self, id: i64, models: &NonEmptyModels) -> Sent<Channel> {
         let update = ModelsUpdate {
             id,

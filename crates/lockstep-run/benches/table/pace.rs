@@ -92,7 +92,7 @@ async fn send(pace: Pace, at_once: usize) -> Sent {
                 sleep(LATENCY).await;
                 match passed {
                     Ok(()) => return,
-                    Err(wait) => pacer.pause(wait),
+                    Err(wait) => pacer.pause(wait, "GET /"),
                 }
             }
         })

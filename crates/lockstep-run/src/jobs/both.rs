@@ -7,7 +7,7 @@ use lockstep_store::runs::Run;
 
 use tokio::sync::oneshot;
 
-use super::{Entry, Go, Jobs, Order, Running, Terms};
+use super::{Entry, Go, Jobs, Order, Running, Terms, no_end};
 use crate::engine::{Request, Session, SiteAccess, Watch};
 use crate::error::EngineError;
 use crate::prices::plan::PriceRequest;
@@ -27,6 +27,8 @@ pub struct Both {
     pub models: (Request, Go),
     /// Whether the gateway's price page is asked afterwards whether it bills by what was written.
     pub verify: bool,
+    /// The ticks that the runs come of, each with when it was taken.
+    pub ticks: Vec<(Subject, i64)>,
 }
 
 /// How both ended.
@@ -69,7 +71,7 @@ impl Jobs {
             .0
             .tasks
             .spawn(async move { jobs.work_on_both(both, None).await });
-        work.await.unwrap_or(Err(EngineError::Stopping))
+        work.await.unwrap_or_else(|ended| Err(no_end(&ended)))
     }
 
     /// Makes the runs of both, and returns them as soon as they are queued; the work goes on behind.
@@ -94,10 +96,7 @@ impl Jobs {
                 Ok(Err(error)) => Err(error),
                 // The runs are told before anything of them can end.
                 Ok(Ok(_)) => Err(EngineError::Stopping),
-                Err(stopped) => match stopped.try_into_panic() {
-                    Ok(panic) => std::panic::resume_unwind(panic),
-                    Err(_) => Err(EngineError::Stopping),
-                },
+                Err(ended) => Err(no_end(&ended)),
             },
         }
     }
@@ -114,9 +113,10 @@ impl Jobs {
             prices: (mut prices, go_prices),
             models: (mut models, go_models),
             verify,
+            ticks,
         } = both;
         let engine = self.0.engine.acting_as(actor.clone());
-        let session = engine.session(access, &settings);
+        let session = engine.session(access, &settings).of_ticks(ticks);
         let terms = Terms {
             settings,
             actor,
@@ -140,8 +140,8 @@ impl Jobs {
                 Some(entries)
             }
             None => {
-                // Asking all providers takes minutes: whoever is at work is noticed before.
-                drop(engine.alone(session.site()).await?);
+                // Asking all providers takes minutes: whoever is at work is noticed before, and nobody begins meanwhile.
+                session.keep().await?;
                 None
             }
         };

@@ -23,15 +23,21 @@ const EMPTY: &str = "{}";
 pub struct LocalPrices {
     options: PriceOptions,
     maps: Vec<Option<MapText>>,
+    /// When they were read, in Unix milliseconds.
+    pub(crate) read_at: i64,
 }
 
 impl LocalPrices {
-    pub(crate) fn of(options: PriceOptions) -> Self {
+    pub(crate) fn of(options: PriceOptions, read_at: i64) -> Self {
         let maps = Field::ALL
             .iter()
             .map(|field| MapText::parse(options.text(*field).unwrap_or(EMPTY)).ok())
             .collect();
-        Self { options, maps }
+        Self {
+            options,
+            maps,
+            read_at,
+        }
     }
 
     /// The exact text of a map.
@@ -140,7 +146,7 @@ impl Session {
         read_with_retries(max_retries, || reader.options())
             .await
             .result
-            .map(LocalPrices::of)
+            .map(|options| LocalPrices::of(options, self.now()))
     }
 
     /// The models that the gateway's enabled channels serve, each with their ids.

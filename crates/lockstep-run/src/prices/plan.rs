@@ -124,7 +124,7 @@ impl Session {
         if let Some(by) = &self.yes {
             store.approve_ahead(&run.id, held.fence, by).await?;
         }
-        let _heeding = self.heed(&run.id, watch);
+        let _heeding = self.heed(&run.id, held.fence, watch);
         let steps = 2 + request.collecting.wanted.len();
         watch
             .progress
@@ -140,11 +140,12 @@ impl Session {
                 }
             },
             () = watch.cancel.cancelled() => {
-                self.end(&run, held.fence, RunState::Cancelled, None).await?;
                 if watch.leaves() {
                     // Sources answer in seconds, so whoever is next asks them anew.
+                    self.end_again(&run, held.fence, None).await?;
                     return Err(EngineError::Stopping);
                 }
+                self.end(&run, held.fence, RunState::Cancelled, None).await?;
                 return Ok(store.run(&run.id).await?);
             }
         };
@@ -202,16 +203,17 @@ impl Session {
             policy_override: None,
             policy_hash: store.price_policy_hash(site).await?,
         };
-        Ok(store.create_run(new, self.now()).await?)
+        self.make_run(new).await
     }
 
-    /// Readings that a kill cut off changed nothing, and are not worth carrying on: sources answer in seconds.
+    /// Readings that a kill cut off changed nothing, and are not worth carrying on: sources answer in seconds. Those of a
+    /// schedule are run anew.
     async fn end_interrupted(&self, fence: i64) -> Result<(), EngineError> {
         let store = self.store();
         for run in store.unfinished_runs(&self.access.site.id).await? {
             if run.state != RunState::Writing && run.subject == Subject::Prices {
                 store.start_reading(&run.id, fence, self.now()).await?;
-                self.end(&run, fence, RunState::Cancelled, None).await?;
+                self.end_again(&run, fence, None).await?;
             }
         }
         Ok(())

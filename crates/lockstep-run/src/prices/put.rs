@@ -10,6 +10,7 @@ use lockstep_remote::gateway::{OptionText, Sent};
 
 use super::local::LocalPrices;
 use super::write::{Writing, Written};
+use crate::fenced::Went;
 
 /// How long a write may stay invisible, by the gateway's caches, before it counts as not stored.
 const VISIBLE: [Duration; 3] = [
@@ -60,6 +61,7 @@ impl Writing<'_> {
         field: Field,
         before: &str,
         text: &str,
+        read_at: i64,
         tries: u32,
     ) -> Written {
         let Some(map) = OptionText::new(field, text) else {
@@ -68,12 +70,14 @@ impl Writing<'_> {
                 format!("the text of {} would not be a map", field.option_key()),
             ));
         };
-        let writer = self.session.writer(self.run, self.fence);
-        let Some(sent) = writer
+        let writer = self.session.writer(self.run, self.fence, read_at);
+        let sent = writer
             .until_sent(&self.stop, async |writer| writer.put_option(&map).await)
-            .await
-        else {
-            return Written::Stopped;
+            .await;
+        let sent = match sent {
+            Went::Sent(sent) => sent,
+            Went::Stopped => return Written::Stopped,
+            Went::Aged => return Written::Aged,
         };
         let doubt = match sent {
             Sent::NotSent(failure) if failure.kind == FailureKind::Record => {

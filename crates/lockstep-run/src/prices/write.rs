@@ -21,8 +21,10 @@ use tokio_util::sync::CancellationToken;
 use super::again::Judging;
 use super::local::LocalPrices;
 use super::review::PriceApproval;
+use crate::broken::{Broken, failure, unbroken};
 use crate::engine::{Held, Session, Watch};
 use crate::error::EngineError;
+use crate::fenced::{MOST_WAITS, put_off};
 use crate::progress::Phase;
 use crate::review::{HELD, UNDO, outcome};
 use crate::write::Resumed;
@@ -61,6 +63,8 @@ pub(super) enum Written {
     Not(Failure),
     /// The run was stopped before it was sent.
     Stopped,
+    /// The map had become too old while the gateway let the write wait: nothing of it is written.
+    Aged,
     /// The lease or the database is gone: nothing more is sent, and the run is left as it is.
     Lost(Failure),
 }
@@ -131,7 +135,7 @@ impl Session {
     ) -> Result<Run, EngineError> {
         let store = self.store();
         let run = store.run(run_id).await?;
-        let _heeding = self.heed(run_id, watch);
+        let _heeding = self.heed(run_id, fence, watch);
         let settings = self.settings_of(&run)?;
         let approved = store.price_rows_in(run_id, State::Approved).await?;
         let mut writing = Writing {
@@ -296,7 +300,7 @@ impl Writing<'_> {
     ) -> Result<(Option<LocalPrices>, Option<Failure>), EngineError> {
         let field = write.field;
         let mut base = local;
-        let mut tries = 0;
+        let (mut tries, mut waits) = (0, 0);
         loop {
             let planned_again = self.replanned.len();
             let done = self
@@ -330,7 +334,9 @@ impl Writing<'_> {
                 )
                 .await?;
             tries += 1;
-            match self.put(field, &before, &text, tries).await {
+            let writing = self.put(field, &before, &text, base.read_at, tries);
+            let written = unbroken("the write of a price map", writing).await;
+            match written.unwrap_or_else(|Broken| Written::Not(failure())) {
                 Written::Stored(now) => {
                     self.left.insert(field, text);
                     let failure = self.stored(&edits, &now).await?;
@@ -338,13 +344,27 @@ impl Writing<'_> {
                 }
                 Written::Stopped => return Ok((None, None)),
                 Written::Lost(failure) => return Err(EngineError::Lost(failure.detail)),
+                Written::Aged => {
+                    waits += 1;
+                    tries -= 1;
+                    base = match self.read().await {
+                        Some(Ok(now)) => now,
+                        Some(Err(unread)) => return Ok((None, Some(unread))),
+                        None => return Ok((None, None)),
+                    };
+                    if waits > MOST_WAITS {
+                        let failure = put_off();
+                        self.fail(&edits, State::Failed, &failure).await?;
+                        return Ok((Some(base), Some(failure)));
+                    }
+                }
                 Written::Not(failure) => {
                     let again = tries <= self.max_retries
                         && failure.kind.worth_a_retry(failure.http_status)
                         && failure.kind != FailureKind::Unverified;
                     if !again {
                         let state = match failure.kind {
-                            FailureKind::Unverified => State::Unverified,
+                            FailureKind::Unverified | FailureKind::Internal => State::Unverified,
                             _ => State::Failed,
                         };
                         self.fail(&edits, state, &failure).await?;

@@ -5,6 +5,7 @@ use lockstep_store::schedule::{LostTick, Mode};
 
 use super::lost::Lost;
 use super::worker::{Due, Worker};
+use crate::error::EngineError;
 use crate::jobs::both::Both;
 use crate::jobs::{Go, Job, Order};
 
@@ -32,7 +33,8 @@ impl Worker {
             Ok([models, prices]) => came.extend(self.both(models, prices).await),
             Err(ordered) => {
                 for (due, job) in ordered {
-                    let run = self.jobs().finish(job).await;
+                    let ticks = vec![(due.claim.subject, due.taken_at)];
+                    let run = self.jobs().finish_of(job, ticks).await;
                     came.push((due, run.map(|run| run.id).map_err(|error| (&error).into())));
                 }
             }
@@ -51,6 +53,9 @@ impl Worker {
                 prices: (*request, go),
                 models: (*models_request, models_go),
                 verify: false,
+                ticks: [&lists, &prices_due]
+                    .map(|due| (due.claim.subject, due.taken_at))
+                    .to_vec(),
             },
             _ => {
                 let why = Lost::Failed("the orders are not one of each subject".to_owned());
@@ -71,7 +76,8 @@ impl Worker {
         }
     }
 
-    /// Records what came of ticks. Those whose gateway was busy are given back, until it was busy for too long.
+    /// Records what came of ticks. Those whose gateway was busy are given back, until it was busy for too long. A tick of
+    /// which a run came is over with that, whatever became of the run.
     async fn record(&self, site_id: &str, came: Vec<Came>) -> Result<(), StoreError> {
         let now = self.now();
         let busy = came.iter().find_map(|(_, came)| match came {
@@ -88,16 +94,9 @@ impl Worker {
         };
         for (due, came) in came {
             match came {
-                Ok(run) => {
-                    let subject = due.claim.subject;
-                    self.store().set_last_run(site_id, subject, &run).await?;
-                }
-                Err(Lost::Busy(_)) if !too_long => {
-                    self.store().give_back_tick(site_id, due.claim).await?;
-                }
-                Err(Lost::Stopping) => {
-                    self.store().give_back_tick(site_id, due.claim).await?;
-                }
+                Ok(run) => tracing::info!(run, "a tick's run came to rest"),
+                Err(Lost::Busy(_)) if !too_long => self.give_back(site_id, due).await?,
+                Err(Lost::Stopping) => self.give_back(site_id, due).await?,
                 Err(why) => self.lose(&due, &why, now).await?,
             }
         }
@@ -107,8 +106,36 @@ impl Worker {
         Ok(())
     }
 
+    /// Ticks whose work broke before their runs came would break it again.
+    pub(super) async fn lose_broken(&self, dues: &[Due]) -> Result<(), StoreError> {
+        let why = Lost::from(&EngineError::Internal);
+        for due in dues {
+            self.lose(due, &why, self.now()).await?;
+        }
+        Ok(())
+    }
+
+    async fn give_back(&self, site_id: &str, due: Due) -> Result<(), StoreError> {
+        let Due {
+            claim, taken_at, ..
+        } = due;
+        let _a_run_came = self
+            .store()
+            .give_back_tick(site_id, claim, taken_at)
+            .await?;
+        Ok(())
+    }
+
+    /// Tells that no run came of a tick, unless one did: then its own end is told.
     pub(super) async fn lose(&self, due: &Due, why: &Lost, now: i64) -> Result<(), StoreError> {
         let site = &due.schedule.site_id;
+        let stored = self.store().schedules(Some(site)).await?;
+        let begun = stored.iter().any(|schedule| {
+            schedule.subject == due.claim.subject && schedule.last_run != due.claim.last_run
+        });
+        if begun {
+            return Ok(());
+        }
         tracing::warn!(
             site,
             subject = due.claim.subject.code(),
@@ -120,7 +147,7 @@ impl Worker {
             tick: due.claim.tick,
             why: why.code().to_owned(),
             detail: why.detail().to_owned(),
-            at: now,
+            at: now.max(due.taken_at),
         };
         self.store().record_lost_tick(site, lost).await
     }

@@ -5,7 +5,7 @@ use crate::error::EngineError;
 /// Why no run came of a tick.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Lost {
-    /// Another run was under way all the time; who holds the gateway.
+    /// Another run was under way all the time, or the database did not answer; who holds the gateway.
     Busy(String),
     /// No token is stored for the site.
     NoToken,
@@ -57,6 +57,8 @@ impl From<&EngineError> for Lost {
             EngineError::Busy(holder) => Self::Busy(holder.clone()),
             EngineError::Stopping => Self::Stopping,
             EngineError::NoSource => Self::NoSource,
+            // It may answer again in a moment.
+            EngineError::Store(error) => Self::Busy(format!("the database: {error}")),
             EngineError::Setting(bad) => Self::Settings(bad.to_string()),
             other => Self::Failed(other.to_string()),
         }

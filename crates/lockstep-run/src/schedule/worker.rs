@@ -16,6 +16,7 @@ use tokio_util::task::TaskTracker;
 
 use super::lost::Lost;
 use super::tick::{Ticks, due};
+use crate::broken::{Broken, unbroken};
 use crate::clock::Clock;
 use crate::jobs::{Go, Job, Jobs};
 
@@ -25,6 +26,9 @@ const DAY: i64 = 24 * 60 * MINUTE;
 
 /// The worker looks at least this often, for others may have changed a schedule; in milliseconds.
 pub const LOOKS_EVERY: i64 = 20 * SECOND;
+/// Whoever takes a tick makes its run, or holds its gateway, within this, in milliseconds. Should he be slower, no harm is
+/// done: a tick that was found by somebody else makes no run any more.
+pub const BEGINS_WITHIN: i64 = 30 * SECOND;
 /// A gateway that is busy is tried again after this, in milliseconds.
 pub const TRIES_EVERY: i64 = 30 * SECOND;
 /// How long it is remembered who did what beside runs, in milliseconds.
@@ -95,6 +99,13 @@ pub enum Outcome {
         /// What of it.
         subject: Subject,
     },
+    /// A tick that was taken and of which nothing came is due again: whoever took it is gone.
+    Found {
+        /// The site's id.
+        site: String,
+        /// What of it.
+        subject: Subject,
+    },
     /// What is too old is being forgotten, as it is once a day.
     Keeping,
     /// The database failed; the next step tries again.
@@ -135,6 +146,8 @@ struct Busy {
 pub(super) struct Due {
     pub(super) schedule: Schedule,
     pub(super) claim: Claim,
+    /// When it was taken, in Unix milliseconds.
+    pub(super) taken_at: i64,
 }
 
 impl Worker {
@@ -154,7 +167,9 @@ impl Worker {
     pub async fn run(&self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let now = self.0.clock.now();
-            let pause = match self.step(now).await {
+            let step = unbroken("a look at the schedules", self.step(now)).await;
+            let step = step.unwrap_or_else(|Broken| Outcome::Failed("it broke".to_owned()));
+            let pause = match step {
                 Outcome::Nothing { wake_at } => {
                     wake_at.saturating_sub(now).clamp(SECOND, LOOKS_EVERY)
                 }
@@ -201,6 +216,9 @@ impl Worker {
             });
             return Ok(Outcome::Keeping);
         }
+        if let Some(found) = self.find_unbegun(now).await? {
+            return Ok(found);
+        }
         let schedules = self.store().schedules(None).await?;
         if let Some(ahead) = schedules.iter().find(|known| was_ahead(known, now)) {
             return self.realign(ahead, now).await;
@@ -238,6 +256,19 @@ impl Worker {
         };
         let together: Vec<Schedule> = schedules.iter().filter(with).cloned().collect();
         self.begin(first.site_id.clone(), together, now).await
+    }
+
+    /// Finds a tick that a process took and began nothing of, for it was killed or the database failed it.
+    async fn find_unbegun(&self, now: i64) -> Result<Option<Outcome>, StoreError> {
+        for schedule in self.store().unbegun_ticks(now - BEGINS_WITHIN).await? {
+            let site = schedule.site_id.clone();
+            let here = self.lock().working.contains(&site);
+            if !here && self.store().tick_again(&schedule).await? {
+                let subject = schedule.subject;
+                return Ok(Some(Outcome::Found { site, subject }));
+            }
+        }
+        Ok(None)
     }
 
     /// Takes the ticks and begins their runs.
@@ -288,7 +319,12 @@ impl Worker {
         self.0.tasks.spawn(async move {
             // Whatever ends the work, the site is free again.
             let _working = Working(worker.clone(), at.clone());
-            if let Err(error) = worker.carry_out(&at, taken).await {
+            let dues = taken.clone();
+            let done = match unbroken("a schedule's tick", worker.carry_out(&at, taken)).await {
+                Ok(done) => done,
+                Err(Broken) => worker.lose_broken(&dues).await,
+            };
+            if let Err(error) = done {
                 tracing::warn!(%error, "what came of a tick could not be recorded");
             }
         });
@@ -314,10 +350,11 @@ impl Worker {
             tick,
             next,
             last_at: schedule.last_at,
+            last_run: schedule.last_run.clone(),
         };
         let taken = self
             .store()
-            .claim_ticks(&schedule.site_id, vec![claim], now)
+            .claim_ticks(&schedule.site_id, vec![claim.clone()], now)
             .await?;
         if taken.is_empty() {
             return Ok(None);
@@ -325,6 +362,7 @@ impl Worker {
         let due = Due {
             schedule: schedule.clone(),
             claim,
+            taken_at: now,
         };
         if let Some(why) = why {
             self.lose(&due, &why, now).await?;
@@ -368,19 +406,19 @@ impl Worker {
         };
         let next = after(&aligned, now).await.ok();
         let taken = match schedule.next_at {
-            None => Vec::new(),
+            None => false,
             Some(tick) => {
                 let claim = Claim {
                     subject,
                     tick,
                     next,
                     last_at: None,
+                    last_run: None,
                 };
-                let claims = vec![claim];
-                self.store().claim_ticks(&site, claims, now).await?
+                self.store().skip_tick(&site, claim).await?
             }
         };
-        if let (false, Some(next)) = (taken.is_empty(), next)
+        if let (true, Some(next)) = (taken, next)
             && aligned.plan != schedule.plan
         {
             let store = self.store();
@@ -388,10 +426,10 @@ impl Worker {
                 .set_schedule(&site, subject, &aligned.plan, next)
                 .await?;
         }
-        Ok(if taken.is_empty() {
-            Outcome::Taken { site }
-        } else {
+        Ok(if taken {
             Outcome::Realigned { site, subject }
+        } else {
+            Outcome::Taken { site }
         })
     }
 

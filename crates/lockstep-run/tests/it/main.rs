@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod brakes;
+mod broken;
 mod cancelled;
 #[path = "../../../lockstep-store/tests/cluster/mod.rs"]
 mod cluster;

@@ -5,6 +5,8 @@ use std::time::Duration;
 use lockstep_core::change::{RunState, State};
 use lockstep_core::failure::FailureKind as Kind;
 use lockstep_sim::{Fault, Manner, Matcher, Rule};
+use lockstep_store::events::EventKind;
+use serde_json::Value;
 
 use crate::tester::{Tester, lacking};
 
@@ -22,6 +24,22 @@ async fn a_429_of_the_gateway_is_waited_out_and_costs_no_try() {
     assert_eq!(run.throttled, 2);
     assert_eq!(tester.row(&run, 1).await.attempts, 1);
     assert_eq!(tester.gateway.effective_writes().len(), 1);
+    // Whoever watches was told how long what was waited for.
+    let events = tester.store().events(&run.id, 0).await.expect("events");
+    let told: Vec<Value> = events
+        .iter()
+        .filter(|event| event.kind == EventKind::Throttled)
+        .map(|event| serde_json::from_str(&event.data).expect("JSON"))
+        .collect();
+    let requests: Vec<&Value> = told.iter().map(|told| &told["request"]).collect();
+    let (fetch, put) = ("GET /api/channel/fetch_models/1", "PUT /api/channel/");
+    assert_eq!(requests, [fetch, put]);
+    for told in &told {
+        let (until, wait) = (told["until"].as_i64(), told["wait_ms"].as_i64());
+        let wait = wait.expect("a time");
+        assert!((1..=1_000).contains(&wait), "{told}");
+        assert_eq!(until, Some(tester.clock_now() + wait));
+    }
     tester.done().await;
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 use std::time::Duration;
 
 use lockstep_core::change::{RunState, State};
@@ -32,19 +32,29 @@ pub(crate) const DAY: i64 = 24 * HOUR;
 /// What is slow because the machine is busy is no failure; tests of silence set shorter limits.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
-/// A clock that stands still until a test moves it.
+/// A clock that stands still until a test moves it, and that a test can break.
 #[derive(Debug)]
-pub(crate) struct HandClock(AtomicI64);
+pub(crate) struct HandClock {
+    now: AtomicI64,
+    broken: AtomicBool,
+}
 
 impl HandClock {
+    /// Whoever asks next what time it is panics.
+    pub(crate) fn breaks(&self) {
+        self.broken.store(true, Ordering::SeqCst);
+    }
+
     pub(crate) fn advance(&self, by: i64) {
-        self.0.fetch_add(by, Ordering::SeqCst);
+        self.now.fetch_add(by, Ordering::SeqCst);
     }
 }
 
 impl Clock for HandClock {
     fn now(&self) -> i64 {
-        self.0.load(Ordering::SeqCst)
+        let broken = self.broken.swap(false, Ordering::SeqCst);
+        assert!(!broken, "the clock broke");
+        self.now.load(Ordering::SeqCst)
     }
 }
 
@@ -102,7 +112,10 @@ impl Tester {
     /// A tester whose site has another address or another token.
     pub(crate) async fn of(gateway: Gateway, url: &str, token: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let clock = Arc::new(HandClock(AtomicI64::new(1_795_000_000_000)));
+        let clock = Arc::new(HandClock {
+            now: AtomicI64::new(1_795_000_000_000),
+            broken: AtomicBool::new(false),
+        });
         let limits = limits(PATIENCE);
         let engine = open(&folder, &clock, limits).await;
         let site = engine

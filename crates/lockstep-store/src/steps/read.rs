@@ -129,19 +129,21 @@ impl Store {
         .await
     }
 
-    /// Tells those who watch that the gateway asked to wait `until` then. It is counted by [`Requests::throttled`].
+    /// Tells those who watch that the gateway turned `request`, a method and a path, away and asked to wait `until` then.
+    /// It is counted by [`Requests::throttled`].
     pub async fn tell_throttled(
         &self,
         run_id: &str,
         fence: i64,
         until: i64,
+        request: &str,
         now: i64,
     ) -> Result<(), StoreError> {
-        let run_id = run_id.to_owned();
+        let (run_id, request) = (run_id.to_owned(), request.to_owned());
         self.write(move |db| {
             Box::pin(async move {
                 enter(db, &run_id, fence, Requests::default()).await?;
-                events::append(db, &run_id, vec![events::throttled(until, now)]).await
+                events::append(db, &run_id, vec![events::throttled(until, &request, now)]).await
             })
         })
         .await

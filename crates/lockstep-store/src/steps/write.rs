@@ -14,7 +14,7 @@ use crate::changes::ChangeRow;
 use crate::columns::{Columns, big};
 use crate::events::{NewEvent, Target};
 use crate::sql::Connection;
-use crate::{Store, StoreError, events, memory, sql, tally, wire};
+use crate::{Store, StoreError, events, memory, schedule, sql, tally, wire};
 
 impl Store {
     /// Planned to writing: the ready changes, or those of them that are named, become approved, the other ready ones
@@ -86,26 +86,27 @@ impl Store {
     ) -> Result<(), StoreError> {
         let run_id = run_id.to_owned();
         self.write(move |db| {
+            Box::pin(async move { end(db, &run_id, fence, state, failure, requests, now).await })
+        })
+        .await
+    }
+
+    /// Cancels a run that changed nothing and cannot be gone on with; the schedule's tick that it came of, if it came of
+    /// one, is due again. Returns whether it is.
+    pub async fn end_run_again(
+        &self,
+        run_id: &str,
+        fence: i64,
+        failure: Option<Failure>,
+        requests: Requests,
+        now: i64,
+    ) -> Result<bool, StoreError> {
+        let run_id = run_id.to_owned();
+        self.write(move |db| {
             Box::pin(async move {
-                let run = enter(db, &run_id, fence, requests).await?;
-                if run.state.ended() || !state.ended() {
-                    return Err(StoreError::WrongState {
-                        run: run_id,
-                        state: run.state,
-                        wanted: "not over, and to be ended",
-                    });
-                }
-                drop_waiting(db, &run, "state IN ('ready', 'approved')", now).await?;
-                sql::query("UPDATE run SET state = $2, failure = $3, ended_at = $4 WHERE id = $1")
-                    .bind(&run_id)
-                    .bind(state.code())
-                    .bind(failure.as_ref().map(wire::failure_to_text))
-                    .bind(now)
-                    .execute(&mut *db)
-                    .await?;
-                tally::keep(db, &run_id).await?;
-                let more = failure.map(|failure| ("error", failure.kind.code().into()));
-                events::append(db, &run_id, vec![events::state(state, now, more)]).await
+                let state = RunState::Cancelled;
+                end(db, &run_id, fence, state, failure, requests, now).await?;
+                schedule::again_for_run(db, &run_id).await
             })
         })
         .await
@@ -169,6 +170,37 @@ impl Store {
         })
         .await
     }
+}
+
+/// Ends a run in one of the states that end it.
+async fn end(
+    db: &mut Connection,
+    run_id: &str,
+    fence: i64,
+    state: RunState,
+    failure: Option<Failure>,
+    requests: Requests,
+    now: i64,
+) -> Result<(), StoreError> {
+    let run = enter(db, run_id, fence, requests).await?;
+    if run.state.ended() || !state.ended() {
+        return Err(StoreError::WrongState {
+            run: run_id.to_owned(),
+            state: run.state,
+            wanted: "not over, and to be ended",
+        });
+    }
+    drop_waiting(db, &run, "state IN ('ready', 'approved')", now).await?;
+    sql::query("UPDATE run SET state = $2, failure = $3, ended_at = $4 WHERE id = $1")
+        .bind(run_id)
+        .bind(state.code())
+        .bind(failure.as_ref().map(wire::failure_to_text))
+        .bind(now)
+        .execute(&mut *db)
+        .await?;
+    tally::keep(db, run_id).await?;
+    let more = failure.map(|failure| ("error", failure.kind.code().into()));
+    events::append(db, run_id, vec![events::state(state, now, more)]).await
 }
 
 /// Tells what came of writes, and counts again where the run was over already.

@@ -116,6 +116,7 @@ on_both! {
     notices::a_lost_tick_is_told_until_a_run_comes,
     schedule::a_schedule_reads_back_as_it_was_set_and_goes_with_its_site,
     schedule::a_tick_is_taken_once_and_can_be_given_back,
+    schedule::a_tick_and_its_run_are_one_and_what_came_to_nothing_is_due_again,
     schedule::lost_ticks_are_told_newest_first_and_forgotten_with_the_history,
     schedule::old_runs_go_with_their_rows_and_texts_and_the_newest_stay,
     schedule::runs_that_something_needs_stay_whatever_their_age,

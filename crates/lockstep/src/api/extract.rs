@@ -13,6 +13,9 @@ use crate::server::problem::Problem;
 #[derive(Debug)]
 pub(crate) struct Body<T>(pub(crate) T);
 
+/// A JSON body with a secret in it. What is wrong with one is not said word for word, for that would say the secret.
+pub(crate) struct SecretBody<T>(pub(crate) T);
+
 /// The part of the address after `?`.
 #[derive(Debug)]
 pub(crate) struct Query<T>(pub(crate) T);
@@ -25,29 +28,7 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
-        let kind = request
-            .headers()
-            .get(header::CONTENT_TYPE)
-            .and_then(|kind| kind.to_str().ok())
-            .map(|kind| kind.split(';').next().unwrap_or("").trim().to_lowercase());
-        if kind.as_deref() != Some("application/json") {
-            return Err(Problem::new(
-                StatusCode::UNSUPPORTED_MEDIA_TYPE,
-                "not_json",
-                "the body is not said to be JSON",
-            )
-            .hint("Send the header `Content-Type: application/json`."));
-        }
-        let bytes = Bytes::from_request(request, app)
-            .await
-            .map_err(|rejection| match rejection.status() {
-                StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
-                    StatusCode::PAYLOAD_TOO_LARGE,
-                    "too_large",
-                    "the body is too large",
-                ),
-                _ => Problem::bad_request("the body could not be read"),
-            })?;
+        let bytes = json(request, app).await?;
         serde_json::from_slice(&bytes).map(Self).map_err(|error| {
             // The message names the line and column, and never a value but of a code that is none.
             Problem::new(
@@ -58,6 +39,45 @@ impl<T: DeserializeOwned> FromRequest<App> for Body<T> {
             .hint("GET /api/v1/docs shows what the body can be.")
         })
     }
+}
+
+impl<T: DeserializeOwned> FromRequest<App> for SecretBody<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, app: &App) -> Result<Self, Problem> {
+        let bytes = json(request, app).await?;
+        serde_json::from_slice(&bytes).map(Self).map_err(|_| {
+            let title = "the body is not as it should be";
+            Problem::new(StatusCode::BAD_REQUEST, "bad_json", title)
+                .hint("GET /api/v1/docs shows what the body can be.")
+        })
+    }
+}
+
+/// The bytes of a body that is said to be JSON.
+async fn json(request: Request, app: &App) -> Result<Bytes, Problem> {
+    let kind = request
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok())
+        .map(|kind| kind.split(';').next().unwrap_or("").trim().to_lowercase());
+    if kind.as_deref() != Some("application/json") {
+        return Err(Problem::new(
+            StatusCode::UNSUPPORTED_MEDIA_TYPE,
+            "not_json",
+            "the body is not said to be JSON",
+        )
+        .hint("Send the header `Content-Type: application/json`."));
+    }
+    let read = Bytes::from_request(request, app).await;
+    read.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            "the body is too large",
+        ),
+        _ => Problem::bad_request("the body could not be read"),
+    })
 }
 
 impl<T: DeserializeOwned> FromRequestParts<App> for Query<T> {

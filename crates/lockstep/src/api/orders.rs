@@ -167,6 +167,7 @@ pub(crate) async fn start_both(
                 prices: (prices, go),
                 models: (models, go),
                 verify,
+                ticks: Vec::new(),
             };
             let begun = app.jobs().start_both(both).await?;
             Began {

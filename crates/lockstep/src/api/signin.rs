@@ -2,7 +2,6 @@
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::JsonRejection;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
@@ -10,6 +9,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::extract::SecretBody;
 use crate::server::App;
 use crate::server::caller::{Anyone, Person, Scope, Who};
 use crate::server::door::address::Client;
@@ -84,9 +84,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 async fn sign_in(
     State(app): State<App>,
     client: Client,
-    asked: Result<Json<SignIn>, JsonRejection>,
+    SecretBody(asked): SecretBody<SignIn>,
 ) -> Result<Response, Response> {
-    let asked = read(asked)?;
     let name = asked.name.unwrap_or_else(|| ADMIN.to_owned());
     let cookie = enter::by_password(&app, client, &name, asked.password.into()).await;
     Ok(welcome(cookie.map_err(refused)?, name))
@@ -109,9 +108,9 @@ async fn sign_in(
 async fn use_link(
     State(app): State<App>,
     client: Client,
-    asked: Result<Json<LinkUse>, JsonRejection>,
+    SecretBody(asked): SecretBody<LinkUse>,
 ) -> Result<Response, Response> {
-    let LinkUse { link, password } = read(asked)?;
+    let LinkUse { link, password } = asked;
     let cookie = enter::by_link(&app, client, link.into(), password.into()).await;
     Ok(welcome(cookie.map_err(refused)?, ADMIN.to_owned()))
 }
@@ -166,9 +165,9 @@ async fn change_password(
     State(app): State<App>,
     Person(caller): Person,
     client: Client,
-    asked: Result<Json<PasswordChange>, JsonRejection>,
+    SecretBody(asked): SecretBody<PasswordChange>,
 ) -> Result<StatusCode, Response> {
-    let PasswordChange { current, new } = read(asked)?;
+    let PasswordChange { current, new } = asked;
     let Who::Person { name, session } = caller.who else {
         return Err(Problem::internal().into());
     };
@@ -182,15 +181,6 @@ async fn change_password(
 impl From<Problem> for Response {
     fn from(problem: Problem) -> Self {
         problem.into_response()
-    }
-}
-
-/// What was sent. Why it cannot be read is not said word for word, for that would say the password.
-fn read<T>(asked: Result<Json<T>, JsonRejection>) -> Result<T, Problem> {
-    match asked {
-        Ok(Json(asked)) => Ok(asked),
-        Err(_) => Err(Problem::bad_request("the body is not as it should be")
-            .hint("Send a JSON object as application/json, with the fields that the API's description has.")),
     }
 }
 

@@ -21,6 +21,7 @@ use axum::Router;
 use axum::middleware;
 use axum_server::{Handle, Server};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
+use tokio_util::task::TaskTracker;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::compression::CompressionLayer;
 
@@ -39,18 +40,25 @@ const GRACE: Duration = Duration::from_secs(10);
 /// How many connections there may be at once; whoever watches a run has one.
 const CONNECTIONS: usize = 512;
 
-/// Serves until the app is told to stop: streams end first, then runs come to rest, then requests under way.
+/// Serves until the app is told to stop: streams end first, then runs come to rest, then what is done unasked, then
+/// requests under way.
 pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
     // The mail library takes the process's own; whoever was first is right.
     let _installed = rustls::crypto::ring::default_provider().install_default();
     listener.set_nonblocking(true)?;
     let router = router(&app);
     let handle = Handle::new();
+    let unasked = TaskTracker::new();
     tokio::spawn({
-        let (app, handle) = (app.clone(), handle.clone());
+        let (app, handle, unasked) = (app.clone(), handle.clone(), unasked.clone());
         async move {
             app.stopping().await;
             app.jobs().stop().await;
+            // What is left to be recorded and told of runs is so in no time, unless somebody does not answer.
+            unasked.close();
+            if tokio::time::timeout(GRACE, unasked.wait()).await.is_err() {
+                tracing::warn!("what the server does unasked did not end; it is left where it is");
+            }
             handle.graceful_shutdown(Some(GRACE));
         }
     });
@@ -59,12 +67,11 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
         Some(address) => Some(beside(address, &app).await?),
         None => None,
     };
-    let telling;
     // Work begins only once nothing more can keep the server from being one.
     let served = match app.options().tls.clone() {
         Some(files) => {
             let certificate = Certificate::open(files)?;
-            telling = tending::begin(&app);
+            tending::begin(&app, &unasked);
             let mut server = axum_server::from_tcp_rustls(listener, certificate.config())?
                 .map(|acceptor| Limited::new(acceptor, CONNECTIONS))
                 .first_request_timeout(HEAD)
@@ -74,7 +81,7 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
             server.serve(service).await
         }
         None => {
-            telling = tending::begin(&app);
+            tending::begin(&app, &unasked);
             let mut server = axum_server::from_tcp(listener)?
                 .map(|acceptor| Limited::new(acceptor, CONNECTIONS))
                 .first_request_timeout(HEAD)
@@ -88,7 +95,7 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
     }
     // Whatever ended it, what its last runs found is still stored to be told.
     app.stop();
-    telling.await.context("what runs found is not told")?;
+    let _late = tokio::time::timeout(GRACE, unasked.wait()).await;
     served.context("the server stopped")
 }
 

@@ -221,6 +221,7 @@ impl From<EngineError> for Problem {
 impl Problem {
     fn of_engine(error: &EngineError) -> Self {
         let (status, code) = match error {
+            EngineError::Internal => return Self::internal(),
             EngineError::Store(error) => return Self::of_store(error),
             EngineError::Gateway(failure) => {
                 let said = en::price_failure(failure);

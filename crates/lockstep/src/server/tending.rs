@@ -8,12 +8,13 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use lockstep_run::EngineError;
+use lockstep_run::broken::unbroken;
 use lockstep_run::clock::SystemClock;
 use lockstep_run::jobs::{Job, Order};
 use lockstep_run::schedule::Worker;
 use lockstep_store::StoreError;
 use lockstep_store::runs::Run;
-use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use super::App;
 
@@ -26,17 +27,17 @@ const TRIES_EVERY: i64 = 60_000;
 /// When runs were tried last, by id, in Unix milliseconds.
 type Tried = Arc<Mutex<HashMap<String, i64>>>;
 
-/// Begins all of it. It ends with the server; what is returned, only once all that runs found is stored to be told.
-pub(crate) fn begin(app: &App) -> JoinHandle<()> {
+/// Begins all of it. It ends with the server, which waits for it.
+pub(crate) fn begin(app: &App, unasked: &TaskTracker) {
     let worker = Worker::new(
         app.jobs().clone(),
         app.ordering().clone(),
         Arc::new(SystemClock),
     );
     let stop = app.stop_token();
-    tokio::spawn(async move { worker.run(stop).await });
-    tokio::spawn(take_over(app.clone()));
-    telling::begin(app)
+    unasked.spawn(async move { worker.run(stop).await });
+    unasked.spawn(take_over(app.clone()));
+    telling::begin(app, unasked);
 }
 
 /// Goes on with runs whose process is gone: one of another machine, or one of this one that was stopped or killed.
@@ -44,7 +45,8 @@ async fn take_over(app: App) {
     let tried = Tried::default();
     let every = LOOKS_EVERY.min(app.store().lease_times().renew);
     loop {
-        if let Err(error) = look(&app, &tried).await {
+        let looked = unbroken("the look for runs that nobody works on", look(&app, &tried));
+        if let Ok(Err(error)) = looked.await {
             tracing::warn!(%error, "runs that nobody works on could not be looked for");
         }
         tokio::select! {
@@ -68,7 +70,8 @@ async fn look(app: &App, tried: &Tried) -> Result<(), StoreError> {
             continue;
         }
         tried_at.insert(run.id.clone(), now);
-        tokio::spawn(go_on(app.clone(), run, tried.clone()));
+        let going = go_on(app.clone(), run, tried.clone());
+        tokio::spawn(unbroken("going on with a run", going));
     }
     Ok(())
 }

@@ -51,6 +51,11 @@ static ASSETS: LazyLock<Vec<Asset>> = LazyLock::new(|| {
             include_bytes!("../../assets/link.js"),
         ),
         file(
+            "live.js",
+            "text/javascript; charset=utf-8",
+            include_bytes!("../../assets/live.js"),
+        ),
+        file(
             "icon.svg",
             "image/svg+xml",
             include_bytes!("../../assets/icon.svg"),

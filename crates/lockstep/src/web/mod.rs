@@ -68,6 +68,8 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .merge(prices::routes())
         .merge(unpriced::routes())
         .route("/sites/{site}/models", get(models::show))
+        .route("/sites/{site}/models.csv", get(models::csv))
+        .route("/sites/{site}/models.json", get(models::json))
         .route("/sites/{site}/models/run", post(models::run))
         .route("/sites/{site}/models/apply", post(models::apply))
         .route("/sites/{site}/models/answer", post(models::answer))

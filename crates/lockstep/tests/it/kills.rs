@@ -8,7 +8,7 @@ use lockstep_sim::{Gateway, Matcher, When};
 use serde_json::Value;
 
 use crate::tester::Shell;
-use crate::world::{guarded, is_the_truth, lists, start};
+use crate::world::{Rounds, guarded, is_the_truth, lists, start};
 
 const CHANNELS: usize = 12;
 /// One listing, each provider once, one page again before the first write, then one write a channel.
@@ -19,9 +19,7 @@ const BOTH: [When; 2] = [When::BeforeApply, When::AfterApply];
 struct Lane {
     gateway: Gateway,
     shell: Shell,
-    round: usize,
-    /// What every provider offers beside the name of the round.
-    offered: BTreeMap<String, Vec<String>>,
+    rounds: Rounds,
     counted: Counted,
 }
 
@@ -45,38 +43,18 @@ impl Lane {
         let shell = Shell::at(&gateway);
         shell.run(&["plan"]).await.is(2);
         shell.run(&["sync", "--yes"]).await.is(0);
-        let offered = gateway
-            .provider_names()
-            .into_iter()
-            .map(|name| (name.clone(), gateway.provider(&name).models()))
-            .collect();
+        let rounds = Rounds::of(&gateway);
         Self {
             gateway,
             shell,
-            round: 0,
-            offered,
+            rounds,
             counted: Counted::default(),
         }
     }
 
-    /// Every provider gains a name and loses the one of the round before. Answers what every list is to become.
+    /// All channels change. Answers what every list is to become.
     fn next_round(&mut self) -> BTreeMap<i64, String> {
-        let last = format!("round-{}", self.round);
-        self.round += 1;
-        let new = format!("round-{}", self.round);
-        for (name, offered) in &self.offered {
-            let models = offered.iter().chain([&new]);
-            self.gateway.provider(name).set_models(models);
-        }
-        self.gateway.clear_log();
-        lists(&self.gateway)
-            .into_iter()
-            .map(|(id, list)| {
-                let mut names: Vec<&str> = list.split(',').filter(|name| *name != last).collect();
-                names.push(&new);
-                (id, names.join(","))
-            })
-            .collect()
+        self.rounds.next(&self.gateway)
     }
 
     /// Runs a command until it is killed. Every list is then the old or the new one.

@@ -285,8 +285,13 @@ impl Server {
     }
 
     /// Stops it as a service manager does, and returns all that it said.
-    pub(crate) async fn stop(mut self) -> (String, ExitStatus) {
+    pub(crate) async fn stop(self) -> (String, ExitStatus) {
         self.signal(Signal::TERM);
+        self.ended().await
+    }
+
+    /// Waits until it has ended, and returns all that it said.
+    pub(crate) async fn ended(mut self) -> (String, ExitStatus) {
         let ended = tokio::time::timeout(PATIENCE, self.child.wait()).await;
         let status = ended.expect("it stops").expect("it ended");
         for reading in self.reading.drain(..) {

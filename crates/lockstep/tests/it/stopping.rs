@@ -13,11 +13,11 @@ use crate::tester::Shell;
 use crate::world::{guarded, is_the_truth, start, written};
 
 const RUNS: &str = "/api/v1/sites/main/runs";
-const CHANNELS: usize = 12;
+pub(crate) const CHANNELS: usize = 12;
 const SOON: Duration = Duration::from_secs(60);
 
 /// A gateway whose channels all want a write, of which a first plan was seen.
-async fn all_want_a_write() -> (Gateway, Shell) {
+pub(crate) async fn all_want_a_write() -> (Gateway, Shell) {
     let gateway = start(guarded(many(CHANNELS, 12, 7))).await;
     for name in gateway.provider_names() {
         let provider = gateway.provider(&name);

@@ -20,6 +20,45 @@ pub(crate) fn guarded(mut spec: Spec) -> Spec {
     spec
 }
 
+/// Rounds in each of which all channels of a gateway change.
+pub(crate) struct Rounds {
+    round: usize,
+    /// What every provider offers beside the name of the round.
+    offered: BTreeMap<String, Vec<String>>,
+}
+
+impl Rounds {
+    /// None yet, on what the providers offer now.
+    pub(crate) fn of(gateway: &Gateway) -> Self {
+        let offered = gateway
+            .provider_names()
+            .into_iter()
+            .map(|name| (name.clone(), gateway.provider(&name).models()))
+            .collect();
+        Self { round: 0, offered }
+    }
+
+    /// Every provider gains a name and loses the one of the round before. Answers what every list is to become.
+    pub(crate) fn next(&mut self, gateway: &Gateway) -> BTreeMap<i64, String> {
+        let last = format!("round-{}", self.round);
+        self.round += 1;
+        let new = format!("round-{}", self.round);
+        for (name, offered) in &self.offered {
+            let models = offered.iter().chain([&new]);
+            gateway.provider(name).set_models(models);
+        }
+        gateway.clear_log();
+        lists(gateway)
+            .into_iter()
+            .map(|(id, list)| {
+                let mut names: Vec<&str> = list.split(',').filter(|name| *name != last).collect();
+                names.push(&new);
+                (id, names.join(","))
+            })
+            .collect()
+    }
+}
+
 pub(crate) async fn start(spec: Spec) -> Gateway {
     Gateway::start(spec).await.expect("the gateway starts")
 }

@@ -11,9 +11,10 @@ use lockstep_run::jobs::{Go, Job, Jobs, Order};
 use lockstep_run::prices::plan::PriceRequest;
 use lockstep_run::schedule::{Lost, Orders, Outcome, Wish, Worker, next_due, switch_on};
 use lockstep_run::{Engine, Request, SiteAccess, Source};
-use lockstep_sim::{Price, Provider, Spec};
+use lockstep_sim::{Matcher, Price, Provider, Spec, When};
+use lockstep_store::leases::GatewayHold;
 use lockstep_store::runs::Run;
-use lockstep_store::schedule::{Mode, Rhythm, Schedule};
+use lockstep_store::schedule::{Claim, LostTick, Mode, Rhythm, Schedule};
 use lockstep_store::sites::Site;
 use tokio_util::sync::CancellationToken;
 
@@ -133,6 +134,46 @@ fn began(tester: &Tester, subjects: &[Subject]) -> Outcome {
     }
 }
 
+/// Nothing is due now.
+async fn nothing_is_due(tester: &Tester, worker: &Worker) {
+    let seen = step(tester, worker).await;
+    assert!(matches!(seen, Outcome::Nothing { .. }), "{seen:?}");
+}
+
+/// A run of the subject is due now, and is done.
+async fn begins(tester: &Tester, worker: &Worker, subject: Subject) {
+    assert_eq!(step(tester, worker).await, began(tester, &[subject]));
+}
+
+/// So many channels that want a write, reviewed, with a schedule of six hours and a worker.
+async fn six_hourly(channels: usize) -> (Tester, Schedule, Worker) {
+    let tester = Tester::new(lacking(channels)).await;
+    tester.plan().await;
+    let on = switched(&tester, Subject::Models, 6, None).await;
+    let worker = worker(&tester).await;
+    (tester, on, worker)
+}
+
+/// The site remembers its first source.
+async fn remember(tester: &Tester) {
+    let source = tester
+        .store()
+        .add_source(&tester.site, "A", &tester.sources[0]);
+    source.await.expect("remembered");
+}
+
+async fn somebody_is_at_work(tester: &Tester) -> GatewayHold {
+    let site = tester.stored_site().await;
+    let held = tester.engine().alone(&site).await;
+    held.expect("nobody is at work")
+}
+
+/// The ticks that no run came of, newest first.
+async fn lost(tester: &Tester, subject: Subject) -> Vec<LostTick> {
+    let lost = tester.store().lost_ticks(&tester.site, subject, 9).await;
+    lost.expect("told")
+}
+
 /// The runs that a schedule began, oldest first.
 async fn scheduled(tester: &Tester) -> Vec<Run> {
     let runs = tester.store().runs(&tester.site, 1000, None).await;
@@ -144,10 +185,7 @@ async fn scheduled(tester: &Tester) -> Vec<Run> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_tick_writes_what_no_guard_holds_and_the_next_one_is_six_hours_later() {
-    let tester = Tester::new(lacking(2)).await;
-    tester.plan().await;
-    let on = switched(&tester, Subject::Models, 6, None).await;
-    let worker = worker(&tester).await;
+    let (tester, on, worker) = six_hourly(2).await;
     let due = next_due(&on).expect("a tick");
     let now = tester.clock_now();
     let early = step(&tester, &worker).await;
@@ -164,10 +202,7 @@ async fn a_tick_writes_what_no_guard_holds_and_the_next_one_is_six_hours_later()
     );
     assert_eq!(tester.puts(), 0);
     tester.clock.advance(1);
-    assert_eq!(
-        step(&tester, &worker).await,
-        began(&tester, &[Subject::Models])
-    );
+    begins(&tester, &worker, Subject::Models).await;
     assert_eq!(set(&tester.models(1)), set("a,b,c"));
     let runs = scheduled(&tester).await;
     assert_eq!(runs.len(), 1);
@@ -201,10 +236,7 @@ async fn a_removal_that_a_person_would_write_waits_for_a_second_reading() {
     let worker = worker(&tester).await;
     tester.offers(1, "a,b");
     wait_for(&tester, Subject::Models).await;
-    assert_eq!(
-        step(&tester, &worker).await,
-        began(&tester, &[Subject::Models])
-    );
+    begins(&tester, &worker, Subject::Models).await;
     assert_eq!(tester.puts(), 0, "nobody looked");
     assert_eq!(tester.holds().await.len(), 1);
     wait_for(&tester, Subject::Models).await;
@@ -235,18 +267,11 @@ async fn prices_are_proposed_and_written_only_where_that_was_told() {
     let price = |ratio| Price::ratio("a", ratio, 2.0);
     let tester = shop("a", &[price(1.0)], &[&[price(1.1)]]).await;
     tester.plan_prices().await;
-    tester
-        .store()
-        .add_source(&tester.site, "A", &tester.sources[0])
-        .await
-        .expect("remembered");
+    remember(&tester).await;
     switched(&tester, Subject::Prices, 6, None).await;
     let worker = worker(&tester).await;
     wait_for(&tester, Subject::Prices).await;
-    assert_eq!(
-        step(&tester, &worker).await,
-        began(&tester, &[Subject::Prices])
-    );
+    begins(&tester, &worker, Subject::Prices).await;
     let runs = scheduled(&tester).await;
     assert_eq!(
         (runs[0].state, runs[0].unattended),
@@ -287,11 +312,7 @@ async fn at_the_same_tick_prices_go_first_and_lists_follow_with_the_answers() {
     tester.expect.options_are_read = true;
     tester.plan().await;
     tester.plan_prices().await;
-    tester
-        .store()
-        .add_source(&tester.site, "A", &tester.sources[0])
-        .await
-        .expect("remembered");
+    remember(&tester).await;
     switched(&tester, Subject::Models, 6, None).await;
     switched(&tester, Subject::Prices, 6, Some(Mode::Apply)).await;
     let worker = worker(&tester).await;
@@ -326,14 +347,8 @@ async fn ticks_that_were_missed_run_once() {
     // Three days without a worker.
     tester.clock.advance(3 * DAY);
     let worker = worker(&tester).await;
-    assert_eq!(
-        step(&tester, &worker).await,
-        began(&tester, &[Subject::Models])
-    );
-    assert!(matches!(
-        step(&tester, &worker).await,
-        Outcome::Nothing { .. }
-    ));
+    begins(&tester, &worker, Subject::Models).await;
+    nothing_is_due(&tester, &worker).await;
     assert_eq!(scheduled(&tester).await.len(), 1);
     let next = schedule(&tester, Subject::Models).await.next_at;
     assert_eq!(
@@ -380,17 +395,9 @@ async fn of_two_workers_one_runs_each_tick() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_busy_gateway_is_tried_again_for_ten_minutes_and_then_the_tick_is_lost() {
-    let tester = Tester::new(lacking(1)).await;
-    tester.plan().await;
-    let on = switched(&tester, Subject::Models, 6, None).await;
-    let worker = worker(&tester).await;
-    let site = tester.stored_site().await;
+    let (tester, on, worker) = six_hourly(1).await;
     wait_for(&tester, Subject::Models).await;
-    let lock = tester
-        .engine()
-        .alone(&site)
-        .await
-        .expect("nobody is at work");
+    let lock = somebody_is_at_work(&tester).await;
     // Tried each half minute, and still due.
     for _ in 0..20 {
         assert_eq!(
@@ -406,11 +413,7 @@ async fn a_busy_gateway_is_tried_again_for_ten_minutes_and_then_the_tick_is_lost
         tester.clock.advance(1);
     }
     step(&tester, &worker).await;
-    let lost = tester
-        .store()
-        .lost_ticks(&tester.site, Subject::Models, 9)
-        .await;
-    let lost = lost.expect("told");
+    let lost = lost(&tester, Subject::Models).await;
     assert_eq!(lost.len(), 1);
     assert_eq!(
         (lost[0].why.as_str(), Some(lost[0].tick)),
@@ -421,10 +424,7 @@ async fn a_busy_gateway_is_tried_again_for_ten_minutes_and_then_the_tick_is_lost
     let next = schedule(&tester, Subject::Models).await.next_at;
     assert_eq!(next, on.next_at.map(|tick| tick + 6 * HOUR));
     drop(lock);
-    assert!(matches!(
-        step(&tester, &worker).await,
-        Outcome::Nothing { .. }
-    ));
+    nothing_is_due(&tester, &worker).await;
     // The next one is tried at once, and its ten minutes are its own.
     wait_for(&tester, Subject::Models).await;
     step(&tester, &worker).await;
@@ -437,21 +437,12 @@ async fn both_ticks_of_a_busy_gateway_are_given_back_and_lost_together() {
     let tester = of_spec(coming(), 1).await;
     tester.plan().await;
     tester.plan_prices().await;
-    tester
-        .store()
-        .add_source(&tester.site, "A", &tester.sources[0])
-        .await
-        .expect("remembered");
+    remember(&tester).await;
     switched(&tester, Subject::Models, 6, None).await;
     switched(&tester, Subject::Prices, 6, None).await;
     let worker = worker(&tester).await;
-    let site = tester.stored_site().await;
     wait_for(&tester, Subject::Models).await;
-    let lock = tester
-        .engine()
-        .alone(&site)
-        .await
-        .expect("nobody is at work");
+    let lock = somebody_is_at_work(&tester).await;
     let asked = tester.fetches();
     let both = [Subject::Prices, Subject::Models];
     for _ in 0..=20 {
@@ -461,49 +452,29 @@ async fn both_ticks_of_a_busy_gateway_are_given_back_and_lost_together() {
     drop(lock);
     assert_eq!(tester.fetches(), asked, "no provider is asked for nothing");
     for subject in both {
-        let lost = tester.store().lost_ticks(&tester.site, subject, 9).await;
-        assert_eq!(lost.expect("told").len(), 1, "{subject:?}");
+        assert_eq!(lost(&tester, subject).await.len(), 1, "{subject:?}");
     }
-    let then = step(&tester, &worker).await;
-    assert!(matches!(then, Outcome::Nothing { .. }), "{then:?}");
+    nothing_is_due(&tester, &worker).await;
     tester.done().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_gateway_that_becomes_free_is_written_within_half_a_minute() {
-    let tester = Tester::new(lacking(1)).await;
-    tester.plan().await;
-    switched(&tester, Subject::Models, 6, None).await;
-    let worker = worker(&tester).await;
-    let site = tester.stored_site().await;
+    let (tester, _, worker) = six_hourly(1).await;
     wait_for(&tester, Subject::Models).await;
-    let lock = tester
-        .engine()
-        .alone(&site)
-        .await
-        .expect("nobody is at work");
+    let lock = somebody_is_at_work(&tester).await;
     step(&tester, &worker).await;
     drop(lock);
     tester.clock.advance(30_000);
-    assert_eq!(
-        step(&tester, &worker).await,
-        began(&tester, &[Subject::Models])
-    );
+    begins(&tester, &worker, Subject::Models).await;
     assert_eq!(set(&tester.models(1)), set("a,b,c"));
-    let lost = tester
-        .store()
-        .lost_ticks(&tester.site, Subject::Models, 9)
-        .await;
-    assert!(lost.expect("told").is_empty());
+    assert!(lost(&tester, Subject::Models).await.is_empty());
     tester.done().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_is_set_back_runs_nothing_twice() {
-    let tester = Tester::new(lacking(1)).await;
-    tester.plan().await;
-    switched(&tester, Subject::Models, 6, None).await;
-    let worker = worker(&tester).await;
+    let (tester, _, worker) = six_hourly(1).await;
     wait_for(&tester, Subject::Models).await;
     step(&tester, &worker).await;
     tester.clock.advance(-3 * HOUR);
@@ -521,16 +492,10 @@ async fn a_clock_that_is_set_back_runs_nothing_twice() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_clock_that_was_a_year_ahead_skips_no_year() {
-    let tester = Tester::new(lacking(1)).await;
-    tester.plan().await;
-    let on = switched(&tester, Subject::Models, 6, None).await;
-    let worker = worker(&tester).await;
+    let (tester, on, worker) = six_hourly(1).await;
     tester.clock.advance(365 * DAY);
     step(&tester, &worker).await; // history, once a day
-    assert_eq!(
-        step(&tester, &worker).await,
-        began(&tester, &[Subject::Models])
-    );
+    begins(&tester, &worker, Subject::Models).await;
     tester.clock.advance(-365 * DAY);
     step(&tester, &worker).await;
     let aligned = Outcome::Realigned {
@@ -539,15 +504,9 @@ async fn a_clock_that_was_a_year_ahead_skips_no_year() {
     };
     assert_eq!(step(&tester, &worker).await, aligned);
     assert_eq!(schedule(&tester, Subject::Models).await.next_at, on.next_at);
-    assert!(matches!(
-        step(&tester, &worker).await,
-        Outcome::Nothing { .. }
-    ));
+    nothing_is_due(&tester, &worker).await;
     wait_for(&tester, Subject::Models).await;
-    assert_eq!(
-        step(&tester, &worker).await,
-        began(&tester, &[Subject::Models])
-    );
+    begins(&tester, &worker, Subject::Models).await;
     assert_eq!(scheduled(&tester).await.len(), 2);
     tester.done().await;
 }
@@ -565,13 +524,7 @@ async fn a_tick_that_cannot_be_ordered_or_reckoned_is_recorded_and_the_loop_goes
     step(&tester, &worker).await;
     wait_for(&tester, Subject::Models).await;
     step(&tester, &worker).await;
-    let why = async || {
-        let lost = tester
-            .store()
-            .lost_ticks(&tester.site, Subject::Models, 1)
-            .await;
-        lost.expect("told")[0].why.clone()
-    };
+    let why = async || lost(&tester, Subject::Models).await[0].why.clone();
     assert_eq!(why().await, "no_token");
     // A zone that the program does not know any more.
     let mut plan = on.plan.clone();
@@ -598,10 +551,7 @@ async fn a_tick_that_cannot_be_ordered_or_reckoned_is_recorded_and_the_loop_goes
     );
     assert_eq!(why().await, "schedule");
     assert_eq!(schedule(&tester, Subject::Models).await.next_at, None);
-    assert!(matches!(
-        step(&tester, &worker).await,
-        Outcome::Nothing { .. }
-    ));
+    nothing_is_due(&tester, &worker).await;
     assert!(scheduled(&tester).await.is_empty());
     tester.done().await;
 }
@@ -633,10 +583,161 @@ async fn the_loop_runs_what_is_due_and_ends_when_told_and_a_stopped_tick_is_give
     let before = schedule(&tester, Subject::Models).await;
     step(&tester, &stopped).await;
     assert_eq!(schedule(&tester, Subject::Models).await, before);
-    assert_eq!(
-        step(&tester, &worker).await,
-        began(&tester, &[Subject::Models])
-    );
+    begins(&tester, &worker, Subject::Models).await;
     assert_eq!(scheduled(&tester).await.len(), 2);
+    tester.done().await;
+}
+
+/// A worker whose process ends in the middle of a list run, by a stop, and one of the next process.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stop_leaves_the_run_of_a_tick_to_be_resumed_and_its_tick_is_not_run_again() {
+    let mut tester = Tester::new(lacking(4)).await;
+    tester.settings.concurrency = 1;
+    tester.expect.other_counts = true;
+    tester.plan().await;
+    let on = switched(&tester, Subject::Models, 6, None).await;
+    for matcher in ["/api/channel/fetch_models/", "/api/channel/"] {
+        let jobs = Jobs::new(tester.engine());
+        let worker = Worker::new(
+            jobs.clone(),
+            orders(&tester),
+            Arc::clone(&tester.clock) as Arc<dyn Clock>,
+        );
+        step(&tester, &worker).await;
+        wait_for(&tester, Subject::Models).await;
+        let before = tester.gateway.effective_writes().len();
+        let (stopped, at) = (Arc::new(tokio::sync::Notify::new()), matcher);
+        let matcher = if at.contains("fetch") {
+            Matcher::get(at)
+        } else {
+            Matcher::put(at)
+        };
+        let told = Arc::clone(&stopped);
+        tester
+            .gateway
+            .on_match(matcher, 2, When::BeforeApply, move |_| told.notify_one());
+        assert_eq!(
+            worker.step(tester.clock_now()).await,
+            began(&tester, &[Subject::Models])
+        );
+        stopped.notified().await;
+        jobs.stop().await;
+        worker.idle().await;
+        let runs = scheduled(&tester).await;
+        let run = runs.last().expect("a run");
+        assert!(!run.state.ended(), "it is left: {run:?}");
+        let left = schedule(&tester, Subject::Models).await;
+        assert!(left.next_at > on.next_at, "its tick is over");
+        assert_eq!(left.last_run.as_ref(), Some(&run.id));
+        // The next process.
+        tester.restart().await;
+        let next = self::worker(&tester).await;
+        tester.clock.advance(MINUTE);
+        let nothing = step(&tester, &next).await;
+        assert!(matches!(nothing, Outcome::Nothing { .. }), "{nothing:?}");
+        let session = tester.session().await;
+        let ended = session.resume(&run.id, &tester.watch).await.expect("ended");
+        assert_eq!(ended.state, RunState::Done);
+        assert_eq!(scheduled(&tester).await.len(), runs.len());
+        let written = tester.gateway.effective_writes().len() - before;
+        assert_eq!(written, 4, "each list once");
+        for channel in 1..=4 {
+            let name = format!("after {at}").replace(['/', ' '], "-");
+            tester.offers(channel, &format!("a,b,c,{name}"));
+        }
+    }
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_that_a_process_took_and_began_nothing_of_is_found_again() {
+    let (tester, _, worker) = six_hourly(1).await;
+    wait_for(&tester, Subject::Models).await;
+    // A process takes it, and is killed.
+    let known = schedule(&tester, Subject::Models).await;
+    let claim = Claim {
+        subject: Subject::Models,
+        tick: known.next_at.expect("a tick"),
+        next: known.next_at.map(|tick| tick + 6 * HOUR),
+        last_at: known.last_at,
+        last_run: known.last_run.clone(),
+    };
+    let taken = tester
+        .store()
+        .claim_ticks(&tester.site, vec![claim], tester.clock_now())
+        .await;
+    assert_eq!(taken.expect("taken"), [Subject::Models]);
+    nothing_is_due(&tester, &worker).await;
+    // As long as somebody holds the gateway he may be about to begin.
+    let site = tester.stored_site().await;
+    tester.clock.advance(MINUTE);
+    let held = tester.engine().alone(&site).await.expect("held");
+    nothing_is_due(&tester, &worker).await;
+    drop(held);
+    let found = Outcome::Found {
+        site: tester.site.clone(),
+        subject: Subject::Models,
+    };
+    assert_eq!(step(&tester, &worker).await, found);
+    begins(&tester, &worker, Subject::Models).await;
+    assert_eq!(set(&tester.models(1)), set("a,b,c"));
+    // Once.
+    tester.clock.advance(MINUTE);
+    nothing_is_due(&tester, &worker).await;
+    let runs = scheduled(&tester).await;
+    assert_eq!(runs.len(), 1);
+    let next = schedule(&tester, Subject::Models).await.next_at;
+    assert_eq!(next, known.next_at.map(|tick| tick + 6 * HOUR));
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_database_that_fails_between_tick_and_run_loses_no_tick() {
+    let (tester, on, worker) = six_hourly(1).await;
+    wait_for(&tester, Subject::Models).await;
+    tester
+        .sql("CREATE TRIGGER no_run BEFORE INSERT ON run BEGIN SELECT RAISE(ABORT, 'no room'); END")
+        .await;
+    step(&tester, &worker).await;
+    assert!(scheduled(&tester).await.is_empty());
+    assert_eq!(schedule(&tester, Subject::Models).await.next_at, on.next_at);
+    tester.sql("DROP TRIGGER no_run").await;
+    nothing_is_due(&tester, &worker).await;
+    tester.clock.advance(30_000);
+    step(&tester, &worker).await;
+    assert_eq!(scheduled(&tester).await.len(), 1);
+    assert_eq!(set(&tester.models(1)), set("a,b,c"));
+    tester.done().await;
+}
+
+/// Orders that break.
+struct Breaking;
+
+impl Orders for Breaking {
+    fn settings(&self, _: &Site) -> Result<Settings, Lost> {
+        Ok(Settings::default())
+    }
+
+    fn job(&self, _: Site, _: Subject, _: Go, _: String) -> BoxFuture<'_, Result<Job, Lost>> {
+        Box::pin(async { panic!("an order breaks") })
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tick_whose_order_breaks_is_lost_and_told_and_not_tried_for_ever() {
+    let tester = Tester::new(lacking(1)).await;
+    tester.plan().await;
+    let on = switched(&tester, Subject::Models, 6, None).await;
+    let clock = Arc::clone(&tester.clock) as Arc<dyn Clock>;
+    let worker = Worker::new(Jobs::new(tester.engine()), Breaking, clock);
+    step(&tester, &worker).await;
+    wait_for(&tester, Subject::Models).await;
+    step(&tester, &worker).await;
+    let lost = lost(&tester, Subject::Models).await;
+    assert_eq!((lost.len(), lost[0].why.as_str()), (1, "failed"));
+    let next = schedule(&tester, Subject::Models).await.next_at;
+    assert_eq!(next, on.next_at.map(|tick| tick + 6 * HOUR));
+    tester.clock.advance(MINUTE);
+    nothing_is_due(&tester, &worker).await;
     tester.done().await;
 }

@@ -14,7 +14,7 @@ pub(crate) async fn events_are_numbered_without_gaps(store: &Store) {
         .await
         .expect("approved");
     store
-        .tell_throttled(&run.id, 1, NOW + 7000, NOW + 3)
+        .tell_throttled(&run.id, 1, NOW + 7000, "GET /api/channel/", NOW + 3)
         .await
         .expect("told");
     store
@@ -51,7 +51,11 @@ pub(crate) async fn events_are_numbered_without_gaps(store: &Store) {
             EventKind::RunState,
             r#"{"approved":1,"state":"writing"}"#,
         ),
-        (7, EventKind::Throttled, r#"{"until":1790000007000}"#),
+        (
+            7,
+            EventKind::Throttled,
+            r#"{"request":"GET /api/channel/","until":1790000007000,"wait_ms":6997}"#,
+        ),
         (8, EventKind::Item, &applied),
         (9, EventKind::RunState, r#"{"state":"done"}"#),
     ];

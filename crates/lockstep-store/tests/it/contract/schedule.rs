@@ -41,6 +41,7 @@ fn claim(tick: i64, next: Option<i64>, last_at: Option<i64>) -> Claim {
         tick,
         next,
         last_at,
+        last_run: None,
     }
 }
 
@@ -105,45 +106,133 @@ pub(crate) async fn a_tick_is_taken_once_and_can_be_given_back(store: &Store) {
         taken.expect("asked")
     };
     // Several at once: one gets it.
-    let (one_of, other) = tokio::join!(take(first, NOW + 1), take(first, NOW + 2));
+    let (one_of, other) = tokio::join!(take(first.clone(), NOW + 1), take(first.clone(), NOW + 2));
     assert_eq!(one_of.len() + other.len(), 1);
     let stored = one(store, &site).await;
     assert_eq!(stored.next_at, Some(NOW + 6 * HOUR));
-    assert!(stored.last_at.is_some_and(|at| at > NOW));
+    let at = stored.last_at.expect("taken");
+    assert!(at > NOW);
 
-    assert!(store.give_back_tick(&site.id, first).await.expect("asked"));
+    let back = async |claim: &Claim, at| {
+        let back = store.give_back_tick(&site.id, claim.clone(), at).await;
+        back.expect("asked")
+    };
+    assert!(!back(&first, at + 1).await, "another one has it");
+    assert!(back(&first, at).await);
     let stored = one(store, &site).await;
     assert_eq!((stored.next_at, stored.last_at), (Some(NOW), None));
-    let twice = store.give_back_tick(&site.id, first).await.expect("asked");
-    assert!(!twice, "it was given back already");
+    assert!(!back(&first, at).await, "it was given back already");
     assert_eq!(take(first, NOW + 3).await, [Subject::Models]);
 
     // The last tick there is.
     let last = claim(NOW + 6 * HOUR, None, Some(NOW + 3));
-    assert_eq!(take(last, NOW + 4).await, [Subject::Models]);
+    assert_eq!(take(last.clone(), NOW + 4).await, [Subject::Models]);
     assert_eq!(one(store, &site).await.next_at, None);
-    assert!(store.give_back_tick(&site.id, last).await.expect("asked"));
+    assert!(back(&last, NOW + 4).await);
     let stored = one(store, &site).await;
     assert_eq!(stored.next_at, Some(NOW + 6 * HOUR));
     assert_eq!(stored.last_at, Some(NOW + 3));
 
     // What was set anew meanwhile is not given back over it.
-    assert_eq!(take(last, NOW + 5).await, [Subject::Models]);
+    assert_eq!(take(last.clone(), NOW + 5).await, [Subject::Models]);
     store
         .set_schedule(&site.id, Subject::Models, &six, NOW + DAY)
         .await
         .expect("set");
-    assert!(!store.give_back_tick(&site.id, last).await.expect("asked"));
-    store
-        .set_last_run(&site.id, Subject::Models, "a run")
-        .await
-        .expect("remembered");
+    assert!(!back(&last, NOW + 5).await);
     let stored = one(store, &site).await;
-    assert_eq!(stored.last_run.as_deref(), Some("a run"));
     assert_eq!(
         (stored.next_at, stored.last_at),
         (Some(NOW + DAY), Some(NOW + 5))
     );
+}
+
+pub(crate) async fn a_tick_and_its_run_are_one_and_what_came_to_nothing_is_due_again(
+    store: &Store,
+) {
+    let site = site(store).await;
+    let six = plan(Rhythm::Every { hours: 6 });
+    store
+        .set_schedule(&site.id, Subject::Models, &six, NOW)
+        .await
+        .expect("set");
+    let unbegun = async || {
+        let ticks = store.unbegun_ticks(NOW + DAY).await;
+        ticks.expect("asked")
+    };
+    assert!(unbegun().await.is_empty(), "none was taken");
+    let tick = claim(NOW, Some(NOW + 6 * HOUR), None);
+    let take = async |claim: Claim, now| {
+        let taken = store.claim_ticks(&site.id, vec![claim], now).await;
+        assert_eq!(taken.expect("asked"), [Subject::Models]);
+    };
+    take(tick.clone(), NOW + 10).await;
+    let early = store.unbegun_ticks(NOW + 10).await.expect("asked");
+    assert!(early.is_empty(), "whoever took it may be about to begin");
+    // Whoever took it is gone. Of two who find that, one makes it due again.
+    let lost = unbegun().await;
+    assert_eq!(lost, [one(store, &site).await]);
+    assert!(store.tick_again(&lost[0]).await.expect("asked"));
+    assert!(!store.tick_again(&lost[0]).await.expect("asked"));
+    let due = one(store, &site).await;
+    assert!(due.next_at <= Some(NOW + 10 - six.jitter_ms), "{due:?}");
+    assert!(unbegun().await.is_empty());
+    // Who took it before and was only slow makes no run of it any more.
+    let make = async |at, now| {
+        let run = store.create_run_of_tick(unattended(&site), at, now).await;
+        run.expect("asked")
+    };
+    assert_eq!(make(NOW + 10, NOW + 20).await, None);
+    assert!(left(store, &site).await.is_empty());
+    let again = claim(due.next_at.expect("a tick"), Some(NOW + 6 * HOUR), None);
+    take(again.clone(), NOW + 30).await;
+    // A clock that goes back a little makes no tick out of a run.
+    let run = make(NOW + 30, NOW + 29).await.expect("a run");
+    let stored = one(store, &site).await;
+    assert_eq!(stored.last_run.as_ref(), Some(&run.id));
+    assert!(unbegun().await.is_empty());
+    let back = store.give_back_tick(&site.id, again, NOW + 30).await;
+    assert!(!back.expect("asked"), "a run came of it");
+    // A run that cannot be gone on with gives its tick back, with its end.
+    store.start_reading(&run.id, 1, NOW + 31).await.expect("on");
+    let ended = store.end_run_again(&run.id, 1, None, NONE, NOW + 32).await;
+    assert!(ended.expect("ended"));
+    let run = store.run(&run.id).await.expect("the run");
+    assert_eq!(run.state, RunState::Cancelled);
+    let due = one(store, &site).await;
+    assert!(due.next_at <= Some(NOW + 32), "{due:?}");
+    assert!(unbegun().await.is_empty());
+    // One by hand has none.
+    let by_hand = store.create_run(new_run(&site), NOW + 40).await;
+    let by_hand = by_hand.expect("a run");
+    store
+        .start_reading(&by_hand.id, 1, NOW + 41)
+        .await
+        .expect("on");
+    let ended = store
+        .end_run_again(&by_hand.id, 1, None, NONE, NOW + 42)
+        .await;
+    assert!(!ended.expect("ended"));
+    // What was told to be lost is not found again.
+    let third = Claim {
+        last_run: Some(run.id.clone()),
+        ..claim(due.next_at.expect("a tick"), Some(NOW + 6 * HOUR), None)
+    };
+    take(third, NOW + 50).await;
+    assert_eq!(unbegun().await.len(), 1);
+    let told = store.record_lost_tick(&site.id, lost_at(NOW + 50)).await;
+    told.expect("told");
+    assert!(unbegun().await.is_empty());
+}
+
+fn lost_at(at: i64) -> LostTick {
+    LostTick {
+        subject: Subject::Models,
+        tick: NOW,
+        why: "no_token".to_owned(),
+        detail: String::new(),
+        at,
+    }
 }
 
 pub(crate) async fn lost_ticks_are_told_newest_first_and_forgotten_with_the_history(store: &Store) {
@@ -299,10 +388,11 @@ pub(crate) async fn runs_that_something_needs_stay_whatever_their_age(store: &St
         .set_schedule(&site.id, Subject::Models, &schedule, NOW)
         .await
         .expect("set");
-    store
-        .set_last_run(&site.id, Subject::Models, &by_schedule.id)
-        .await
-        .expect("remembered");
+    let tick = claim(NOW, Some(NOW + 6 * HOUR), None);
+    let taken = store.claim_ticks(&site.id, vec![tick], NOW + 1).await;
+    taken.expect("taken");
+    let of_tick = store.continue_as_tick(&by_schedule, NOW + 1).await;
+    assert!(of_tick.expect("asked"));
     let idle = written(store, &site, unattended(&site), "idle", NOW + 40).await;
     let undo = NewRun {
         parent: Some(undone.id.clone()),

@@ -51,7 +51,9 @@ pub(crate) async fn another_fence_changes_nothing(store: &Store) {
                 .record_outcomes(&run.id, fence, vec![outcome(1, State::Applied)], ONE)
                 .await,
             store.add_requests(&run.id, fence, ONE).await,
-            store.tell_throttled(&run.id, fence, NOW, NOW).await,
+            store
+                .tell_throttled(&run.id, fence, NOW, "GET /", NOW)
+                .await,
             store
                 .end_run(&run.id, fence, RunState::Failed, failure, ONE, NOW)
                 .await,

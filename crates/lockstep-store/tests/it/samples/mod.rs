@@ -23,7 +23,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 pub(crate) const KEY: &str = "5555555555555555555555555555555555555555555555555555555555555555";
 
 /// The rows that each schema brought.
-pub(crate) const ROWS: [&str; 4] = [
+pub(crate) const ROWS: [&str; 5] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -151,7 +151,8 @@ async fn a_database_of_schema_1_is_read_whole() {
     assert!(store.lease_holds(&site.url, 4).await.expect("asked"));
 
     // As it was lies beside it, and what it could not hold before it can hold now.
-    assert!(folder.path().join("lockstep.db.before-4").exists());
+    let copy = format!("lockstep.db.before-{}", ROWS.len());
+    assert!(folder.path().join(copy).exists());
     let rows = vec![held_price("a", "9")];
     let run = planned_prices(&store, price_run(&site), rows, Holds::Renew, NOW).await;
     assert_eq!(store.counts(&run.id).await.expect("counts").held, 1);

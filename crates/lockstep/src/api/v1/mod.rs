@@ -3,7 +3,7 @@
 pub(crate) mod channels;
 pub(crate) mod deeds;
 mod events;
-mod export;
+pub(crate) mod export;
 mod feed;
 mod holds;
 pub(crate) mod hub;

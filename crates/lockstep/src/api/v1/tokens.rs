@@ -1,8 +1,7 @@
 //! Tokens of programs.
 
 use axum::Json;
-use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderName, StatusCode, header};
 use lockstep_store::tokens::ApiToken;
 use secrecy::ExposeSecret as _;
@@ -11,6 +10,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::extract::{Body, Path};
 use crate::server::App;
 use crate::server::caller::{Person, Scope};
 use crate::server::door::tokens::{self, Asked};
@@ -101,9 +101,8 @@ async fn list(State(app): State<App>, _: Person) -> Result<Json<Tokens>, Problem
 async fn add(
     State(app): State<App>,
     Person(caller): Person,
-    asked: Result<Json<NewToken>, JsonRejection>,
+    Body(asked): Body<NewToken>,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<MadeToken>), Problem> {
-    let Json(asked) = asked.map_err(|error| Problem::bad_request(error.body_text()))?;
     let name = asked.name.trim();
     if name.is_empty() || name.chars().count() > LONGEST || name.chars().any(char::is_control) {
         return Err(Problem::bad_request(format!(

@@ -3,11 +3,12 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use lockstep_run::broken::unbroken;
 use lockstep_store::StoreError;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
 
 use super::{App, LOOKS_EVERY};
 use crate::notify::{self, Notifier};
@@ -16,13 +17,13 @@ use crate::notify::{self, Notifier};
 #[derive(Clone, Default)]
 struct Busy(Arc<Mutex<HashSet<String>>>);
 
-/// Begins it. What is returned ends after the server's last job, once what that found is stored.
-pub(super) fn begin(app: &App) -> JoinHandle<()> {
+/// Begins it. What is waited for ends after the server's last job, once what that found is stored.
+pub(super) fn begin(app: &App, unasked: &TaskTracker) {
     // Whoever listens from now on misses no run that is begun later.
     let ended = app.jobs().ended();
     let stored = Arc::new(Notify::new());
     tokio::spawn(send(app.clone(), stored.clone()));
-    tokio::spawn(settle(app.clone(), ended, stored))
+    unasked.spawn(settle(app.clone(), ended, stored));
 }
 
 /// Stores what is to be told of runs, as each comes to rest.
@@ -38,7 +39,8 @@ async fn settle(app: App, mut ended: Receiver<String>, stored: Arc<Notify>) {
         };
         match run {
             Ok(run) => {
-                if let Err(error) = settle_one(&app, &run).await {
+                let settled = unbroken("settling of a run", settle_one(&app, &run)).await;
+                if let Ok(Err(error)) = settled {
                     tracing::warn!(%run, %error, "what it found could not be stored to be told");
                 }
                 stored.notify_one();

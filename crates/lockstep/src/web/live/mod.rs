@@ -93,7 +93,7 @@ pub(super) async fn cancel(
 }
 
 /// The run of the frame's site.
-async fn run_of(app: &App, f: &Frame, run: &str) -> Result<Run, Refusal> {
+pub(super) async fn run_of(app: &App, f: &Frame, run: &str) -> Result<Run, Refusal> {
     let site = f.site()?;
     let run = app.store().run(run).await?;
     if run.site_id == site.id {

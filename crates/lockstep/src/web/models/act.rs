@@ -18,6 +18,7 @@ use crate::server::problem::Problem;
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
 use crate::web::frame::{Frame, Here};
+use crate::web::live;
 use crate::web::refusal::Refusal;
 use crate::web::table::{Asked, Chosen};
 
@@ -78,10 +79,7 @@ pub(in crate::web) async fn apply(
     let caller = f.writer()?.clone();
     let asked = asked(&f, &fields);
     let site = f.site()?.clone();
-    let run = app
-        .store()
-        .run_by_prefix(Some(&site.id), fields.text("run"))
-        .await?;
+    let run = live::run_of(&app, &f, fields.text("run")).await?;
     let shown = Digest::stored(fields.text("plan").to_owned());
     let begun = deciding::apply(&app, &caller, &site, &run, shown, Only::All, false).await;
     let problem = match begun {

@@ -2,6 +2,7 @@
 
 mod act;
 mod detail;
+mod files;
 mod listing;
 mod plan;
 mod provider;
@@ -38,6 +39,7 @@ use plan::Plan;
 use row::Row;
 
 pub(super) use act::{answer, apply, run};
+pub(super) use files::{csv, json};
 pub(super) use listing::Listings;
 pub(super) use provider::set_policy;
 
@@ -62,6 +64,8 @@ struct ModelsPage {
     rows: Vec<Row>,
     /// The policies that can be chosen for a provider, each by its code.
     policies: Vec<(&'static str, Label)>,
+    /// What a provider without a policy of its own has.
+    as_site: String,
     figures: Option<Figures>,
     live: Option<Live>,
     plan: Option<Plan>,
@@ -207,6 +211,7 @@ async fn page(
         asking: matches!(found.listing, Some(Found::Asking)),
         first: !site.first_write_done,
         policies: policies.collect(),
+        as_site: as_site(app, &f, &site),
         table: table(&f, asked, here, &found),
         rows,
         live,
@@ -257,6 +262,13 @@ fn about(app: &App, f: &Frame, site: &Site, rhythm: Option<&Rhythm>) -> Vec<Stri
         });
     }
     about
+}
+
+fn as_site(app: &App, f: &Frame, site: &Site) -> String {
+    let chosen = app.ordering().chosen(site);
+    let policy = chosen.map(|chosen| chosen.settings.policy);
+    let policy = policy.map_or("", |policy| f.lang.policy(policy).label);
+    fill(&f.t.channels.as_site, &[("policy", &policy)])
 }
 
 fn table(f: &Frame, asked: Asked, here: Vec<String>, found: &results::Page) -> Table {
@@ -314,7 +326,7 @@ fn table(f: &Frame, asked: Asked, here: Vec<String>, found: &results::Page) -> T
         chooses: true,
         here,
         total: found.total,
-        exports: None,
+        exports: Some(["csv", "json"].map(|kind| asked.file(kind))),
         empty,
         also: "",
         asked,

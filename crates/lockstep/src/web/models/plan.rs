@@ -32,10 +32,10 @@ impl Plan {
         let t = &f.t.models;
         let changes = usize::try_from(counts.planned).unwrap_or(usize::MAX);
         let ago = Moment::new(planned_at, app.now(), f.lang);
-        let waits = if changes == 0 {
-            t.plan_empty.clone()
-        } else {
-            fill(&t.plan_waits, &[("when", &ago.far)])
+        let waits = match changes {
+            0 if counts.held + counts.failed == 0 => t.plan_empty.clone(),
+            0 => t.plan_none.clone(),
+            _ => fill(&t.plan_waits, &[("when", &ago.far)]),
         };
         Some(Self {
             run: run.id.clone(),

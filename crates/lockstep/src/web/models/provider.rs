@@ -29,7 +29,9 @@ pub(in crate::web) async fn set_policy(
     };
     let field = |name: &str| fields.trimmed(&format!("{name}-{}", fields.text("set")));
     let store = app.store();
-    let (heads, _) = store.results(&site.id, "", &ResultPage::default()).await?;
+    let since = store.last_full_run(&site.id).await?.unwrap_or_default();
+    let all = ResultPage::default();
+    let heads = store.results(&site.id, &since, &all).await?;
     let (kind, base_url) = field("provider")
         .split_once(' ')
         .unwrap_or((field("provider"), ""));

@@ -50,9 +50,8 @@ pub(super) async fn page(
 ) -> Result<Page, Refusal> {
     let store = app.store();
     let since = store.last_full_run(&site.id).await?;
-    let counts = store
-        .result_counts(&site.id, since.as_deref().unwrap_or(""))
-        .await?;
+    let (from, none) = (since.as_deref().unwrap_or(""), ResultFilter::default());
+    let counts = store.result_counts(&site.id, from, &none).await?;
     let mut listing = None;
     if since.is_none() {
         let found = listings.look(app, site);
@@ -74,8 +73,22 @@ pub(super) async fn page(
         limit: Some(asked.size),
         ..wanted(asked, f.lang)
     };
-    let since = since.unwrap_or_default();
-    let (heads, total) = store.results(&site.id, &since, &page).await?;
+    let heads = store.results(&site.id, from, &page).await?;
+    let total = match (&page.filter.search, asked.chip) {
+        (Some(_), _) => {
+            store
+                .result_counts(&site.id, from, &page.filter)
+                .await?
+                .total
+        }
+        (None, "success") => counts.success,
+        (None, "failed") => counts.failed,
+        (None, "changed") => counts.changed,
+        (None, "held") => counts.held,
+        (None, "skipped") => counts.skipped,
+        (None, "planned") => counts.planned,
+        (None, _) => counts.total,
+    };
     let all = match &listing {
         Some(Found::Listed(channels)) => (channels.len() as u64).max(counts.total),
         _ => counts.total,
@@ -111,11 +124,21 @@ pub(super) async fn all_that_match(
         all.sort_by_key(|(id, _)| *id);
         return Ok(all.into_iter().map(|(id, _)| id).collect());
     }
-    let since = since.unwrap_or_default();
-    let (heads, _) = store
-        .results(&site.id, &since, &wanted(asked, lang))
-        .await?;
+    let heads = all(app, lang, site, asked).await?;
     Ok(heads.iter().map(|head| head.channel_id).collect())
+}
+
+/// All results that match.
+pub(super) async fn all(
+    app: &App,
+    lang: Lang,
+    site: &Site,
+    asked: &Asked,
+) -> Result<Vec<ResultHead>, Refusal> {
+    let store = app.store();
+    let since = store.last_full_run(&site.id).await?.unwrap_or_default();
+    let wanted = wanted(asked, lang);
+    Ok(store.results(&site.id, &since, &wanted).await?)
 }
 
 /// The results that are asked for, all of them.
@@ -195,7 +218,7 @@ async fn matching(
     order: &Asked,
 ) -> Result<Vec<(i64, Known)>, Refusal> {
     let none = ResultPage::default();
-    let (heads, _) = app.store().results(&site.id, "", &none).await?;
+    let heads = app.store().results(&site.id, "", &none).await?;
     let mut read: BTreeMap<i64, ResultHead> = heads
         .into_iter()
         .map(|head| (head.channel_id, head))

@@ -197,6 +197,19 @@ impl Asked {
         changed.href()
     }
 
+    /// The address of all that is shown as a file of this kind: the table's path with an ending, the filter and the order.
+    pub(crate) fn file(&self, kind: &str) -> String {
+        let mut whole = self.clone();
+        (whole.page, whole.size, whole.group, whole.all) = (1, USUAL, None, false);
+        whole.picks.clear();
+        whole.raw.clear();
+        whole
+            .texts
+            .retain(|name, _| self.shape.filters.contains(name));
+        whole.path = format!("{}.{kind}", self.path);
+        whole.href()
+    }
+
     /// The path without its state.
     pub(crate) fn path(&self) -> &str {
         &self.path
@@ -424,6 +437,15 @@ mod tests {
         );
         let elsewhere = asked.hidden(&[], &here);
         assert!(elsewhere.contains(&("pick".to_owned(), "1".to_owned())));
+    }
+
+    #[test]
+    fn a_file_has_all_that_matches_in_its_order() {
+        let asked = asked(
+            "show=failed&source=a&q=x&group=provider&sort=-name&size=100&page=3&open=5&pick=1",
+        );
+        let file = asked.file("csv");
+        assert_eq!(file, "/t.csv?show=failed&source=a&q=x&sort=-name");
     }
 
     #[test]

@@ -146,7 +146,7 @@ impl Table {
             .then(|| fill(&self.t.table.too_many, &[("n", &kept)]))
     }
 
-    pub(crate) fn from_to(&self) -> String {
+    pub(crate) fn range_said(&self) -> String {
         let from = self.asked.skip() as u64 + 1;
         let to = (from + self.here.len() as u64).saturating_sub(1);
         fill(

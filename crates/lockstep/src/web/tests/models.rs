@@ -287,6 +287,27 @@ async fn chips_search_order_and_groups_are_asked_of_the_server() {
 }
 
 #[tokio::test]
+async fn what_is_shown_can_be_had_as_files() {
+    let gateway = mixed().await;
+    let tester = Tester::quick(&gateway).await;
+    begin(&tester, "preview").await;
+    let page = tester.get(&format!("{MODELS}?sort=-id&size=25")).await;
+    page.says("href=\"/sites/main/models.csv?sort=-id\"");
+    let csv = tester.get("/sites/main/models.csv?sort=-id").await.text;
+    let ids: Vec<&str> = csv
+        .split("\r\n")
+        .filter_map(|line| line.split(',').next())
+        .collect();
+    assert_eq!(ids, ["channel_id", "5", "4", "3", "2", "1", ""], "{csv}");
+    let json = tester.get("/sites/main/models.json?show=held").await.text;
+    let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
+    let items = json["items"].as_array().expect("items");
+    assert_eq!(items.len(), 1, "{json}");
+    assert_eq!(items[0]["channel_id"], 4);
+    assert_eq!(items[0]["hold"]["reason"], "too_many_removed");
+}
+
+#[tokio::test]
 async fn a_row_opens_to_both_lists_and_to_why_names_stay() {
     let gateway = mixed().await;
     let tester = Tester::quick(&gateway).await;

@@ -150,6 +150,10 @@ pub(crate) fn failure(failure: &Failure) -> Said {
             ),
             "Make room or mend the permissions of the database, then run again.",
         ),
+        FailureKind::Internal => Said::new(
+            "A mistake in Lockstep itself broke this off",
+            "Run again. Should it break again, report it with what the log says at that time.",
+        ),
     }
 }
 

@@ -364,6 +364,7 @@ pub(crate) fn engine_error(error: &EngineError) -> Said {
         EngineError::Expired(_) | EngineError::PolicyChanged(_) => "Preview makes a new plan.",
         EngineError::PlanChanged(_) => "Preview again and look at it once more.",
         EngineError::Stopping => "Try again once it has started again.",
+        EngineError::Internal => "Try again. The log of the server says why.",
         EngineError::Lost(_) => {
             "Whoever holds the gateway now goes on with the run: look at it again in a moment."
         }

@@ -419,6 +419,7 @@ fn what_the_engine_and_the_store_refuse_is_told_in_both_languages() {
         EngineError::PolicyChanged(run()),
         EngineError::PlanChanged(run()),
         EngineError::Stopping,
+        EngineError::Internal,
         EngineError::Setting(BadSetting::Unknown("gpt-x".to_owned())),
     ];
     for error in engine {

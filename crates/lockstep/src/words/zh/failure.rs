@@ -129,6 +129,10 @@ pub(crate) fn failure(failure: &Failure) -> Said {
             ),
             "请释放磁盘空间或修复数据库的权限，然后重新执行。",
         ),
+        FailureKind::Internal => Said::new(
+            "Lockstep 自身出错，操作已中断",
+            "请重新执行；若再次出错，请附上当时的日志反馈该问题。",
+        ),
     }
 }
 
@@ -205,6 +209,10 @@ pub(crate) fn engine_error(error: &EngineError) -> Said {
         EngineError::Stopping => Said::new(
             "Lockstep 正在停止，不再开始新任务",
             "请在它重新启动后再试。",
+        ),
+        EngineError::Internal => Said::new(
+            "Lockstep 自身出错，任务已中断",
+            "请重新执行；若再次出错，请附上当时的日志反馈该问题。",
         ),
         EngineError::Lost(why) => Said::new(
             format!("网关已由另一个实例接管（{why}）"),

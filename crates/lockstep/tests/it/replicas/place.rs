@@ -6,7 +6,7 @@ use lockstep_sim::spec::many;
 use lockstep_sim::{Entry, Gateway};
 use serde_json::Value;
 
-use crate::world::{guarded, is_the_truth, lists, start};
+use crate::world::{Rounds, guarded, is_the_truth, lists, start};
 
 /// A gateway and its site.
 pub(crate) struct Place {
@@ -14,9 +14,7 @@ pub(crate) struct Place {
     pub(crate) site: String,
     /// How many channels it has.
     pub(crate) channels: usize,
-    round: usize,
-    /// What every provider offers beside the name of the round.
-    offered: BTreeMap<String, Vec<String>>,
+    rounds: Rounds,
 }
 
 impl Place {
@@ -24,17 +22,12 @@ impl Place {
     pub(crate) async fn new(n: usize) -> Self {
         let channels = 3 + n % 3;
         let gateway = start(guarded(many(channels, 12, n as u64))).await;
-        let offered = gateway
-            .provider_names()
-            .into_iter()
-            .map(|name| (name.clone(), gateway.provider(&name).models()))
-            .collect();
+        let rounds = Rounds::of(&gateway);
         Self {
             gateway,
             site: format!("site-{n}"),
             channels,
-            round: 0,
-            offered,
+            rounds,
         }
     }
 
@@ -43,24 +36,9 @@ impl Place {
         format!("/api/v1/sites/{}/runs", self.site)
     }
 
-    /// Every provider gains a name and loses the one of the round before. Answers what every list is to become.
+    /// All channels change. Answers what every list is to become.
     pub(crate) fn next_round(&mut self) -> BTreeMap<i64, String> {
-        let last = format!("round-{}", self.round);
-        self.round += 1;
-        let new = format!("round-{}", self.round);
-        for (name, offered) in &self.offered {
-            let models = offered.iter().chain([&new]);
-            self.gateway.provider(name).set_models(models);
-        }
-        self.gateway.clear_log();
-        lists(&self.gateway)
-            .into_iter()
-            .map(|(id, list)| {
-                let mut names: Vec<&str> = list.split(',').filter(|name| *name != last).collect();
-                names.push(&new);
-                (id, names.join(","))
-            })
-            .collect()
+        self.rounds.next(&self.gateway)
     }
 
     /// Every list is the old or the new one, whatever happened so far.

@@ -8,7 +8,7 @@ use axum::body::BodyDataStream;
 use axum::http::{Method, header};
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt as _, StreamExt as _};
-use lockstep_sim::Gateway;
+use lockstep_sim::{Fault, Gateway, Matcher, Rule};
 use lockstep_store::StoreError;
 use lockstep_store::events::{Event, EventKind};
 use serde_json::{Value, json};
@@ -197,6 +197,37 @@ async fn whoever_listens_to_all_hears_every_run_and_goes_on_where_he_was() {
     assert_eq!(of(&run), missed);
     assert_eq!(of(&third).first(), Some(&json!(1)));
     assert!(of(&before).is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_pause_that_the_gateway_asks_for_is_heard_with_what_waits_for_it() {
+    let gateway = Gateway::start(healthy()).await.expect("a gateway");
+    let tester = Tester::with_site(&gateway).await;
+    let list = Matcher::get("/api/channel/");
+    gateway.fault(Rule::once(list, Fault::too_many("1")));
+    let mut all = Listener::at(&tester, "/api/v1/events", None).await;
+    let run = planned(&tester).await;
+    let heard = loop {
+        let got = all.next().await.expect("an event");
+        if got.kind == "throttled" {
+            break got;
+        }
+    };
+    assert!(heard.id.is_some(), "it is stored");
+    assert_eq!(heard.data["run"], run["run"]);
+    let request = heard.data["request"].as_str().expect("a request");
+    assert!(request.starts_with("GET /api/channel/"), "{request}");
+    let wait = heard.data["wait_ms"].as_i64().expect("a time");
+    assert!((1..=1_000).contains(&wait), "{wait}");
+    let path = format!("{RUNS}/{}/events", run["run"].as_str().expect("an id"));
+    let mut of_run = Listener::at(&tester, &path, None).await;
+    let again = loop {
+        let got = of_run.next().await.expect("an event");
+        if got.kind == "throttled" {
+            break got;
+        }
+    };
+    assert_eq!(again.data, heard.data);
 }
 
 #[tokio::test(flavor = "multi_thread")]
