@@ -105,10 +105,23 @@ pub struct ModelPlan {
 
 /// Plans one model; `None` when the run does not touch it. Total: whatever the sources say, there is a plan.
 pub fn plan_model(input: ModelInput<'_>) -> Option<ModelPlan> {
+    let priced = billed_by(input.local).priced();
+    let takes = input.scope.takes(priced, input.served);
+    takes.then(|| planned(&input, choose(input.offers, input.answers.kind)))
+}
+
+/// Plans one model whose offer a person chose, by its place: neither the scope of a run nor the order of preference
+/// counts, the guards and the answers do.
+pub fn plan_chosen(input: ModelInput<'_>, place: usize) -> ModelPlan {
+    let choice = match input.offers.get(place) {
+        Some(offer) => Choice::Chosen(place, offer.values.clone()),
+        None => Choice::Nothing,
+    };
+    planned(&input, choice)
+}
+
+fn planned(input: &ModelInput<'_>, choice: Choice) -> ModelPlan {
     let kind_old = billed_by(input.local).kind();
-    if !input.scope.takes(kind_old.is_some(), input.served) {
-        return None;
-    }
     let usd_old = input.usd_of(input.local);
     let mut plan = ModelPlan {
         model: input.model.to_owned(),
@@ -130,18 +143,18 @@ pub fn plan_model(input: ModelInput<'_>) -> Option<ModelPlan> {
     plan.losers = priced.map(|(place, _)| place).collect();
     if input.answers.ignored {
         plan.verdict = Verdict::Skip(Reason::plain(ReasonCode::Ignored));
-        return Some(plan);
+        return plan;
     }
-    match choose(input.offers, input.answers.kind) {
+    match choice {
         Choice::Nothing => {}
         Choice::OtherKind => {
             plan.verdict = Verdict::Skip(Reason::plain(ReasonCode::KindChange));
         }
         Choice::NoMajority(place) => plan.no_majority(&input.offers[place]),
-        Choice::Chosen(place, values) => plan.take(&input, place, &values),
+        Choice::Chosen(place, values) => plan.take(input, place, &values),
     }
     plan.respect_answer();
-    Some(plan)
+    plan
 }
 
 /// Holds all changes of an unattended run that would change too many models. `priced` is how many models have a price.

@@ -6,6 +6,7 @@ use lockstep_core::settings::Settings;
 
 use crate::engine::{Request, SiteAccess, Source};
 use crate::error::EngineError;
+use crate::prices::chosen::Picks;
 use crate::prices::plan::{PriceRequest, What};
 
 /// What is to be done, on which gateway and for whom.
@@ -86,7 +87,10 @@ impl Order {
         let empty = match self {
             Self::Resume(_) => false,
             Self::Models(request, _) => request.source == Source::Selected(Vec::new()),
-            Self::Prices(request, _) => request.what == What::Models(Vec::new()),
+            Self::Prices(request, _) => {
+                request.what == What::Models(Vec::new())
+                    || request.what == What::Picked(Picks::new())
+            }
             Self::Apply { only, .. } | Self::Held { only, .. } | Self::Undo { only, .. } => {
                 *only == Chosen::Channels(Vec::new()) || *only == Chosen::Models(Vec::new())
             }

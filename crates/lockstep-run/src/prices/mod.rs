@@ -3,14 +3,17 @@
 pub mod accept;
 mod again;
 pub mod channels;
+pub mod chosen;
 pub mod collect;
 pub mod compare;
 mod expressions;
 mod held;
+mod judging;
 pub mod local;
 mod offers;
 mod others;
 mod outcomes;
+pub mod outlook;
 mod output;
 pub mod plan;
 mod put;

@@ -7,9 +7,9 @@ use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::prices::answers::Answers;
 use lockstep_core::prices::choose::Offer;
 use lockstep_core::prices::mode::Strength;
-use lockstep_core::prices::plan::{Accepted, ModelInput, ModelPlan, plan_model, price_brake};
+use lockstep_core::prices::plan::{ModelPlan, price_brake};
 use lockstep_core::prices::unpriced::{billed, lookup_key};
-use lockstep_core::settings::Settings;
+use lockstep_core::settings::{PriceSettings, Settings};
 use lockstep_store::prices::PriceRow;
 use lockstep_store::prices::answers::{AnswerKind, PriceAnswer};
 use lockstep_store::prices::seen::Seen;
@@ -17,9 +17,10 @@ use lockstep_store::runs::{NewRun, Run};
 use lockstep_store::steps::{Holds, Planned};
 
 use super::again;
+use super::chosen::Picks;
 use super::collect::Collecting;
 use super::compare::{Compared, compare};
-use super::expressions::Grammar;
+use super::judging::Judge;
 use super::local::LocalPrices;
 use super::offers::{Offers, digest as values_digest};
 use super::review::digest;
@@ -78,6 +79,9 @@ pub enum What {
     Sources,
     /// Only these.
     Models(Vec<String>),
+    /// Just these values, from the sources that a person chose for each, by the lists as they were last kept: those are
+    /// what was looked at. The scope does not count, and a price that moves meanwhile is not planned again.
+    Picked(Picks),
 }
 
 /// What a plan was made of, for whoever tells of it.
@@ -157,7 +161,12 @@ impl Session {
         let planned = Planned {
             hash: digest(&made.rows),
             total: made.models,
-            holds: if whole { Holds::Renew } else { Holds::Add },
+            holds: match &request.what {
+                // What somebody chose waits for nobody but him.
+                What::Picked(_) => Holds::Leave,
+                _ if whole => Holds::Renew,
+                _ => Holds::Add,
+            },
         };
         store
             .record_prices(&run.id, held.fence, made.rows, self.requests())
@@ -222,11 +231,23 @@ impl Session {
             Ok(local) => local,
             Err(failure) => return Ok(Err(failure)),
         };
-        let served = match self.served(retries).await {
-            Ok(served) => served,
-            Err(failure) => return Ok(Err(failure)),
+        let chosen = match &request.what {
+            What::Picked(chosen) => Some(chosen),
+            What::Sources | What::Models(_) => None,
         };
-        let collected = match self.collect(&request.collecting).await {
+        // Who serves a model decides which ones are touched; a choice says so itself.
+        let served = match chosen {
+            Some(_) => BTreeMap::new(),
+            None => match self.served(retries).await {
+                Ok(served) => served,
+                Err(failure) => return Ok(Err(failure)),
+            },
+        };
+        let collected = match chosen {
+            Some(_) => self.kept(&request.collecting).await,
+            None => self.collect(&request.collecting).await,
+        };
+        let collected = match collected {
             Err(EngineError::Gateway(failure)) => return Ok(Err(failure)),
             collected => collected?,
         };
@@ -234,7 +255,9 @@ impl Session {
         let store = self.store();
         let told = compared.sources.iter().map(|source| source.told());
         store.record_sources(&run.id, fence, told.collect()).await?;
-        self.keep_copies(&compared).await?;
+        if chosen.is_none() {
+            self.keep_copies(&compared).await?;
+        }
         if !compared
             .sources
             .iter()
@@ -243,50 +266,55 @@ impl Session {
             // "No difference" would be a lie: nobody has said what anything costs.
             return Ok(Err(Failure::new(FailureKind::NoSource, "")));
         }
-        let models = models(request, &local, &served, &compared);
-        let seen = self.note_seen(&compared, request, &models).await?;
-        let offers = Offers::new(&compared, &request.settings.prices, seen);
+        let prices = &request.settings.prices;
+        let models = match &request.what {
+            What::Picked(chosen) => chosen.keys().cloned().collect(),
+            What::Models(models) => {
+                let models = models.iter().map(|model| lookup_key(model).to_owned());
+                models.collect()
+            }
+            What::Sources => {
+                let known = served.keys().chain(&request.coming);
+                models(prices, &local, known, &compared)
+            }
+        };
+        let seen = match chosen {
+            Some(_) => Vec::new(),
+            None => self.note_seen(&compared, request, &models).await?,
+        };
+        let offers = Offers::new(&compared, prices, seen);
         let answers = answers(store.price_answers(&self.access.site.id).await?);
         let accepted = store.accepted(&self.access.site.id).await?;
-        let unwritable = local.unwritable();
-        let served_keys: BTreeSet<&str> = served
-            .keys()
-            .chain(&request.coming)
-            .map(|model| lookup_key(model))
+        let judge = Judge {
+            local: &local,
+            settings: prices,
+            answers: &answers,
+            accepted: &accepted,
+            served: Judge::keys(served.keys().chain(&request.coming)),
+            unwritable: local.unwritable(),
+            strength: if request.unattended {
+                Strength::Unattended
+            } else {
+                Strength::Looking
+            },
+            now: self.now(),
+        };
+        let names: Vec<&str> = compared
+            .sources
+            .iter()
+            .map(|source| source.collected.name.as_str())
             .collect();
         let mut plans: Vec<(ModelPlan, Vec<Offer>)> = Vec::new();
         for model in &models {
             let offered = offers.of(model);
-            let values = local.values(model);
-            let own = |name: &str| local.values(name);
-            if values.kind().is_none() && billed(model, &own, false).priced() {
-                // A wildcard prices it. An entry of its own would replace that price unseen.
-                continue;
-            }
-            let accepted = accepted.get(model).map(|values| Accepted {
-                values: values.clone(),
-                at: 0,
-            });
-            let plan = plan_model(ModelInput {
-                model,
-                local: &values,
-                locked: local.locked(model),
-                served: served_keys.contains(model.as_str()),
-                offers: &offered,
-                answers: answers.of(model),
-                accepted: accepted.as_ref(),
-                limits: &request.settings.prices.limits,
-                scope: request.settings.prices.scope,
-                strength: if request.unattended {
-                    Strength::Unattended
-                } else {
-                    Strength::Looking
-                },
-                approved: false,
-                unwritable: &unwritable,
-                expressions: &Grammar,
-                now: self.now(),
-            });
+            let (plan, offered) = match chosen.and_then(|chosen| chosen.get(model)) {
+                Some(picked) => {
+                    let (all, place) = picked.among(offered, &names, &local.values(model));
+                    let plan = judge.plan_chosen(model, (&all, place), picked.approved);
+                    (plan, all)
+                }
+                None => (judge.plan(model, &offered), offered),
+            };
             plans.extend(plan.map(|plan| (plan, offered)));
         }
         if request.unattended {
@@ -300,19 +328,24 @@ impl Session {
             price_brake(&mut only, priced, &request.settings.prices.limits);
             plans = only.into_iter().zip(offers).collect();
         }
-        let names: Vec<&str> = compared
-            .sources
-            .iter()
-            .map(|source| source.collected.name.as_str())
-            .collect();
         let now = self.now();
         let models = plans.len() as u64;
         let mut rows: Vec<PriceRow> = plans
             .into_iter()
             .flat_map(|(plan, offers)| {
                 let base = local.values(&plan.model);
+                let picked = chosen.and_then(|chosen| chosen.get(&plan.model));
                 let mut rows = rows(&run.id, plan, &offers, &names, now);
-                again::remember(&mut rows, base, &offers, &names);
+                match picked {
+                    Some(picked) => {
+                        for row in &mut rows {
+                            if let Some(source) = picked.fields.get(&row.field) {
+                                row.source = Some(source.clone());
+                            }
+                        }
+                    }
+                    None => again::remember(&mut rows, base, &offers, &names),
+                }
                 rows
             })
             .collect();
@@ -366,24 +399,16 @@ impl Session {
     }
 }
 
-/// The models that a plan looks at: those that are named; else the served ones, and where all are asked for, those that
-/// the gateway or a source has a price of.
-fn models(
-    request: &PriceRequest,
+/// The models that a plan looks at: the served ones, and where all are asked for, those that the gateway or a source has
+/// a price of.
+pub(super) fn models<'m>(
+    settings: &PriceSettings,
     local: &LocalPrices,
-    served: &BTreeMap<String, Vec<i64>>,
+    served: impl Iterator<Item = &'m String>,
     compared: &Compared<'_>,
 ) -> BTreeSet<String> {
-    if let What::Models(models) = &request.what {
-        let models = models.iter().map(|model| lookup_key(model).to_owned());
-        return models.collect();
-    }
-    let mut models: BTreeSet<String> = served
-        .keys()
-        .chain(&request.coming)
-        .map(|model| lookup_key(model).to_owned())
-        .collect();
-    if request.settings.prices.scope.all_models {
+    let mut models: BTreeSet<String> = served.map(|model| lookup_key(model).to_owned()).collect();
+    if settings.scope.all_models {
         models.extend(local.models());
         models.extend(
             compared

@@ -2,6 +2,7 @@
 //! refused is a [`Problem`], which has its words for people too.
 
 pub(crate) mod answers;
+pub(crate) mod prices;
 
 use std::collections::BTreeMap;
 

@@ -13,6 +13,7 @@ use super::Options;
 use super::caller::Caller;
 use super::door::Door;
 use super::metrics::Metrics;
+use crate::api::v1::prices::differences::kept::Tables;
 use crate::config::File;
 use crate::deeds::Deed;
 use crate::ordering::Ordering;
@@ -29,6 +30,7 @@ struct Inner {
     options: Options,
     metrics: Metrics,
     door: Door,
+    tables: Tables,
     stop: CancellationToken,
 }
 
@@ -43,6 +45,7 @@ impl App {
             options,
             metrics: Metrics::default(),
             door: Door::new(),
+            tables: Tables::default(),
             stop: CancellationToken::new(),
         }))
     }
@@ -85,6 +88,11 @@ impl App {
     /// What the door remembers.
     pub(crate) fn door(&self) -> &Door {
         &self.0.door
+    }
+
+    /// How prices differ, as it was last seen.
+    pub(crate) fn tables(&self) -> &Tables {
+        &self.0.tables
     }
 
     /// Now, in Unix milliseconds.

@@ -141,6 +141,11 @@ impl Problem {
         .hint("The log of the server says why.")
     }
 
+    /// Every mistake of the request.
+    pub(crate) fn errors(&self) -> &[Mistake] {
+        &self.errors
+    }
+
     /// What happened.
     pub(crate) fn title(&self) -> &str {
         &self.title

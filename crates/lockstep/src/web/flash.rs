@@ -14,6 +14,7 @@ pub(crate) enum Flash {
     SiteKept,
     SiteRemoved,
     SwitchedOff,
+    NothingChosen,
     Started,
     Cancelling,
     Ended,
@@ -24,12 +25,13 @@ pub(crate) enum Flash {
 }
 
 impl Flash {
-    const ALL: [Self; 12] = [
+    const ALL: [Self; 13] = [
         Self::Saved,
         Self::Unchanged,
         Self::SiteKept,
         Self::SiteRemoved,
         Self::SwitchedOff,
+        Self::NothingChosen,
         Self::Started,
         Self::Cancelling,
         Self::Ended,
@@ -46,6 +48,7 @@ impl Flash {
             Self::SiteKept => "site-kept",
             Self::SiteRemoved => "site-removed",
             Self::SwitchedOff => "switched-off",
+            Self::NothingChosen => "nothing-chosen",
             Self::Started => "started",
             Self::Cancelling => "cancelling",
             Self::Ended => "ended",
@@ -72,6 +75,7 @@ impl Flash {
     pub(super) fn kind(self) -> SayKind {
         match self {
             Self::Unchanged
+            | Self::NothingChosen
             | Self::Cancelling
             | Self::PlanMoved
             | Self::NoneSelected
@@ -89,6 +93,7 @@ impl Flash {
             Self::SiteKept => (&t.sites.kept, Some(&t.overview.no_run_hint)),
             Self::SiteRemoved => (&t.sites.removed, None),
             Self::SwitchedOff => (&t.schedule.switched_off, None),
+            Self::NothingChosen => (&t.prices.review_none, None),
             Self::Started => (&t.models.started_said, None),
             Self::Cancelling => (&t.run.cancelling, None),
             Self::Ended => (&t.run.ended, None),

@@ -52,6 +52,16 @@ impl Fields {
             .collect()
     }
 
+    /// What a form with these fields sends.
+    pub(crate) fn of(fields: &[(&str, &str)]) -> Self {
+        let pairs = fields.iter();
+        Self(
+            pairs
+                .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+                .collect(),
+        )
+    }
+
     /// Reads what a form sends.
     pub(crate) fn read(body: &[u8]) -> Self {
         let pairs = url::form_urlencoded::parse(body);

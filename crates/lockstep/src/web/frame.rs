@@ -40,7 +40,15 @@ impl Here {
 
     /// Whether the page is there: the navigation leads nowhere else.
     pub(crate) fn is_there(self) -> bool {
-        matches!(self, Self::Overview | Self::Models | Self::Settings)
+        matches!(
+            self,
+            Self::Overview
+                | Self::Models
+                | Self::Channels
+                | Self::Prices
+                | Self::Unpriced
+                | Self::Settings
+        )
     }
 
     /// Its word in addresses.

@@ -1,6 +1,7 @@
 //! The pages: rendered here, complete without JavaScript but for live progress.
 
 mod assets;
+mod channels;
 mod flash;
 mod form;
 pub(crate) mod frame;
@@ -9,6 +10,7 @@ mod live;
 mod models;
 mod overview;
 mod place;
+mod prices;
 pub(crate) mod refusal;
 mod settings;
 mod sign_in;
@@ -17,6 +19,7 @@ mod spark;
 mod table;
 #[cfg(test)]
 mod tests;
+mod unpriced;
 mod when;
 pub(crate) mod words;
 
@@ -61,6 +64,9 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .route("/sites/{site}/gateway", post(sites::change))
         .route("/sites/{site}/default", post(sites::make_default))
         .route("/sites/{site}/remove", post(sites::remove))
+        .merge(channels::routes())
+        .merge(prices::routes())
+        .merge(unpriced::routes())
         .route("/sites/{site}/models", get(models::show))
         .route("/sites/{site}/models.csv", get(models::csv))
         .route("/sites/{site}/models.json", get(models::json))

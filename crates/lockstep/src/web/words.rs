@@ -91,6 +91,7 @@ words! {
         preview, hits, hits_nothing, no_list, one_channel, of_provider, yours, yours_hint, yours_added,
         yours_removed, release, release_hint, released, allowed_reasons, take_back, reset, own_sync, aliases,
         provider_list, list_over_time, empty, empty_hint,
+        passes, loses, bad_rule,
     }
     /// The price sync.
     prices: PriceWords {
@@ -102,6 +103,10 @@ words! {
         unlock, locked, ignore, stop_ignoring, keep_kind, keep_until, allow, set_kind, review_title, review_intro,
         current_billing, change_to, kind_changes, not_taken, plan_digest, apply, apply_one, back, moved, applied,
         failed_some, undo, verify, root_only, empty, empty_hint, no_sources, no_sources_hint, over_time,
+        fetching, comparing, newer, by_move, show_newer, take_column, no_price, goes, leaves, other_kind, cache_write,
+        formula, chip_ready, chip_held, chip_left, chip_written, chip_moved, chip_failed, undo_title,
+        nothing_differs, nothing_differs_hint, review_again, allow_held, held_hint, applied_one, moved_one,
+        failed_one, failed_many,
     }
     /// Where prices come from.
     sources: SourceWords {
@@ -109,12 +114,13 @@ words! {
         col_endpoint, col_models, col_fetched, endpoint_custom, endpoint_hint, token, token_hint, user_id, group,
         multiplier, multiplier_hint, recharge, recharge_hint, allow_network, private, accept, confirm,
         none_selected, remembered, order_up, order_down, remove, test, keep_untested, left_out,
+        taken, not_kept, bad_text, bad_endpoint, bad_number, endpoint_usual, secret_hint,
     }
     /// Served models without a price.
     unpriced: UnpricedWords {
         title, intro, search, col_model, col_served, col_calls, col_proposal, col_source, no_proposal, waiting,
         choose, choose_proposals, review, apply, ignore, ignored, ignored_count, stop_ignoring, self_use, refused,
-        empty, empty_hint,
+        empty, empty_hint, chip_waiting, chip_proposed, as_of, review_chosen,
     }
     /// Runs, what they changed, and taking it back.
     history: HistoryWords {

@@ -22,6 +22,7 @@ mod kills;
 mod notices;
 mod pages;
 mod pages_models;
+mod pages_prices;
 mod prices;
 mod promises;
 mod ratio_sync;

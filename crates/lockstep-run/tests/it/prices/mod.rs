@@ -7,6 +7,7 @@ mod gated;
 mod interrupted;
 mod oracle;
 mod output;
+mod picked;
 mod planned;
 mod refused;
 mod second_admin;

@@ -1,6 +1,6 @@
 //! Version 1 of Lockstep's own API.
 
-mod channels;
+pub(crate) mod channels;
 pub(crate) mod deeds;
 mod events;
 pub(crate) mod export;
@@ -12,8 +12,8 @@ mod notices;
 mod openapi;
 mod page;
 mod paging;
-mod prices;
-mod runs;
+pub(crate) mod prices;
+pub(crate) mod runs;
 mod schedules;
 mod settings;
 mod sites;

@@ -136,6 +136,11 @@ impl Asked {
         self.texts.get(name).map_or("", String::as_str)
     }
 
+    /// What is chosen one by one.
+    pub(crate) fn picks(&self) -> &BTreeSet<String> {
+        &self.picks
+    }
+
     /// How many rows come before this page.
     pub(crate) fn skip(&self) -> usize {
         (self.page - 1).saturating_mul(self.size as usize)

@@ -11,4 +11,4 @@ mod shown;
 
 pub(crate) use asked::{Asked, Shape};
 pub(crate) use choice::Chosen;
-pub(crate) use shown::{Chip, Column, Named, Table};
+pub(crate) use shown::{Chip, Column, Filter, Named, Table};

@@ -1,7 +1,9 @@
 //! Pages over a router, for somebody who is signed in.
 
+mod channels;
 mod live;
 mod models;
 mod pages;
+mod prices;
 mod templates;
 mod tester;

@@ -55,6 +55,7 @@ pub(crate) fn trigger(code: &str) -> &str {
         "apply-held" => "Apply what was held",
         "undo" => "Undo",
         "unpriced" => "Unpriced models",
+        "review" => "Chosen prices",
         "schedule" => "Schedule",
         other => other,
     }

@@ -55,6 +55,7 @@ pub(crate) fn trigger(code: &str) -> &str {
         "apply-held" => "应用待确认项",
         "undo" => "撤销",
         "unpriced" => "未设置价格的模型",
+        "review" => "所选价格",
         "schedule" => "定时执行",
         other => other,
     }

@@ -220,11 +220,7 @@ pub(super) async fn in_full(
 impl Scope {
     fn channel(&self, head: ChannelHead) -> Channel {
         let own = self.channels.get(&head.channel_id);
-        let provider = self.providers.get(&head.provider);
-        let policy = own
-            .and_then(|own| own.policy)
-            .or_else(|| provider.and_then(|own| own.policy))
-            .unwrap_or(self.policy);
+        let policy = self.policy_of(&head);
         Channel {
             id: head.channel_id,
             name: head.channel_name,

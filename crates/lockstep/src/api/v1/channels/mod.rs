@@ -1,8 +1,8 @@
 //! Channels: what is known of them from the latest runs, and what they have of their own.
 
 mod look;
-mod own;
-mod rules;
+pub(crate) mod own;
+pub(crate) mod rules;
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -45,15 +45,15 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
 }
 
 /// What holds for channels beside what single runs are given.
-struct Scope {
-    policy: Policy,
-    site: Rules,
-    providers: BTreeMap<Behind, Overrides>,
-    channels: BTreeMap<i64, Overrides>,
+pub(crate) struct Scope {
+    pub(crate) policy: Policy,
+    pub(crate) site: Rules,
+    pub(crate) providers: BTreeMap<Behind, Overrides>,
+    pub(crate) channels: BTreeMap<i64, Overrides>,
 }
 
 impl Scope {
-    async fn of(app: &App, site: &Site) -> Result<Self, Problem> {
+    pub(crate) async fn of(app: &App, site: &Site) -> Result<Self, Problem> {
         let settings = orders::settings(app, site, &BTreeMap::new())?.settings;
         Ok(Self {
             policy: settings.policy,
@@ -62,10 +62,19 @@ impl Scope {
             channels: app.store().channel_overrides(&site.id).await?,
         })
     }
+
+    /// The policy that holds for a channel.
+    pub(crate) fn policy_of(&self, head: &ChannelHead) -> Policy {
+        let own = self.channels.get(&head.channel_id);
+        let provider = self.providers.get(&head.provider);
+        own.and_then(|own| own.policy)
+            .or_else(|| provider.and_then(|own| own.policy))
+            .unwrap_or(self.policy)
+    }
 }
 
 /// The channels of the last full run, each with its latest result.
-async fn latest(app: &App, site: &Site) -> Result<BTreeMap<i64, ChannelHead>, Problem> {
+pub(crate) async fn latest(app: &App, site: &Site) -> Result<BTreeMap<i64, ChannelHead>, Problem> {
     let store = app.store();
     let mut latest: BTreeMap<i64, ChannelHead> = BTreeMap::new();
     for (run, _) in store.runs(&site.id, RUNS, None).await? {
@@ -82,12 +91,14 @@ async fn latest(app: &App, site: &Site) -> Result<BTreeMap<i64, ChannelHead>, Pr
     Ok(latest)
 }
 
-async fn known(app: &App, site: &Site, channel: i64) -> Result<ChangeRow, Problem> {
+/// The latest result of a channel.
+pub(crate) async fn known(app: &App, site: &Site, channel: i64) -> Result<ChangeRow, Problem> {
     let history = app.store().channel_history(&site.id, channel, 1).await?;
     history.into_iter().next().ok_or_else(|| unread(channel))
 }
 
-async fn memory(app: &App, site: &Site, channel: i64) -> Result<Memory, Problem> {
+/// What is remembered of a channel.
+pub(crate) async fn memory(app: &App, site: &Site, channel: i64) -> Result<Memory, Problem> {
     let mut memories: HashMap<_, _> = app.store().memories_of(&site.id, &[channel]).await?;
     Ok(memories.remove(&channel).unwrap_or_default())
 }

@@ -9,6 +9,7 @@ use lockstep_core::channel::Provider as Behind;
 use lockstep_core::hold::ReasonCode;
 use lockstep_core::models::rule::{Pattern, Rules};
 use lockstep_core::settings::Overrides;
+use lockstep_store::StoreError;
 use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -21,35 +22,35 @@ use crate::api::extract::{Body, Path};
 use crate::api::orders;
 use crate::deeds::Deed;
 use crate::server::App;
-use crate::server::caller::{Reader, Writer};
+use crate::server::caller::{Caller, Reader, Writer};
 use crate::server::problem::{Mistake, Problem};
 
 /// What a channel, or all channels of a provider, have of their own beside the site's settings.
 #[derive(Clone, Debug, Default, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Own {
+pub(crate) struct Own {
     /// A policy; `null` for the site's.
-    pub(super) policy: Option<String>,
+    pub(crate) policy: Option<String>,
     /// Names that are always kept, beside the site's.
     #[serde(default)]
     #[schema(required = false)]
-    pub(super) keep: Vec<String>,
+    pub(crate) keep: Vec<String>,
     /// Exact names; when there are any, no other comes.
     #[serde(default)]
     #[schema(required = false)]
-    pub(super) allow: Vec<String>,
+    pub(crate) allow: Vec<String>,
     /// Patterns; when there are any, a name must match one.
     #[serde(default)]
     #[schema(required = false)]
-    pub(super) include: Vec<String>,
+    pub(crate) include: Vec<String>,
     /// Patterns; a name that matches one does not come.
     #[serde(default)]
     #[schema(required = false)]
-    pub(super) exclude: Vec<String>,
+    pub(crate) exclude: Vec<String>,
     /// Codes of reasons that hold nothing here any more, by the answer "always allow here".
     #[serde(default)]
     #[schema(required = false)]
-    pub(super) always_allowed: Vec<String>,
+    pub(crate) always_allowed: Vec<String>,
 }
 
 /// A provider.
@@ -101,12 +102,24 @@ async fn set(
     let site = orders::site(&app, &site).await?;
     let own = own.read()?;
     known(&app, &site, channel).await?;
-    app.store()
-        .set_channel_overrides(&site.id, channel, &own)
-        .await?;
-    let deed = Deed::channel_set(channel, &own);
-    app.note(&caller, Some(&site), &deed).await;
+    set_channel(&app, &caller, &site, channel, &own).await?;
     Ok(Json(in_full(&app, &site, channel).await?))
+}
+
+/// Sets what a channel has of its own: all of it.
+pub(crate) async fn set_channel(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    channel: i64,
+    own: &Overrides,
+) -> Result<(), StoreError> {
+    app.store()
+        .set_channel_overrides(&site.id, channel, own)
+        .await?;
+    let deed = Deed::channel_set(channel, own);
+    app.note(caller, Some(site), &deed).await;
+    Ok(())
 }
 
 /// The providers behind the channels that the latest runs saw.
@@ -159,6 +172,22 @@ async fn set_provider(
     Ok(Json(all_providers(&app, &site).await?))
 }
 
+/// Sets what all channels of a provider have of their own: all of it.
+pub(crate) async fn set_provider_own(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    provider: &Behind,
+    own: &Overrides,
+) -> Result<(), StoreError> {
+    app.store()
+        .set_provider_overrides(&site.id, provider, own)
+        .await?;
+    let deed = Deed::provider_set(&provider.base_url, Some(provider.kind), own);
+    app.note(caller, Some(site), &deed).await;
+    Ok(())
+}
+
 async fn all_providers(app: &App, site: &Site) -> Result<Providers, Problem> {
     let scope = Scope::of(app, site).await?;
     let mut counts: BTreeMap<Behind, usize> = BTreeMap::new();
@@ -177,7 +206,7 @@ async fn all_providers(app: &App, site: &Site) -> Result<Providers, Problem> {
 
 impl Own {
     /// What is stored, as it is told.
-    pub(super) fn of(own: Option<&Overrides>) -> Self {
+    pub(crate) fn of(own: Option<&Overrides>) -> Self {
         let Some(own) = own else {
             return Self::default();
         };
@@ -198,7 +227,7 @@ impl Own {
     }
 
     /// What was sent, or every mistake in it.
-    pub(super) fn read(self) -> Result<Overrides, Problem> {
+    pub(crate) fn read(self) -> Result<Overrides, Problem> {
         let mut mistakes = Vec::new();
         let mut wrong = |field: &str, message: String| {
             mistakes.push(Mistake {

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::extract::State;
 use lockstep_core::models::rule::Rules;
+use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
@@ -17,7 +18,7 @@ use crate::api::extract::{Body, Path};
 use crate::api::orders;
 use crate::deeds::Deed;
 use crate::server::App;
-use crate::server::caller::{Planner, Writer};
+use crate::server::caller::{Caller, Planner, Writer};
 use crate::server::problem::{Mistake, Problem};
 use crate::view::json as form;
 
@@ -146,12 +147,24 @@ async fn release(
             Problem::bad_request("no name was chosen").hint("Name at least one in `names`.")
         );
     }
-    known(&app, &site, channel).await?;
+    give_back(&app, &caller, &site, channel, &release.names).await?;
+    Ok(Json(in_full(&app, &site, channel).await?))
+}
+
+/// Gives hand-edited names back to the provider: all of them, or with one that is not yours none.
+pub(crate) async fn give_back(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    channel: i64,
+    names: &[String],
+) -> Result<(), Problem> {
+    known(app, site, channel).await?;
     {
-        let _alone = app.engine().alone(&site).await?;
-        let mut memory = memory(&app, &site, channel).await?;
+        let _alone = app.engine().alone(site).await?;
+        let mut memory = memory(app, site, channel).await?;
         let mut mistakes = Vec::new();
-        for name in &release.names {
+        for name in names {
             if !memory.release(name) {
                 mistakes.push(Mistake {
                     field: "names".to_owned(),
@@ -166,7 +179,7 @@ async fn release(
         }
         app.store().set_memory(&site.id, channel, &memory).await?;
     }
-    let deed = Deed::names_released(channel, &release.names);
-    app.note(&caller, Some(&site), &deed).await;
-    Ok(Json(in_full(&app, &site, channel).await?))
+    let deed = Deed::names_released(channel, names);
+    app.note(caller, Some(site), &deed).await;
+    Ok(())
 }

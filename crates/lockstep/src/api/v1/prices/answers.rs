@@ -63,7 +63,7 @@ struct Decision {
 /// What can be decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
-enum Word {
+pub(crate) enum Word {
     /// Never write it.
     Lock,
     /// Keep it billed as the gateway bills it now.
@@ -132,27 +132,40 @@ async fn decide(
         ),
         (Some(_), _) => return Err(Problem::bad_request("only a lock can be about one field")),
     };
+    decided(&app, &caller, &site, &models, answer, field).await?;
+    told(&app, &site).await
+}
+
+/// Remembers a decision about models, or takes back what was decided.
+pub(crate) async fn decided(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    models: &[String],
+    answer: Word,
+    field: Option<Field>,
+) -> Result<(), Problem> {
     match answer {
         Word::Lock => {
             let kind = AnswerKind::Lock;
-            remember(&app, &caller, &site, &models, field, |_| kind.clone()).await?;
+            remember(app, caller, site, models, field, |_| kind.clone()).await?;
         }
         Word::Ignore => {
             let kind = AnswerKind::Ignore;
-            remember(&app, &caller, &site, &models, None, |_| kind.clone()).await?;
+            remember(app, caller, site, models, None, |_| kind.clone()).await?;
         }
         Word::KeepKind => {
-            let kinds = kinds(&app, &caller, site.clone(), &models).await?;
+            let kinds = kinds(app, caller, site.clone(), models).await?;
             let of = |model: &String| {
                 AnswerKind::KeepKind(kinds.get(model).copied().unwrap_or(Kind::PerToken))
             };
-            remember(&app, &caller, &site, &models, None, of).await?;
+            remember(app, caller, site, models, None, of).await?;
         }
-        Word::Unlock => unlock(&app, &caller, &site, &models).await?,
+        Word::Unlock => unlock(app, caller, site, models).await?,
     }
-    let deed = Deed::prices_answered(answer.code(), &models, field);
-    app.note(&caller, Some(&site), &deed).await;
-    told(&app, &site).await
+    let deed = Deed::prices_answered(answer.code(), models, field);
+    app.note(caller, Some(site), &deed).await;
+    Ok(())
 }
 
 async fn told(app: &App, site: &Site) -> Result<Json<Answers>, Problem> {

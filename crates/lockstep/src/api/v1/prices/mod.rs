@@ -1,9 +1,9 @@
 //! Prices: their sources, what differs, what was decided about them, what has none, and what was written.
 
-mod answers;
-mod differences;
+pub(crate) mod answers;
+pub(crate) mod differences;
 mod history;
-mod sources;
+pub(crate) mod sources;
 mod unpriced;
 
 use lockstep_core::prices::usd::Usd;

@@ -5,6 +5,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use lockstep_core::prices::source::{Place, SourceSpec, SourceState};
 use lockstep_run::prices::compare::compare;
+use lockstep_store::StoreError;
+use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::prices::sources::StoredSource;
 use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
@@ -13,12 +15,14 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::SourceReport;
+use super::differences::kept::of_prices;
 use crate::api::extract::{Body, Path};
 use crate::api::orders::{Reached, site};
 use crate::deeds::Deed;
 use crate::server::App;
 use crate::server::caller::{Caller, Planner, Reader, Writer};
 use crate::server::problem::Problem;
+use crate::words::en;
 
 /// A source that is remembered.
 #[derive(Debug, Serialize, ToSchema)]
@@ -106,30 +110,41 @@ async fn add(
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_source", format!("{error}")))?;
     reaches_no_further(&spec)?;
     if !new.untested {
-        let reports = look(&app, &caller, site.clone(), &[text.to_owned()]).await?;
-        let bad = reports.iter().find(|report| {
-            !SourceState::from_code(&report.state).is_some_and(SourceState::is_believed)
-        });
-        if let Some(bad) = bad {
+        let told = look(&app, &caller, site.clone(), &[text.to_owned()]).await?;
+        if let Some(bad) = told.iter().find(|source| !is_believed(source)) {
             let title = format!(
                 "the source is not kept, for its test failed: {}",
-                bad.message
+                en::source_state(bad)
             );
             return Err(Problem::new(StatusCode::CONFLICT, "source_failed", title)
                 .hint("Send `untested` as true to keep it all the same."));
         }
     }
+    let stored = keep(&app, &caller, &site, &spec).await?;
+    Ok((StatusCode::CREATED, Json(stored.into())))
+}
+
+/// Whether the source's list is one that can be believed.
+pub(crate) fn is_believed(source: &RunSource) -> bool {
+    SourceState::from_code(&source.state).is_some_and(SourceState::is_believed)
+}
+
+/// Remembers a source behind the others.
+pub(crate) async fn keep(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    spec: &SourceSpec,
+) -> Result<StoredSource, StoreError> {
+    let text = spec.to_string();
     let known = match &spec.name {
         Some(name) => name.clone(),
-        None => text.split(',').next().unwrap_or(text).to_owned(),
+        None => text.split(',').next().unwrap_or(&text).to_owned(),
     };
-    let store = app.store();
-    let stored = store
-        .add_source(&site.id, &known, &spec.to_string())
-        .await?;
+    let stored = app.store().add_source(&site.id, &known, &text).await?;
     let deed = Deed::source_added(&stored.name);
-    app.note(&caller, Some(&site), &deed).await;
-    Ok((StatusCode::CREATED, Json(stored.into())))
+    app.note(caller, Some(site), &deed).await;
+    Ok(stored)
 }
 
 /// Fetches the remembered sources, or one, and tells how far each can be trusted.
@@ -154,8 +169,10 @@ async fn test(
         return Err(Problem::not_found("source")
             .hint("GET /api/v1/sites/{site}/sources lists those that are remembered."));
     }
-    let sources = look(&app, &caller, site, &written).await?;
-    Ok(Json(Reports { sources }))
+    let told = look(&app, &caller, site, &written).await?;
+    Ok(Json(Reports {
+        sources: told.iter().map(SourceReport::from).collect(),
+    }))
 }
 
 /// Forgets a source.
@@ -167,10 +184,21 @@ async fn remove(
     Path((name, source)): Path<(String, String)>,
 ) -> Result<StatusCode, Problem> {
     let site = site(&app, &name).await?;
-    app.store().remove_source(&site.id, &source).await?;
-    let deed = Deed::source_removed(&source);
-    app.note(&caller, Some(&site), &deed).await;
+    forget(&app, &caller, &site, &source).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// Forgets a source.
+pub(crate) async fn forget(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    source: &str,
+) -> Result<(), StoreError> {
+    app.store().remove_source(&site.id, source).await?;
+    let deed = Deed::source_removed(source);
+    app.note(caller, Some(site), &deed).await;
+    Ok(())
 }
 
 /// Moves a source in the order of preference.
@@ -187,15 +215,27 @@ async fn place(
         .position
         .checked_sub(1)
         .ok_or_else(|| Problem::bad_request("the first position is 1"))?;
-    app.store().move_source(&site.id, &source, place).await?;
-    let deed = Deed::source_moved(&source, to.position);
-    app.note(&caller, Some(&site), &deed).await;
+    prefer(&app, &caller, &site, &source, place).await?;
     told(&app, &site).await
+}
+
+/// Moves a source in the order of preference, 0 being the first place.
+pub(crate) async fn prefer(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    source: &str,
+    place: u32,
+) -> Result<(), StoreError> {
+    app.store().move_source(&site.id, source, place).await?;
+    let deed = Deed::source_moved(source, place + 1);
+    app.note(caller, Some(site), &deed).await;
+    Ok(())
 }
 
 /// What is typed into a page must not make the server send its own secrets or read its own files: such sources are added
 /// where whoever adds them has both already.
-fn reaches_no_further(spec: &SourceSpec) -> Result<(), Problem> {
+pub(crate) fn reaches_no_further(spec: &SourceSpec) -> Result<(), Problem> {
     let what = match spec {
         SourceSpec {
             place: Place::File(_),
@@ -219,25 +259,38 @@ async fn told(app: &App, site: &Site) -> Result<Json<Sources>, Problem> {
     }))
 }
 
-async fn look(
+/// Fetches sources as they are written, and tells how far each can be trusted.
+pub(crate) async fn look(
     app: &App,
     caller: &Caller,
     site: Site,
     written: &[String],
-) -> Result<Vec<SourceReport>, Problem> {
+) -> Result<Vec<RunSource>, Problem> {
     let reached = Reached::of(app, site).await?;
     let collecting = reached.collecting(written)?;
     let session = reached.session(app, &caller.actor());
-    let local = session.local_prices(collecting.max_retries).await?;
+    let local = session.local_prices(collecting.max_retries).await;
+    let local = local.map_err(of_prices)?;
     let collected = session.collect(&collecting).await?;
-    let reports = tokio::task::spawn_blocking(move || {
+    let judged = tokio::task::spawn_blocking(move || {
         let compared = compare(&local, &collected);
-        let sources = compared.sources.iter();
-        sources
-            .map(|source| SourceReport::from(&source.told()))
-            .collect()
+        let told: Vec<RunSource> = compared
+            .sources
+            .iter()
+            .map(|source| source.told())
+            .collect();
+        let good = compared.good();
+        drop(compared);
+        (told, good, collected)
     });
-    reports.await.map_err(|_| Problem::internal())
+    let (told, good, collected) = judged.await.map_err(|_| Problem::internal())?;
+    // A list that came is worth keeping: whoever looks at prices next need not wait for it.
+    for (place, models) in good {
+        if let Some(source) = collected.get(place) {
+            session.keep_copy(source, models).await?;
+        }
+    }
+    Ok(told)
 }
 
 impl From<StoredSource> for Source {

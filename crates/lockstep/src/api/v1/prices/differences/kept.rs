@@ -7,6 +7,8 @@ use axum::http::StatusCode;
 use futures_util::FutureExt as _;
 use lockstep_core::change::{RunState, Subject};
 use lockstep_core::prices::field::Field;
+use lockstep_run::EngineError;
+use lockstep_store::StoreError;
 use lockstep_store::prices::PriceRow;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
@@ -15,9 +17,11 @@ use super::Proposal;
 use super::table::Table;
 use crate::api::orders::Reached;
 use crate::api::together::Together;
+use crate::deciding::prices::REVIEW;
 use crate::server::App;
 use crate::server::problem::Problem;
 use crate::view::prices;
+use crate::words::Lang;
 
 /// How long a table is kept that nobody looks at, in milliseconds.
 const UNSEEN: i64 = 30 * 60_000;
@@ -26,15 +30,53 @@ const UNSEEN: i64 = 30 * 60_000;
 const FRESH: i64 = 10 * 60_000;
 /// How long a table is looked at that could not be made anew, in milliseconds.
 const OLD: i64 = 30 * 60_000;
-/// A table that could not be made anew is tried again after this, in milliseconds.
+/// What failed is tried again unasked after this, in milliseconds.
 const TRIES: i64 = 60_000;
+/// The lists as they were kept, and nothing more.
+const KEPT: How = How {
+    asks: false,
+    whole: false,
+};
 
 /// The tables of all sites.
 #[derive(Default)]
-pub(super) struct Tables {
+pub(crate) struct Tables {
     kept: Mutex<HashMap<String, Kept>>,
-    /// By the site's id, and whether sources are asked.
-    together: Together<(String, bool), Result<Arc<Table>, Problem>>,
+    /// By the site's id, and how it is made.
+    together: Together<(String, How), Result<Arc<Table>, Problem>>,
+    /// What is under way behind, and what came of the last of it, by the site's id.
+    behind: Mutex<HashMap<String, Behind>>,
+}
+
+/// How a table is made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct How {
+    /// Whether the sources are asked; else their lists are taken as they were last kept.
+    asks: bool,
+    /// Whether it is told what the policy proposes and who serves what: the gateway tells its channels then.
+    whole: bool,
+}
+
+/// What goes on behind the pages of a site.
+#[derive(Clone, Debug)]
+pub(crate) enum Behind {
+    /// A table is being made; whether sources are asked for it.
+    Working(bool),
+    /// It could not be made, at that moment in Unix milliseconds.
+    Failed(Box<Problem>, i64),
+}
+
+/// What is known of a site's prices, without waiting for anybody.
+#[derive(Clone, Debug)]
+pub(crate) struct Known {
+    /// The table that was made last; `None` before the first, or where nobody looked for long.
+    pub(crate) table: Option<Arc<Table>>,
+    /// Whether that is what would be made now.
+    pub(crate) current: bool,
+    /// What goes on.
+    pub(crate) behind: Option<Behind>,
+    /// How many sources are remembered.
+    pub(crate) sources: usize,
 }
 
 struct Kept {
@@ -51,22 +93,22 @@ struct Kept {
 }
 
 /// A table that somebody looks at.
-pub(super) struct Found {
-    pub(super) table: Arc<Table>,
-    pub(super) proposals: Arc<Proposals>,
+pub(crate) struct Found {
+    pub(crate) table: Arc<Table>,
+    pub(crate) proposals: Arc<Proposals>,
     /// Whether it is old, and another one is being made.
-    pub(super) refreshing: bool,
+    pub(crate) refreshing: bool,
 }
 
 /// What a planned run proposes, by model and field.
 #[derive(Debug, Default)]
-pub(super) struct Proposals {
-    pub(super) run: Option<String>,
+pub(crate) struct Proposals {
+    pub(crate) run: Option<String>,
     values: HashMap<String, Vec<(Field, Proposal)>>,
 }
 
 impl Proposals {
-    pub(super) fn of(&self, model: &str, field: Field) -> Option<&Proposal> {
+    pub(crate) fn of(&self, model: &str, field: Field) -> Option<&Proposal> {
         let values = self.values.get(model)?;
         let found = values.iter().find(|(of, _)| *of == field);
         found.map(|(_, proposal)| proposal)
@@ -97,8 +139,8 @@ impl Proposals {
 impl Tables {
     /// The table of a site and what is proposed; `None` where it remembers no source. Lists are taken as they were last
     /// fetched.
-    pub(super) async fn of(
-        self: &Arc<Self>,
+    pub(crate) async fn of(
+        &self,
         app: &App,
         site: Site,
         actor: &str,
@@ -129,13 +171,14 @@ impl Tables {
         let (table, known) = match kept {
             Some((table, known, begins)) => {
                 if begins {
-                    self.make_behind(app, site, sources, actor);
+                    make_behind(app, site, sources, actor);
                 }
                 (table, known)
             }
-            None => (self.make(app, site, sources, actor, false).await?, None),
+            None => (self.make(app, site, sources, actor, KEPT).await?, None),
         };
-        let planned = run.filter(|run| run.state == RunState::Planned);
+        // What somebody chose is no proposal.
+        let planned = run.filter(|run| run.state == RunState::Planned && run.trigger != REVIEW);
         let from = planned.as_ref().map(|run| run.id.clone());
         let proposals = match (known.filter(|known| known.run == from), planned) {
             (Some(known), _) => known,
@@ -155,23 +198,8 @@ impl Tables {
         }))
     }
 
-    /// Makes the table anew while others look at the one that is there.
-    fn make_behind(self: &Arc<Self>, app: &App, site: Site, sources: Vec<String>, actor: &str) {
-        let (tables, app, actor) = (Arc::clone(self), app.clone(), actor.to_owned());
-        tokio::spawn(async move {
-            let made = tokio::select! {
-                made = tables.make(&app, site, sources, &actor, false) => made,
-                () = app.stopping() => return,
-            };
-            if let Err(problem) = made {
-                let why = problem.title();
-                tracing::warn!(why, "the differences could not be looked at anew");
-            }
-        });
-    }
-
     /// Asks the sources, keeps their lists, and makes the table anew.
-    pub(super) async fn fetch(
+    pub(crate) async fn fetch(
         &self,
         app: &App,
         site: Site,
@@ -186,7 +214,72 @@ impl Tables {
             )
             .hint("POST /api/v1/sites/{site}/sources adds one, e.g. `official`."));
         }
-        self.make(app, site, sources, actor, true).await
+        let how = How {
+            asks: true,
+            whole: false,
+        };
+        self.make(app, site, sources, actor, how).await
+    }
+
+    /// What is known of a site, however old.
+    pub(crate) async fn known(&self, app: &App, site: &Site) -> Result<Known, StoreError> {
+        let sources = written(app, site).await?;
+        let run = app.store().latest_run(&site.id, Subject::Prices).await?;
+        let at = run.map(|run| (run.id, run.state));
+        let now = app.now();
+        let mut kept = self.lock();
+        let found = kept.get_mut(&site.id);
+        let found = found.filter(|_| !sources.is_empty());
+        let (table, current) = match found {
+            None => (None, false),
+            Some(kept) => {
+                kept.seen = now;
+                let same = kept.sources == sources && kept.run == at;
+                let fresh = now - kept.table.read_at < FRESH && kept.table.outlook.is_some();
+                (Some(Arc::clone(&kept.table)), same && fresh)
+            }
+        };
+        drop(kept);
+        Ok(Known {
+            table,
+            current,
+            behind: self.lock_behind().get(&site.id).cloned(),
+            sources: sources.len(),
+        })
+    }
+
+    /// Makes the table anew, behind whoever looks; nothing where that is under way already.
+    pub(crate) fn begin(&self, app: &App, site: Site, actor: String, asks: bool) {
+        {
+            let mut behind = self.lock_behind();
+            let works = behind.get(&site.id);
+            if matches!(works, Some(Behind::Working(already)) if *already || !asks) {
+                return;
+            }
+            behind.insert(site.id.clone(), Behind::Working(asks));
+        }
+        let app = app.clone();
+        tokio::spawn(async move {
+            let id = site.id.clone();
+            let how = How { asks, whole: true };
+            let made = async {
+                let sources = written(&app, &site).await?;
+                app.tables().make(&app, site, sources, &actor, how).await
+            };
+            let made = tokio::select! {
+                made = made => made,
+                () = app.stopping() => return,
+            };
+            let mut behind = app.tables().lock_behind();
+            if !matches!(behind.get(&id), Some(Behind::Working(newer)) if *newer == asks) {
+                // Somebody asked for a newer one meanwhile; what became of this one is nothing to tell.
+                return;
+            }
+            match made {
+                Ok(_) => behind.remove(&id),
+                Err(problem) => behind.insert(id, Behind::Failed(Box::new(problem), app.now())),
+            };
+        });
     }
 
     async fn make(
@@ -195,12 +288,12 @@ impl Tables {
         site: Site,
         sources: Vec<String>,
         actor: &str,
-        asks: bool,
+        how: How,
     ) -> Result<Arc<Table>, Problem> {
         let id = site.id.clone();
         let run = app.store().latest_run(&id, Subject::Prices).await?;
-        let work = || make(app.clone(), site, sources.clone(), actor.to_owned(), asks).boxed();
-        let table = self.together.run((id.clone(), asks), work).await?;
+        let work = || make(app.clone(), site, sources.clone(), actor.to_owned(), how).boxed();
+        let table = self.together.run((id.clone(), how), work).await?;
         let kept = Kept {
             table: Arc::clone(&table),
             proposals: None,
@@ -209,16 +302,43 @@ impl Tables {
             seen: app.now(),
             begun: None,
         };
-        self.lock().insert(id, kept);
+        let mut tables = self.lock();
+        // What was begun earlier may be through later; it is the older one all the same.
+        let newer = |known: &Kept| {
+            known.table.read_at > table.read_at && known.sources == kept.sources && !how.asks
+        };
+        if !tables.get(&id).is_some_and(newer) {
+            tables.insert(id, kept);
+        }
+        drop(tables);
         Ok(table)
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Kept>> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn lock_behind(&self) -> MutexGuard<'_, HashMap<String, Behind>> {
+        self.behind.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-async fn written(app: &App, site: &Site) -> Result<Vec<String>, Problem> {
+/// Makes the table anew while others look at the one that is there.
+fn make_behind(app: &App, site: Site, sources: Vec<String>, actor: &str) {
+    let (app, actor) = (app.clone(), actor.to_owned());
+    tokio::spawn(async move {
+        let made = tokio::select! {
+            made = app.tables().make(&app, site, sources, &actor, KEPT) => made,
+            () = app.stopping() => return,
+        };
+        if let Err(problem) = made {
+            let why = problem.title();
+            tracing::warn!(why, "the differences could not be looked at anew");
+        }
+    });
+}
+
+async fn written(app: &App, site: &Site) -> Result<Vec<String>, StoreError> {
     let sources = app.store().sources(&site.id).await?;
     Ok(sources.into_iter().map(|source| source.spec).collect())
 }
@@ -228,26 +348,51 @@ async fn make(
     site: Site,
     sources: Vec<String>,
     actor: String,
-    asks: bool,
+    how: How,
 ) -> Result<Arc<Table>, Problem> {
     let reached = Reached::of(&app, site).await?;
     let collecting = reached.collecting(&sources)?;
     let session = reached.session(&app, &actor);
     let read_at = app.now();
-    let local = session.local_prices(collecting.max_retries).await?;
-    let collected = match asks {
+    let local = session.local_prices(collecting.max_retries).await;
+    let local = local.map_err(of_prices)?;
+    let collected = match how.asks {
         true => session.collect(&collecting).await?,
         false => session.kept(&collecting).await?,
     };
+    let basis = match how.whole {
+        true => Some(session.basis(&reached.settings, None).await?),
+        false => None,
+    };
     let made = tokio::task::spawn_blocking(move || {
-        let (table, good) = Table::of(&local, &collected, read_at);
+        let (table, good) = Table::of(&local, &collected, basis, read_at);
         (table, good, collected)
     });
     let (table, good, collected) = made.await.map_err(|_| Problem::internal())?;
-    for (place, models) in good.into_iter().filter(|_| asks) {
+    for (place, models) in good.into_iter().filter(|_| how.asks) {
         if let Some(source) = collected.get(place) {
             session.keep_copy(source, models).await?;
         }
     }
     Ok(Arc::new(table))
+}
+
+impl Behind {
+    /// Whether it failed so lately that trying again by itself would only fail again.
+    pub(crate) fn failed_lately(&self, now: i64) -> bool {
+        matches!(self, Self::Failed(_, at) if now - at < TRIES)
+    }
+}
+
+/// What the gateway answered, in the words of prices: who may sync models may be too low for these.
+pub(crate) fn of_prices(error: EngineError) -> Problem {
+    let said = match &error {
+        EngineError::Gateway(failure) => Some(Lang::ALL.map(|lang| lang.price_failure(failure))),
+        _ => None,
+    };
+    let problem = Problem::from(error);
+    match said {
+        Some(said) => problem.said(said),
+        None => problem,
+    }
 }

@@ -1,15 +1,13 @@
 //! How a site's prices differ from those of its remembered sources, filtered and page by page.
 
-mod kept;
+pub(crate) mod kept;
 mod order;
-mod query;
-mod table;
+pub(crate) mod query;
+pub(crate) mod table;
 
-use std::sync::Arc;
-
+use axum::Json;
 use axum::extract::State;
 use axum::response::Response;
-use axum::{Extension, Json};
 use futures_util::stream::iter;
 use futures_util::{Stream, StreamExt as _};
 use lockstep_core::prices::field::Field;
@@ -19,7 +17,7 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use self::kept::{Found, Proposals, Tables};
+use self::kept::{Found, Proposals};
 use self::query::{Filter, Wanted};
 use self::table::{Change, Row, Table};
 use super::{Money, SourceReport};
@@ -123,7 +121,7 @@ struct Said {
 
 /// What a planned run proposes for one field.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-struct Proposal {
+pub(crate) struct Proposal {
     /// The value: a number or a text; null where the entry goes.
     value: Option<Value>,
     /// The source that it was chosen from.
@@ -153,7 +151,6 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(csv))
         .routes(routes!(json))
         .routes(routes!(refresh))
-        .layer(Extension(Arc::new(Tables::default())))
 }
 
 /// How the prices differ, by what was last fetched from the sources.
@@ -161,14 +158,13 @@ pub(super) fn routes() -> OpenApiRouter<App> {
     responses((status = 200, body = Differences), (status = "default", body = Problem)))]
 async fn list(
     State(app): State<App>,
-    Extension(tables): Extension<Arc<Tables>>,
     Reader(caller): Reader,
     Path(name): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Json<Differences>, Problem> {
     let site = site(&app, &name).await?;
     let filter = Filter::of(wanted)?;
-    let found = tables.of(&app, site, &caller.actor()).await?;
+    let found = app.tables().of(&app, site, &caller.actor()).await?;
     let Some(Found {
         table,
         proposals,
@@ -211,12 +207,11 @@ async fn list(
     ))]
 async fn csv(
     State(app): State<App>,
-    Extension(tables): Extension<Arc<Tables>>,
     Reader(caller): Reader,
     Path(name): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
-    let rows = whole(&app, &tables, &caller, &name, wanted).await?;
+    let rows = whole(&app, &caller, &name, wanted).await?;
     let said = rows.map(|rows| rows.map(|rows| rows.into_iter().flat_map(by_source).collect()));
     Ok(file("differences", Form::Csv(COLUMNS), said))
 }
@@ -226,26 +221,24 @@ async fn csv(
     responses((status = 200, body = AllDifferences), (status = "default", body = Problem)))]
 async fn json(
     State(app): State<App>,
-    Extension(tables): Extension<Arc<Tables>>,
     Reader(caller): Reader,
     Path(name): Path<String>,
     Query(wanted): Query<Wanted>,
 ) -> Result<Response, Problem> {
-    let rows = whole(&app, &tables, &caller, &name, wanted).await?;
+    let rows = whole(&app, &caller, &name, wanted).await?;
     Ok(file("differences", Form::Json("rows"), rows))
 }
 
 /// All rows that pass, some at a time.
 async fn whole(
     app: &App,
-    tables: &Arc<Tables>,
     caller: &Caller,
     name: &str,
     wanted: Wanted,
 ) -> Result<impl Stream<Item = Result<Vec<Value>, serde_json::Error>> + use<>, Problem> {
     let site = site(app, name).await?;
     let filter = Filter::of(wanted)?;
-    let found = tables.of(app, site, &caller.actor()).await?;
+    let found = app.tables().of(app, site, &caller.actor()).await?;
     let passing = match &found {
         Some(found) => filter.passing(&found.table, &found.proposals)?,
         None => Vec::new(),
@@ -288,12 +281,11 @@ fn by_source(mut row: Value) -> Vec<Value> {
     responses((status = 200, body = Refreshed), (status = "default", body = Problem)))]
 async fn refresh(
     State(app): State<App>,
-    Extension(tables): Extension<Arc<Tables>>,
     Planner(caller): Planner,
     Path(name): Path<String>,
 ) -> Result<Json<Refreshed>, Problem> {
     let site = site(&app, &name).await?;
-    let table = tables.fetch(&app, site, &caller.actor()).await?;
+    let table = app.tables().fetch(&app, site, &caller.actor()).await?;
     Ok(Json(Refreshed {
         read_at: form::time(table.read_at),
         sources: table.told.iter().map(SourceReport::from).collect(),

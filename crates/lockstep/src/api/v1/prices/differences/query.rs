@@ -19,31 +19,31 @@ const USUAL: usize = 50;
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
-pub(super) struct Wanted {
+pub(crate) struct Wanted {
     /// Only rows in which this source has another value than the gateway.
-    source: Option<String>,
+    pub(crate) source: Option<String>,
     /// Only this field.
-    field: Option<String>,
+    pub(crate) field: Option<String>,
     /// Only rows about which a source looks wrong for this reason, or whose proposal waits or is left alone for it.
-    reason: Option<String>,
+    pub(crate) reason: Option<String>,
     /// Only rows of models that the source, or any, would make so.
     #[param(inline)]
-    change: Option<Change>,
+    pub(crate) change: Option<Change>,
     /// Only models with this in their name.
-    search: Option<String>,
+    pub(crate) search: Option<String>,
     /// The order; by the model's name where none is given.
     #[param(inline)]
-    sort: Option<Sort>,
+    pub(crate) sort: Option<Sort>,
     /// Which page, from 1.
-    page: Option<usize>,
+    pub(crate) page: Option<usize>,
     /// Rows of a page: 1 to 500.
-    limit: Option<usize>,
+    pub(crate) limit: Option<usize>,
 }
 
 /// An order of rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
 #[serde(rename_all = "kebab-case")]
-pub(super) enum Sort {
+pub(crate) enum Sort {
     /// By the model's name.
     #[default]
     Model,
@@ -64,19 +64,22 @@ pub(super) enum Sort {
 
 /// What was wanted, read.
 #[derive(Debug)]
-pub(super) struct Filter {
+pub(crate) struct Filter {
     source: Option<String>,
     field: Option<Field>,
     reason: Option<ReasonCode>,
     change: Option<Change>,
+    /// In lower case.
     search: String,
+    /// Whether only rows are meant about which something looks wrong.
+    suspicious: bool,
     sort: Sort,
     page: usize,
     limit: usize,
 }
 
 impl Filter {
-    pub(super) fn of(wanted: Wanted) -> Result<Self, Problem> {
+    pub(crate) fn of(wanted: Wanted) -> Result<Self, Problem> {
         let Wanted {
             source,
             field,
@@ -107,18 +110,26 @@ impl Filter {
             reason: reason.transpose()?,
             change,
             search: search.unwrap_or_default().to_lowercase(),
+            suspicious: false,
             sort: sort.unwrap_or_default(),
             page,
             limit,
         })
     }
 
-    pub(super) fn page(&self) -> usize {
+    /// The same of those rows only about which something looks wrong.
+    #[must_use]
+    pub(crate) fn only_suspicious(mut self) -> Self {
+        self.suspicious = true;
+        self
+    }
+
+    pub(crate) fn page(&self) -> usize {
         self.page
     }
 
     /// How many rows pass, and those of the page.
-    pub(super) fn page_of<'t>(
+    pub(crate) fn page_of<'t>(
         &self,
         table: &'t Table,
         proposals: &Proposals,
@@ -128,6 +139,18 @@ impl Filter {
         let page = passing.iter().skip(start).take(self.limit);
         let rows = page.filter_map(|place| table.rows.get(*place as usize));
         Ok((passing.len(), rows.collect()))
+    }
+
+    /// All rows that pass, in their order.
+    pub(crate) fn all_of<'t>(
+        &self,
+        table: &'t Table,
+        proposals: &Proposals,
+    ) -> Result<Vec<&'t Row>, Problem> {
+        let passing = self.passing(table, proposals)?;
+        let rows = passing.into_iter();
+        let rows = rows.filter_map(|place| table.rows.get(place as usize));
+        Ok(rows.collect())
     }
 
     /// The places of all rows that pass, in their order.
@@ -179,6 +202,10 @@ impl Filter {
         if let Some(change) = self.change
             && !offers.clone().any(|offer| offer.change == Some(change))
         {
+            return false;
+        }
+        let wrong = |source: usize| row.doubts(source).next().is_some();
+        if self.suspicious && !offers.clone().any(|offer| wrong(offer.source)) {
             return false;
         }
         self.reason.is_none_or(|reason| {
@@ -238,12 +265,14 @@ mod tests {
         for number in 0..300 {
             let name = format!("Model-{:03}", number);
             let offers = (0..2).map(|source| Offer {
+                kind: None,
                 source,
                 usd: price(number * 7 + source * 3 + 1),
                 suspicious: Vec::new(),
                 change: [None, Some(Change::New), Some(Change::Dearer)][(number / 3 + source) % 3],
             });
             let model = Arc::new(Model {
+                kind: None,
                 small: name.to_lowercase(),
                 name,
                 usd: price(number),
@@ -268,6 +297,8 @@ mod tests {
             }
         }
         Table {
+            priced: 0,
+            outlook: None,
             read_at: 0,
             sources: vec!["one".to_owned(), "other".to_owned()],
             told: Vec::new(),

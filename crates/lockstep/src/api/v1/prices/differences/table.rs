@@ -8,10 +8,11 @@ use lockstep_core::prices::field::Field;
 use lockstep_core::prices::names::NameId;
 use lockstep_core::prices::suspicious::suspicions;
 use lockstep_core::prices::usd::{Usd, usd};
-use lockstep_core::prices::values::Values;
+use lockstep_core::prices::values::{Kind, Values};
 use lockstep_run::prices::collect::Collected;
 use lockstep_run::prices::compare::compare;
 use lockstep_run::prices::local::LocalPrices;
+use lockstep_run::prices::outlook::{Basis, Outlook};
 use lockstep_store::prices::run_sources::RunSource;
 
 use super::order::Orders;
@@ -19,42 +20,58 @@ use crate::differences::said;
 
 /// The differences between a gateway and its sources, as they were at some moment.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(crate) struct Table {
     /// When the gateway's prices were read, in Unix milliseconds.
-    pub(super) read_at: i64,
+    pub(crate) read_at: i64,
     /// The sources that said something, by name; cells name them by their place.
-    pub(super) sources: Vec<String>,
+    pub(crate) sources: Vec<String>,
     /// How each remembered source stands.
-    pub(super) told: Vec<RunSource>,
+    pub(crate) told: Vec<RunSource>,
     /// By the model's name and then in the order of the fields.
-    pub(super) rows: Vec<Row>,
+    pub(crate) rows: Vec<Row>,
+    /// How many models the gateway has a price for.
+    pub(crate) priced: usize,
+    /// What the policy proposes, and who serves what; `None` where nobody asked for it.
+    pub(crate) outlook: Option<Outlook>,
     /// Other orders of the rows.
     pub(super) orders: Orders,
 }
 
 /// One field of one model in which the gateway and some source differ.
 #[derive(Debug)]
-pub(super) struct Row {
-    pub(super) model: Arc<Model>,
-    pub(super) field: Field,
+pub(crate) struct Row {
+    pub(crate) model: Arc<Model>,
+    pub(crate) field: Field,
     /// The gateway's text.
-    pub(super) current: Option<String>,
+    pub(crate) current: Option<String>,
     /// What the sources say that differ anywhere.
-    pub(super) cells: Vec<Said>,
+    pub(crate) cells: Vec<Said>,
+}
+
+impl Row {
+    /// What looks wrong about what a source says here, by its place. That the gateway bills output by a ratio of its
+    /// own is nothing wrong with the other values.
+    pub(crate) fn doubts(&self, source: usize) -> impl Iterator<Item = ReasonCode> {
+        let offers = self.model.offers.iter();
+        let offers = offers.filter(move |offer| offer.source == source);
+        let codes = offers.flat_map(|offer| offer.suspicious.iter().copied());
+        let output = self.field == Field::CompletionRatio;
+        codes.filter(move |code| output || *code != ReasonCode::LockedCompletion)
+    }
 }
 
 /// What a source says to one field.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(crate) struct Said {
     /// The source's place in the table.
-    pub(super) source: usize,
-    pub(super) value: Value,
+    pub(crate) source: usize,
+    pub(crate) value: Value,
     /// Whether it can be believed.
-    pub(super) confident: bool,
+    pub(crate) confident: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     Absent,
     Same,
     Other(String),
@@ -62,25 +79,29 @@ pub(super) enum Value {
 
 /// A model with a difference.
 #[derive(Debug)]
-pub(super) struct Model {
-    pub(super) name: String,
+pub(crate) struct Model {
+    pub(crate) name: String,
     /// The name in small letters, by which it is searched.
     pub(super) small: String,
     /// What it costs now.
-    pub(super) usd: Usd,
+    pub(crate) usd: Usd,
+    /// How it is billed now; `None` where it has no price.
+    pub(crate) kind: Option<Kind>,
     /// What each source says of it.
-    pub(super) offers: Vec<Offer>,
+    pub(crate) offers: Vec<Offer>,
 }
 
 /// What a source says that a model costs.
 #[derive(Debug)]
-pub(super) struct Offer {
+pub(crate) struct Offer {
     /// The source's place in the table.
-    pub(super) source: usize,
-    pub(super) usd: Usd,
-    pub(super) suspicious: Vec<ReasonCode>,
+    pub(crate) source: usize,
+    pub(crate) usd: Usd,
+    /// How the source bills it.
+    pub(crate) kind: Option<Kind>,
+    pub(crate) suspicious: Vec<ReasonCode>,
     /// What taking it would be; `None` where nothing of the known sums moves, or they cannot be compared.
-    pub(super) change: Option<Change>,
+    pub(crate) change: Option<Change>,
 }
 
 /// What taking a price would be for those who pay it.
@@ -88,7 +109,7 @@ pub(super) struct Offer {
     Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize, utoipa::ToSchema,
 )]
 #[serde(rename_all = "lowercase")]
-pub(super) enum Change {
+pub(crate) enum Change {
     /// There was none.
     New,
     /// It costs more.
@@ -99,9 +120,10 @@ pub(super) enum Change {
 
 impl Table {
     /// Compares. It computes for long where lists are long.
-    pub(super) fn of(
+    pub(crate) fn of(
         local: &LocalPrices,
         collected: &[Collected],
+        basis: Option<Basis>,
         read_at: i64,
     ) -> (Self, Vec<(usize, usize)>) {
         let compared = compare(local, collected);
@@ -147,6 +169,8 @@ impl Table {
                 .map(|source| source.told())
                 .collect(),
             rows,
+            priced: compared.local.table.len(),
+            outlook: basis.map(|basis| basis.outlook(local, &compared)),
             orders: Orders::default(),
         };
         (table, good)
@@ -170,6 +194,7 @@ fn model(
             let usd = usd(values, locked);
             Some(Offer {
                 source: place(source)?,
+                kind: values.kind(),
                 suspicious: codes.to_vec(),
                 change: if priced {
                     moved(&now, &usd)
@@ -184,6 +209,7 @@ fn model(
         name: name.to_owned(),
         small: name.to_lowercase(),
         usd: now,
+        kind: mine.kind(),
         offers,
     }
 }
@@ -202,7 +228,7 @@ fn moved(old: &Usd, new: &Usd) -> Option<Change> {
 }
 
 /// The sums of a price, the weightiest first.
-pub(super) fn sums(usd: &Usd) -> [Option<f64>; 5] {
+pub(crate) fn sums(usd: &Usd) -> [Option<f64>; 5] {
     [
         usd.input,
         usd.per_call,

@@ -1,0 +1,140 @@
+//! What price lists would come to, for whoever looks at them: what the policy proposes, and which served models have no
+//! price. Nothing is recorded, and no source is asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lockstep_core::change::Verdict;
+use lockstep_core::prices::answers::Answers;
+use lockstep_core::prices::mode::Strength;
+use lockstep_core::prices::plan::FieldChange;
+use lockstep_core::prices::unpriced::{Unpriced, unpriced};
+use lockstep_core::prices::usd::Usd;
+use lockstep_core::prices::values::{Kind, Values};
+use lockstep_core::settings::PriceSettings;
+
+use super::compare::Compared;
+use super::judging::Judge;
+use super::local::LocalPrices;
+use super::offers::Offers;
+use super::plan::{answers, models};
+use crate::engine::Session;
+use crate::error::EngineError;
+
+/// What an outlook rests on beside the lists and the gateway's prices.
+#[derive(Clone, Debug)]
+pub struct Basis {
+    answers: Answers,
+    accepted: BTreeMap<String, Values>,
+    served: BTreeMap<String, Vec<i64>>,
+    settings: PriceSettings,
+    now: i64,
+}
+
+/// What lists would come to.
+#[derive(Clone, Debug, Default)]
+pub struct Outlook {
+    /// What the policy makes of each model that it touches and of which it would change something, or holds it.
+    pub proposals: BTreeMap<String, Proposal>,
+    /// The served models without a price, by name; those that somebody ignores too.
+    pub unpriced: Vec<Unpriced>,
+    /// The channels that serve each model, by id.
+    pub served: BTreeMap<String, Vec<i64>>,
+}
+
+/// What the policy proposes for one model.
+#[derive(Clone, Debug)]
+pub struct Proposal {
+    /// The unique name of the source that it was chosen from.
+    pub source: Option<String>,
+    /// The values that would change, with what holds or leaves out each.
+    pub changes: Vec<FieldChange>,
+    /// What would become of the model.
+    pub verdict: Verdict,
+    /// How it would be billed.
+    pub kind: Option<Kind>,
+    /// What it would cost.
+    pub usd: Usd,
+    /// How many other sources have a price for it.
+    pub others: usize,
+}
+
+impl Session {
+    /// What an outlook rests on. `served` is what enabled channels are known to serve, each model with their ids; the
+    /// gateway is asked where that is not known.
+    ///
+    /// # Errors
+    ///
+    /// [`EngineError::Gateway`] when the gateway does not tell its channels; the database's.
+    pub async fn basis(
+        &self,
+        settings: &lockstep_core::settings::Settings,
+        served: Option<BTreeMap<String, Vec<i64>>>,
+    ) -> Result<Basis, EngineError> {
+        let served = match served {
+            Some(served) => served,
+            None => self
+                .served(settings.max_retries)
+                .await
+                .map_err(EngineError::Gateway)?,
+        };
+        let site = &self.access.site.id;
+        Ok(Basis {
+            answers: answers(self.store().price_answers(site).await?),
+            accepted: self.store().accepted(site).await?,
+            served,
+            settings: settings.prices.clone(),
+            now: self.now(),
+        })
+    }
+}
+
+impl Basis {
+    /// What the lists would come to, with a person looking. It computes for long where lists are long.
+    pub fn outlook(self, local: &LocalPrices, compared: &Compared<'_>) -> Outlook {
+        let judge = Judge {
+            local,
+            settings: &self.settings,
+            answers: &self.answers,
+            accepted: &self.accepted,
+            served: Judge::keys(self.served.keys()),
+            unwritable: local.unwritable(),
+            strength: Strength::Looking,
+            now: self.now,
+        };
+        let offers = Offers::new(compared, &self.settings, Vec::new());
+        let coming = BTreeSet::new();
+        let all = models(
+            &self.settings,
+            local,
+            self.served.keys().chain(&coming),
+            compared,
+        );
+        let mut proposals = BTreeMap::new();
+        for model in all {
+            let offered = offers.of(&model);
+            let Some(plan) = judge.plan(&model, &offered) else {
+                continue;
+            };
+            if plan.changes.is_empty() && plan.verdict.held().is_none() {
+                continue;
+            }
+            let source = plan.chosen.and_then(|place| offered.get(place));
+            let source = source.and_then(|offer| compared.sources.get(offer.source));
+            let proposal = Proposal {
+                source: source.map(|source| source.collected.name.clone()),
+                changes: plan.changes,
+                verdict: plan.verdict,
+                kind: plan.kind_new,
+                usd: plan.usd_new,
+                others: plan.losers.len(),
+            };
+            proposals.insert(model, proposal);
+        }
+        let own = |name: &str| local.values(name);
+        Outlook {
+            proposals,
+            unpriced: unpriced(&self.served, &own, local.self_use()),
+            served: self.served,
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! All channels as the latest runs saw them.
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use lockstep_store::listing::ChannelHead;
+
+use crate::api::v1::channels::{Scope, latest};
+use crate::server::App;
+use crate::web::frame::{Frame, Here};
+use crate::web::place;
+use crate::web::refusal::{Refusal, html};
+use crate::web::table::{Asked, Chip, Column, Shape, Table};
+
+/// What the table of channels can be asked.
+static SHAPE: Shape = Shape {
+    chips: &["all", "own"],
+    sorts: &["id", "name", "provider"],
+    groups: &[],
+    filters: &[],
+    keeps: &[],
+};
+
+#[derive(Template)]
+#[template(path = "channels.html")]
+struct ChannelsPage {
+    f: Frame,
+    table: Table,
+    rows: Vec<RowView>,
+}
+
+struct RowView {
+    id: i64,
+    name: String,
+    href: String,
+    provider: String,
+    kind: i64,
+    policy: &'static str,
+    own: Vec<String>,
+}
+
+/// `GET /sites/{site}/channels`
+pub(super) async fn show(
+    State(app): State<App>,
+    f: Frame,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let f = f.at(Here::Channels);
+    let site = f.site()?.clone();
+    let path = f.href(Here::Channels);
+    let mut asked = Asked::of_query(&SHAPE, &path, &query.unwrap_or_default());
+    if let Some(address) = asked.moved() {
+        return Ok(Redirect::to(&address).into_response());
+    }
+    let scope = Scope::of(&app, &site).await?;
+    let heads: Vec<ChannelHead> = latest(&app, &site).await?.into_values().collect();
+    let found = matching(&heads, &scope, &asked);
+    let total = found.len() as u64;
+    if let Some(address) = asked.settle(&[], total) {
+        return Ok(Redirect::to(&address).into_response());
+    }
+    let size = usize::try_from(asked.size).unwrap_or(usize::MAX);
+    let visible = found.iter().skip(asked.skip()).take(size);
+    let rows: Vec<RowView> = visible.map(|head| view(&f, &scope, head)).collect();
+    let t = f.t;
+    let chip = |code, label: &str| {
+        let mut other = asked.clone();
+        other.chip = code;
+        Chip {
+            code,
+            label: label.to_owned(),
+            count: matching(&heads, &scope, &other).len() as u64,
+        }
+    };
+    let chips = vec![chip("all", &t.common.all), chip("own", &t.channels.col_own)];
+    let column = |label: &str, sort, num| Column {
+        label: label.to_owned(),
+        sort,
+        num,
+    };
+    let table = Table {
+        t,
+        label: t.channels.title.clone(),
+        search: Some(t.channels.search.clone()),
+        chips,
+        filters: Vec::new(),
+        groups: Vec::new(),
+        columns: vec![
+            column(&t.models.col_id, Some("id"), true),
+            column(&t.channels.col_channel, Some("name"), false),
+            column(&t.channels.col_provider, Some("provider"), false),
+            column(&t.channels.col_policy, None, false),
+            column(&t.channels.col_own, None, false),
+        ],
+        chooses: false,
+        here: rows.iter().map(|row| row.id.to_string()).collect(),
+        total,
+        exports: None,
+        empty: (t.channels.empty.clone(), t.channels.empty_hint.clone()),
+        also: "",
+        asked,
+    };
+    Ok(html(&ChannelsPage { table, rows, f }))
+}
+
+fn matching<'h>(heads: &'h [ChannelHead], scope: &Scope, asked: &Asked) -> Vec<&'h ChannelHead> {
+    let search = asked.search.to_lowercase();
+    let mut found: Vec<&ChannelHead> = heads
+        .iter()
+        .filter(|head| asked.chip == "all" || scope.channels.contains_key(&head.channel_id))
+        .filter(|head| {
+            head.channel_name.to_lowercase().contains(&search)
+                || head.provider.base_url.contains(&search)
+                || head.channel_id.to_string() == search
+        })
+        .collect();
+    match asked.sort {
+        "name" => found.sort_by(|one, other| one.channel_name.cmp(&other.channel_name)),
+        "provider" => found.sort_by(|one, other| one.provider.cmp(&other.provider)),
+        _ => found.sort_by_key(|head| head.channel_id),
+    }
+    if asked.backwards {
+        found.reverse();
+    }
+    found
+}
+
+fn view(f: &Frame, scope: &Scope, head: &ChannelHead) -> RowView {
+    let t = &f.t.channels;
+    let own = scope
+        .channels
+        .get(&head.channel_id)
+        .cloned()
+        .unwrap_or_default();
+    let mut said = Vec::new();
+    let mut names = |label: &str, names: usize| {
+        if names > 0 {
+            said.push(format!("{label}: {names}"));
+        }
+    };
+    names(&t.keep, own.keep.len());
+    names(&t.allow, own.rules.allow.len());
+    names(&t.include, own.rules.include.len());
+    names(&t.exclude, own.rules.exclude.len());
+    names(&t.allowed_reasons, own.allowed.len());
+    RowView {
+        id: head.channel_id,
+        name: head.channel_name.clone(),
+        href: format!(
+            "{}{}",
+            f.href(Here::Channels),
+            place::path(&[&head.channel_id.to_string()])
+        ),
+        provider: head.provider.base_url.clone(),
+        kind: head.provider.kind,
+        policy: f.lang.policy(scope.policy_of(head)).label,
+        own: said,
+    }
+}

@@ -1,0 +1,76 @@
+//! The price sync: how prices differ, what is chosen of that, its review, and where prices come from.
+
+mod acts;
+mod asked;
+mod cells;
+mod choice;
+mod page;
+mod review;
+mod review_acts;
+mod review_rows;
+mod rows;
+mod sources;
+mod sources_acts;
+
+use axum::Router;
+use axum::routing::{get, post};
+
+use super::frame::{Frame, Here};
+use super::place;
+use crate::server::App;
+
+pub(super) use acts::{PLANNING, soon};
+pub(super) use cells::model_id;
+pub(super) use page::{Working, begun, names_of_channels, working};
+pub(super) use review::led_to;
+pub(super) use rows::{costs, servers};
+
+/// The pages of prices.
+pub(super) fn routes() -> Router<App> {
+    Router::new()
+        .route("/sites/{site}/prices", get(page::show))
+        .route("/sites/{site}/prices/working", get(acts::working))
+        .route("/sites/{site}/prices/fetch", post(acts::fetch))
+        .route("/sites/{site}/prices/review", post(acts::review))
+        .route("/sites/{site}/prices/answers", post(acts::answer))
+        .route("/sites/{site}/prices/runs/{run}", get(review::show))
+        .route(
+            "/sites/{site}/prices/runs/{run}/working",
+            get(review_acts::working),
+        )
+        .route(
+            "/sites/{site}/prices/runs/{run}/apply",
+            post(review_acts::apply),
+        )
+        .route(
+            "/sites/{site}/prices/runs/{run}/again",
+            post(review_acts::again),
+        )
+        .route(
+            "/sites/{site}/prices/runs/{run}/undo",
+            post(review_acts::undo),
+        )
+        .route(
+            "/sites/{site}/prices/runs/{run}/cancel",
+            post(review_acts::cancel),
+        )
+        .route("/sites/{site}/prices/sources", get(sources::show))
+        .route("/sites/{site}/prices/sources/add", post(sources_acts::add))
+        .route(
+            "/sites/{site}/prices/sources/test",
+            post(sources_acts::test),
+        )
+        .route(
+            "/sites/{site}/prices/sources/change",
+            post(sources_acts::change),
+        )
+        .route(
+            "/sites/{site}/prices/sources/allow",
+            post(sources_acts::allow),
+        )
+}
+
+/// The address of a page below the prices of the site.
+pub(super) fn below(f: &Frame, parts: &[&str]) -> String {
+    format!("{}{}", f.href(Here::Prices), place::path(parts))
+}

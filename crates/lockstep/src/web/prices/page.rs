@@ -1,0 +1,374 @@
+//! The differences, as they were last seen: nobody is waited for.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use askama::Template;
+use axum::extract::{RawQuery, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use lockstep_core::prices::source::SourceState;
+use lockstep_store::prices::answers::PriceAnswer;
+use lockstep_store::prices::run_sources::RunSource;
+use lockstep_store::sites::Site;
+
+use super::asked::{SHAPE, by_hand, chips, chosen, filters, picked, rows};
+use super::below;
+use super::cells::Unit;
+use super::choice::{BY_HAND, Base, Choice, PROPOSALS};
+use super::rows::{RowView, Rows, Says};
+use crate::api::v1::channels::latest;
+use crate::api::v1::prices::differences::kept::{Behind, Known};
+use crate::api::v1::prices::differences::table::{Row, Table as Differences};
+use crate::server::App;
+use crate::web::form::Fields;
+use crate::web::frame::{Frame, Here};
+use crate::web::refusal::{Refusal, html};
+use crate::web::table::{Asked, Column, Table};
+use crate::web::when::Moment;
+use crate::web::words::{Words, fill};
+use crate::words::Said;
+use crate::words::page::Thing;
+
+#[derive(Template)]
+#[template(path = "prices.html")]
+struct PricesPage {
+    f: Frame,
+    base: String,
+    sources_page: String,
+    /// What is known, in a sentence.
+    state: String,
+    working: Option<Working>,
+    trouble: Option<Said>,
+    sources: Vec<SourceView>,
+    has_sources: bool,
+    known: bool,
+    table: Table,
+    columns: Vec<SourceColumn>,
+    rows: Vec<RowView>,
+    unit: Unit,
+    chosen: String,
+    left_out: Option<String>,
+    review: String,
+    nothing_chosen: bool,
+    proposals_chosen: bool,
+}
+
+/// Something that is under way behind the page.
+#[derive(Template)]
+#[template(path = "part/prices_working.html")]
+pub(crate) struct Working {
+    t: &'static Words,
+    /// The page, to be shown again when it is done.
+    page: String,
+    /// What tells how far it is.
+    address: String,
+    /// What is done.
+    text: String,
+    /// Whether it is over, so that a newer table can be shown.
+    over: bool,
+}
+
+/// A source as the strip above the table shows it.
+pub(super) struct SourceView {
+    pub(super) badge: &'static str,
+    pub(super) state: &'static str,
+    pub(super) name: String,
+    pub(super) models: u64,
+    pub(super) when: Option<Moment>,
+    /// What is wrong with it, and what to do; nothing of one that is well.
+    pub(super) trouble: Option<Said>,
+    /// Whether its address is private and not allowed yet.
+    pub(super) private: bool,
+}
+
+/// A source's column.
+struct SourceColumn {
+    name: String,
+    /// Whether it is chosen as a whole.
+    chosen: bool,
+    take: String,
+}
+
+impl Working {
+    /// Something that is under way: where it is shown, what tells how far it is, and what is done.
+    pub(super) fn new(f: &Frame, page: String, address: String, text: String) -> Self {
+        Self {
+            t: f.t,
+            page,
+            address,
+            text,
+            over: false,
+        }
+    }
+}
+
+impl SourceView {
+    pub(super) fn of(source: &RunSource, f: &Frame, now: i64) -> Self {
+        let state = SourceState::from_code(&source.state).unwrap_or(SourceState::Failed);
+        Self {
+            badge: match state {
+                SourceState::Ok => "good",
+                SourceState::Partial | SourceState::Stale => "wait",
+                _ => "bad",
+            },
+            state: f.lang.source_badge(state),
+            name: source.name.clone(),
+            models: source.models,
+            when: source.fetched_at.map(|at| Moment::new(at, now, f.lang)),
+            trouble: (state != SourceState::Ok).then(|| f.lang.source_state(source)),
+            private: state == SourceState::PrivateAddress,
+        }
+    }
+}
+
+impl PricesPage {
+    fn is_unit(&self, unit: &str) -> bool {
+        self.unit == Unit::of_code(unit)
+    }
+
+    fn here(&self) -> String {
+        self.table.here.join(",")
+    }
+
+    fn proposals(&self) -> &'static str {
+        PROPOSALS
+    }
+
+    fn by_hand(&self) -> &'static str {
+        BY_HAND
+    }
+}
+
+/// `GET /sites/{site}/prices`
+pub(super) async fn show(
+    State(app): State<App>,
+    f: Frame,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let f = f.at(Here::Prices);
+    let site = f.site()?.clone();
+    let known = app.tables().known(&app, &site).await?;
+    let known = begun(&app, &f, &site, known).await?;
+    let path = f.href(Here::Prices);
+    let query = query.unwrap_or_default();
+    let asked = Asked::of_query(&SHAPE, &path, &query);
+    if let Some(table) = &known.table {
+        let sent = Fields::read(query.as_bytes());
+        if let Some(address) = by_hand(table, &asked, &sent) {
+            return Ok(Redirect::to(&address).into_response());
+        }
+    }
+    if let Some(address) = asked.moved() {
+        return Ok(Redirect::to(&address).into_response());
+    }
+    let page = page(&app, f, &site, known, asked).await?;
+    Ok(match page {
+        Ok(page) => html(&page),
+        Err(address) => Redirect::to(&address).into_response(),
+    })
+}
+
+/// What is known; what is not, or not any more, is made behind the page.
+pub(crate) async fn begun(
+    app: &App,
+    f: &Frame,
+    site: &Site,
+    known: Known,
+) -> Result<Known, Refusal> {
+    let now = app.now();
+    let rests = match &known.behind {
+        None => true,
+        Some(Behind::Working(_)) => false,
+        Some(failed) => !failed.failed_lately(now),
+    };
+    if known.sources == 0 || known.current || !rests || !site.has_token {
+        return Ok(known);
+    }
+    app.tables()
+        .begin(app, site.clone(), f.caller.actor(), false);
+    Ok(app.tables().known(app, site).await?)
+}
+
+/// What goes on behind the page, if anything does.
+pub(crate) fn working(f: &Frame, known: &Known, page: String) -> Option<Working> {
+    let Some(Behind::Working(asks)) = known.behind else {
+        return None;
+    };
+    let t = f.t;
+    let shown = if known.table.is_some() {
+        "?shown=1"
+    } else {
+        ""
+    };
+    let address = format!("{}{shown}", below(f, &["working"]));
+    let text = match asks {
+        true => &t.prices.fetching,
+        false => &t.prices.comparing,
+    };
+    Some(Working::new(f, page, address, text.clone()))
+}
+
+/// Something newer than what is shown can be shown.
+pub(super) fn done(f: &Frame, page: String) -> Working {
+    Working {
+        over: true,
+        ..Working::new(f, page, String::new(), f.t.prices.newer.clone())
+    }
+}
+
+/// The channels' names by id, as the latest runs saw them.
+pub(crate) async fn names_of_channels(
+    app: &App,
+    site: &Site,
+) -> Result<BTreeMap<i64, String>, Refusal> {
+    let heads = latest(app, site).await?.into_values();
+    Ok(heads
+        .map(|head| (head.channel_id, head.channel_name))
+        .collect())
+}
+
+async fn page(
+    app: &App,
+    f: Frame,
+    site: &Site,
+    known: Known,
+    mut asked: Asked,
+) -> Result<Result<PricesPage, String>, Refusal> {
+    let t = f.t;
+    let now = app.now();
+    let base = f.href(Here::Prices);
+    let unit = Unit::of_code(asked.text("unit"));
+    let trouble = match &known.behind {
+        Some(Behind::Failed(problem, _)) => Some(problem.words(f.lang)),
+        _ => None,
+    };
+    let table = known.table.clone();
+    let mut total = 0;
+    let mut views = Vec::new();
+    let mut columns = Vec::new();
+    let mut here = Vec::new();
+    let mut choice = Choice::default();
+    let (mut shown_chips, mut shown_filters) = (Vec::new(), Vec::new());
+    if let Some(table) = &table {
+        let found = rows(table, &asked);
+        total = found.len() as u64;
+        asked.settle(&[], total);
+        choice = chosen(table, &asked, &picked(&asked));
+        let size = usize::try_from(asked.size).unwrap_or(usize::MAX);
+        let visible: Vec<&Row> = found
+            .iter()
+            .copied()
+            .skip(asked.skip())
+            .take(size)
+            .collect();
+        let answers = answers(app.store().price_answers(&site.id).await?);
+        let rows = Rows {
+            f: &f,
+            table,
+            unit,
+            choice: &choice.ids,
+            answers: &answers,
+            channels: names_of_channels(app, site).await?,
+        };
+        (views, here) = rows.views(&visible);
+        for (place, name) in table.sources.iter().enumerate() {
+            let whole = Base::Column(place).choice(table, &found, &BTreeSet::new());
+            let take = fill(&t.prices.take_column, &[("n", &whole.ids.len())]);
+            columns.push(SourceColumn {
+                chosen: asked.text("column") == name,
+                name: name.clone(),
+                take,
+            });
+        }
+        shown_chips = chips(&f, table, &asked);
+        shown_filters = filters(&f, table);
+        if let Some(address) = asked.moved() {
+            return Ok(Err(address));
+        }
+    }
+    let mut said = vec![Column {
+        label: t.prices.col_model.clone(),
+        sort: Some("model"),
+        num: false,
+    }];
+    let plain = |label: &str, sort| Column {
+        label: label.to_owned(),
+        sort,
+        num: false,
+    };
+    said.push(plain(&t.prices.filter_field, None));
+    said.push(plain(&t.prices.col_now, Some("price")));
+    let count = choice.models;
+    Ok(Ok(PricesPage {
+        state: state(&f, table.as_deref(), now),
+        working: working(&f, &known, asked.href()),
+        trouble,
+        sources: table
+            .iter()
+            .flat_map(|table| &table.told)
+            .map(|told| SourceView::of(told, &f, now))
+            .collect(),
+        has_sources: known.sources > 0,
+        known: table.is_some(),
+        sources_page: below(&f, &["sources"]),
+        chosen: fill(&t.prices.chosen, &[("n", &choice.ids.len())]),
+        left_out: (choice.left_out > 0)
+            .then(|| fill(&t.prices.left_out, &[("n", &choice.left_out)])),
+        review: fill(&t.prices.review, &[("n", &count)]),
+        nothing_chosen: count == 0,
+        proposals_chosen: asked.text("column") == PROPOSALS,
+        table: Table {
+            t,
+            label: t.prices.title.clone(),
+            search: Some(t.prices.search.clone()),
+            chips: shown_chips,
+            filters: shown_filters,
+            groups: Vec::new(),
+            columns: said,
+            chooses: true,
+            here,
+            total,
+            exports: None,
+            empty: (t.prices.empty.clone(), t.prices.empty_hint.clone()),
+            also: "",
+            asked,
+        },
+        base,
+        columns,
+        rows: views,
+        unit,
+        f,
+    }))
+}
+
+fn state(f: &Frame, table: Option<&Differences>, now: i64) -> String {
+    let t = &f.t.prices;
+    let Some(table) = table else {
+        return t.never_compared.clone();
+    };
+    let mut models: u64 = 0;
+    let mut last = "";
+    for row in &table.rows {
+        if row.model.name != last {
+            models += 1;
+            last = &row.model.name;
+        }
+    }
+    let when = Moment::new(table.read_at, now, f.lang);
+    let sources = f.lang.count(table.told.len() as u64, Thing::Source);
+    let compared = fill(&t.compared, &[("when", &when.far), ("sources", &sources)]);
+    let models = f.lang.count(models, Thing::Model);
+    let differ = fill(&t.differ, &[("models", &models), ("total", &table.priced)]);
+    format!("{compared} \u{b7} {differ}")
+}
+
+/// What was decided, by model.
+pub(super) fn answers(all: Vec<PriceAnswer>) -> BTreeMap<String, Vec<PriceAnswer>> {
+    let mut by_model: BTreeMap<String, Vec<PriceAnswer>> = BTreeMap::new();
+    for answer in all {
+        by_model
+            .entry(answer.model.clone())
+            .or_default()
+            .push(answer);
+    }
+    by_model
+}

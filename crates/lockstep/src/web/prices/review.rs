@@ -1,0 +1,298 @@
+//! The review of a price run: what bills differently afterwards, the yes to just that, and what came of it.
+
+use std::collections::BTreeMap;
+
+use askama::Template;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use lockstep_core::change::{RunState, Subject};
+use lockstep_store::prices::PriceRow;
+use lockstep_store::runs::Run;
+use lockstep_store::sites::Site;
+
+use super::below;
+use super::page::Working;
+use super::review_rows::{Item, Stands};
+use crate::deciding::prices::REVIEW;
+use crate::server::App;
+use crate::web::frame::{Frame, Here, SayKind};
+use crate::web::refusal::{Refusal, html};
+use crate::web::table::{Asked, Chip, Shape, Table};
+use crate::web::when::Moment;
+use crate::web::words::{count, fill};
+use crate::words::Said;
+
+/// What the table of a review can be asked.
+pub(super) static SHAPE: Shape = Shape {
+    chips: &["all", "ready", "held", "left", "written", "moved", "failed"],
+    sorts: &["odd", "model"],
+    groups: &[],
+    filters: &[],
+    keeps: &["ok"],
+};
+
+#[derive(Template)]
+#[template(path = "price_review.html")]
+struct ReviewPage {
+    f: Frame,
+    base: String,
+    prices: String,
+    title: String,
+    intro: String,
+    state: &'static str,
+    when: Moment,
+    /// Who began it, and who said yes.
+    by: String,
+    digest: String,
+    digest_said: String,
+    failure: Option<Said>,
+    working: Option<Working>,
+    cancels: bool,
+    /// The words of the button that writes; `None` where there is nothing to write.
+    apply: Option<String>,
+    applied: Option<String>,
+    moved: Option<String>,
+    failed: Option<String>,
+    held: bool,
+    /// Whether what was not written can be planned once more.
+    again: bool,
+    undo: bool,
+    conflicts: Vec<String>,
+    table: Table,
+    items: Vec<Item>,
+}
+
+impl ReviewPage {
+    fn group_ratio(&self) -> String {
+        fill(&self.f.t.prices.group_ratio, &[("ratio", &1)])
+    }
+}
+
+/// Where a price run is reviewed.
+pub(in crate::web) fn led_to(f: &Frame, run: &str) -> String {
+    below(f, &["runs", run])
+}
+
+/// `GET /sites/{site}/prices/runs/{run}`
+pub(super) async fn show(
+    State(app): State<App>,
+    f: Frame,
+    Path((_, run)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let f = f.at(Here::Prices);
+    let site = f.site()?.clone();
+    let run = found(&app, &site, &run).await?;
+    let path = led_to(&f, &run.id);
+    let asked = Asked::of_query(&SHAPE, &path, &query.unwrap_or_default());
+    if let Some(address) = asked.moved() {
+        return Ok(Redirect::to(&address).into_response());
+    }
+    shown(&app, f, run, asked).await
+}
+
+/// The run of the id, if it is one about prices of the site.
+pub(super) async fn found(app: &App, site: &Site, run: &str) -> Result<Run, Refusal> {
+    let run = app.store().run(run).await.map_err(|_| Refusal::NotFound)?;
+    let ours = run.site_id == site.id && run.subject == Subject::Prices;
+    ours.then_some(run).ok_or(Refusal::NotFound)
+}
+
+/// The page once more, with why something was not done.
+pub(super) async fn refused(
+    app: &App,
+    mut f: Frame,
+    run: &Run,
+    problem: &crate::server::problem::Problem,
+) -> Result<Response, Refusal> {
+    let said = problem.words(f.lang);
+    f.say(
+        SayKind::Bad,
+        said.message,
+        Some(said.hint).filter(|hint| !hint.is_empty()),
+    );
+    let path = led_to(&f, &run.id);
+    f.path.clone_from(&path);
+    let run = app.store().run(&run.id).await?;
+    let page = shown(
+        app,
+        f.at(Here::Prices),
+        run,
+        Asked::of_query(&SHAPE, &path, ""),
+    )
+    .await?;
+    Ok((StatusCode::CONFLICT, page).into_response())
+}
+
+/// What goes on, while a run does.
+pub(super) fn working(f: &Frame, run: &Run) -> Option<Working> {
+    let moves = matches!(
+        run.state,
+        RunState::Queued | RunState::Reading | RunState::Writing
+    );
+    moves.then(|| {
+        Working::new(
+            f,
+            led_to(f, &run.id),
+            below(f, &["runs", &run.id, "working"]),
+            f.lang.run_state(run.state).to_owned(),
+        )
+    })
+}
+
+async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Response, Refusal> {
+    let t = f.t;
+    let rows = app.store().price_rows(&run.id).await?;
+    let models: Vec<&[PriceRow]> = rows.chunk_by(|one, next| one.model == next.model).collect();
+    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+    for model in &models {
+        *counts.entry(Stands::of(model).code()).or_default() += 1;
+    }
+    let count_of = |code: &str| counts.get(code).copied().unwrap_or(0);
+    let search = asked.search.to_lowercase();
+    let mut wanted: Vec<&[PriceRow]> = models
+        .iter()
+        .copied()
+        .filter(|rows| asked.chip == "all" || Stands::of(rows).code() == asked.chip)
+        .filter(|rows| {
+            let first = rows.first();
+            first.is_some_and(|row| row.model.to_lowercase().contains(&search))
+        })
+        .collect();
+    if asked.sort == "odd" {
+        // What somebody has to look at comes first: what stands in the way, then what changes its kind.
+        let kind = |rows: &&[PriceRow]| {
+            let first = rows.first().map(|row| &row.detail);
+            first.is_some_and(|detail| {
+                detail.kind_old.is_some() && detail.kind_old != detail.kind_new
+            })
+        };
+        wanted.sort_by_key(|rows| (Stands::of(rows), !kind(rows)));
+    }
+    if asked.backwards {
+        wanted.reverse();
+    }
+    let total = wanted.len() as u64;
+    if let Some(address) = asked.settle(&[], total) {
+        return Ok(Redirect::to(&address).into_response());
+    }
+    let size = usize::try_from(asked.size).unwrap_or(usize::MAX);
+    let visible = wanted.iter().skip(asked.skip()).take(size);
+    let items: Vec<Item> = visible.filter_map(|rows| Item::of(rows, &f)).collect();
+    let labels = [
+        ("all", &t.prices.chip_all),
+        ("ready", &t.prices.chip_ready),
+        ("held", &t.prices.chip_held),
+        ("left", &t.prices.chip_left),
+        ("written", &t.prices.chip_written),
+        ("moved", &t.prices.chip_moved),
+        ("failed", &t.prices.chip_failed),
+    ];
+    let chips = labels.into_iter().map(|(code, label)| Chip {
+        code,
+        label: label.clone(),
+        count: match code {
+            "all" => models.len() as u64,
+            code => count_of(code),
+        },
+    });
+    let chips =
+        chips.filter(|chip| chip.count > 0 || chip.code == "all" || chip.code == asked.chip);
+    let planned = run.state == RunState::Planned;
+    let over = !planned
+        && !matches!(
+            run.state,
+            RunState::Queued | RunState::Reading | RunState::Writing
+        );
+    let said = |code: &str, one: &str, many: &str| {
+        let n = usize::try_from(count_of(code)).unwrap_or(usize::MAX);
+        (n > 0).then(|| count(n, one, many))
+    };
+    let images = app.store().images(&run.id).await?;
+    let conflicts = images.iter().filter(|image| image.others > 0);
+    let failure = run
+        .failure
+        .as_ref()
+        .map(|failure| f.lang.price_failure(failure));
+    let digest = run
+        .plan_hash
+        .as_ref()
+        .map_or("", |digest| digest.as_str())
+        .to_owned();
+    let by = match &run.approved_by {
+        Some(by) if *by != run.actor => format!("{}, {by}", run.actor),
+        _ => run.actor.clone(),
+    };
+    let is_undo = run.trigger == "undo";
+    let table = Table {
+        t,
+        label: t.prices.review_title.clone(),
+        search: (models.len() > 10).then(|| t.prices.search.clone()),
+        chips: chips.collect(),
+        filters: Vec::new(),
+        groups: Vec::new(),
+        columns: Vec::new(),
+        chooses: planned && count_of("held") > 0,
+        here: items.iter().map(|item| item.id.clone()).collect(),
+        total,
+        exports: None,
+        empty: (
+            t.prices.nothing_differs.clone(),
+            t.prices.nothing_differs_hint.clone(),
+        ),
+        also: "",
+        asked,
+    };
+    let page = ReviewPage {
+        base: led_to(&f, &run.id),
+        prices: f.href(Here::Prices),
+        title: match (planned, is_undo) {
+            (true, false) => t.prices.review_title.clone(),
+            (true, true) => t.prices.undo_title.clone(),
+            (false, _) => format!("{}: {}", t.prices.title, f.lang.trigger(&run.trigger)),
+        },
+        intro: match planned {
+            true => t.prices.review_intro.clone(),
+            false => String::new(),
+        },
+        state: f.lang.run_state(run.state),
+        when: Moment::new(
+            run.ended_at.or(run.planned_at).unwrap_or(run.started_at),
+            app.now(),
+            f.lang,
+        ),
+        by,
+        digest_said: fill(
+            &t.prices.plan_digest,
+            &[("digest", &digest.get(..12).unwrap_or(&digest))],
+        ),
+        digest,
+        failure,
+        working: working(&f, &run),
+        cancels: run.state == RunState::Writing,
+        apply: planned
+            .then(|| said("ready", &t.prices.apply_one, &t.prices.apply))
+            .flatten(),
+        applied: over
+            .then(|| said("written", &t.prices.applied_one, &t.prices.applied))
+            .flatten(),
+        moved: over
+            .then(|| said("moved", &t.prices.moved_one, &t.prices.moved))
+            .flatten(),
+        failed: over
+            .then(|| said("failed", &t.prices.failed_one, &t.prices.failed_many))
+            .flatten(),
+        held: planned && count_of("held") > 0,
+        again: (over && (count_of("moved") > 0 || count_of("failed") > 0) && !is_undo)
+            || (planned
+                && run.trigger == REVIEW
+                && f.says.iter().any(|say| say.kind == SayKind::Bad)),
+        undo: over && !is_undo && count_of("written") > 0,
+        conflicts: conflicts.map(|image| f.lang.conflict(image)).collect(),
+        table,
+        items,
+        f,
+    };
+    Ok(html(&page))
+}

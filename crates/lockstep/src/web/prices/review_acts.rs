@@ -1,0 +1,143 @@
+//! What is decided about a price run: written as it was shown, planned once more, taken back, ended early.
+
+use std::collections::BTreeSet;
+
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use lockstep_core::change::RunState;
+use lockstep_core::hash::Digest;
+use lockstep_run::jobs::{Chosen, Go};
+use lockstep_run::prices::chosen::Picks;
+use lockstep_store::prices::PriceRow;
+
+use super::acts::{PLANNING, WRITING, soon};
+use super::cells::model_id;
+use super::review::{found, led_to, refused, working as under_way};
+use super::review_rows::Stands;
+use crate::deciding;
+use crate::server::App;
+use crate::web::flash::Flash;
+use crate::web::form::Fields;
+use crate::web::frame::Frame;
+use crate::web::refusal::{Refusal, html};
+
+/// `GET .../working`: how far the run is; the page is loaded anew once it is somewhere else.
+pub(super) async fn working(
+    State(app): State<App>,
+    f: Frame,
+    Path((_, run)): Path<(String, String)>,
+) -> Result<Response, Refusal> {
+    let site = f.site()?.clone();
+    let run = found(&app, &site, &run).await?;
+    Ok(match under_way(&f, &run) {
+        Some(working) => html(&working),
+        None => [("hx-refresh", "true")].into_response(),
+    })
+}
+
+/// `POST .../apply`: the yes to the plan that was shown. What moved meanwhile is not written.
+pub(super) async fn apply(
+    State(app): State<App>,
+    f: Frame,
+    Path((_, run)): Path<(String, String)>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    f.writer()?;
+    let site = f.site()?.clone();
+    let run = found(&app, &site, &run).await?;
+    let shown = Digest::stored(fields.text("plan").to_owned());
+    let begun = deciding::apply(&app, &f.caller, &site, &run, shown, Chosen::All, false).await;
+    match begun {
+        Ok(id) => {
+            soon(&app, &id, WRITING).await;
+            Ok(Redirect::to(&led_to(&f, &id)).into_response())
+        }
+        Err(problem) => refused(&app, f, &run, &problem).await,
+    }
+}
+
+/// `POST .../again`: the same choice planned once more, by what the gateway has now. What was ticked is let pass although
+/// it looks wrong; of a run that is over only what it did not write is meant.
+pub(super) async fn again(
+    State(app): State<App>,
+    f: Frame,
+    Path((_, run)): Path<(String, String)>,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    f.writer()?;
+    let site = f.site()?.clone();
+    let run = found(&app, &site, &run).await?;
+    let mut allowed: BTreeSet<String> = fields.all("allow").map(str::to_owned).collect();
+    allowed.extend(fields.text("ok").split(',').map(str::to_owned));
+    allowed.remove("");
+    let rows = app.store().price_rows(&run.id).await?;
+    let picks = picks(&rows, run.state != RunState::Planned, &allowed);
+    if picks.is_empty() {
+        return Ok(Redirect::to(&Flash::NothingChosen.at(&led_to(&f, &run.id))).into_response());
+    }
+    match deciding::prices::review(&app, &f.caller, &site, picks).await {
+        Ok(id) => {
+            soon(&app, &id, PLANNING).await;
+            let ok: Vec<String> = allowed.into_iter().collect();
+            let page = led_to(&f, &id);
+            let page = match ok.is_empty() {
+                true => page,
+                false => format!("{page}?ok={}", ok.join("%2C")),
+            };
+            Ok(Redirect::to(&page).into_response())
+        }
+        Err(problem) => refused(&app, f, &run, &problem).await,
+    }
+}
+
+/// What was chosen of these rows.
+fn picks(rows: &[PriceRow], only_unwritten: bool, allowed: &BTreeSet<String>) -> Picks {
+    let mut picks = Picks::new();
+    for model in rows.chunk_by(|one, next| one.model == next.model) {
+        let unwritten = matches!(Stands::of(model), Stands::Moved | Stands::Failed);
+        if only_unwritten && !unwritten {
+            continue;
+        }
+        for row in model.iter().filter(|row| row.new.is_some()) {
+            if let Some(source) = &row.source {
+                let picked = picks.entry(row.model.clone()).or_default();
+                picked.fields.insert(row.field, source.clone());
+                picked.approved = allowed.contains(&model_id(&row.model));
+            }
+        }
+    }
+    picks
+}
+
+/// `POST .../undo`: what the run wrote is planned to be taken back, and shown before that is done.
+pub(super) async fn undo(
+    State(app): State<App>,
+    f: Frame,
+    Path((_, run)): Path<(String, String)>,
+) -> Result<Response, Refusal> {
+    f.writer()?;
+    let site = f.site()?.clone();
+    let run = found(&app, &site, &run).await?;
+    match deciding::undo(&app, &f.caller, &site, &run, Chosen::All, Go::Plans).await {
+        Ok(id) => {
+            soon(&app, &id, PLANNING).await;
+            Ok(Redirect::to(&led_to(&f, &id)).into_response())
+        }
+        Err(problem) => refused(&app, f, &run, &problem).await,
+    }
+}
+
+/// `POST .../cancel`
+pub(super) async fn cancel(
+    State(app): State<App>,
+    f: Frame,
+    Path((_, run)): Path<(String, String)>,
+) -> Result<Response, Refusal> {
+    f.writer()?;
+    let site = f.site()?.clone();
+    let run = found(&app, &site, &run).await?;
+    match deciding::cancel(&app, &f.caller, &run).await {
+        Ok(()) => Ok(Redirect::to(&led_to(&f, &run.id)).into_response()),
+        Err(problem) => refused(&app, f, &run, &problem).await,
+    }
+}

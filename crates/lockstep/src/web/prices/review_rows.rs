@@ -1,0 +1,229 @@
+//! One model of a price run as its review shows it: what bills differently, from whom, and what stands in the way.
+
+use lockstep_core::change::State;
+use lockstep_core::prices::usd::Usd;
+use lockstep_store::prices::PriceRow;
+
+use super::cells::{model_id, money};
+use crate::view::prices::cents;
+use crate::web::frame::Frame;
+use crate::web::words::fill;
+use crate::words::Said;
+
+/// How a model stands in a run, the oddest first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Stands {
+    Failed,
+    Moved,
+    Held,
+    Ready,
+    Written,
+    Left,
+}
+
+/// A model.
+pub(super) struct Item {
+    pub(super) model: String,
+    pub(super) id: String,
+    pub(super) stands: Stands,
+    pub(super) state: &'static str,
+    /// How it is billed and would be, where that changes.
+    pub(super) kinds: Option<(String, String)>,
+    /// What it costs: the label, before and after.
+    pub(super) sums: Vec<Pair>,
+    /// The gateway's own values.
+    pub(super) values: Vec<Pair>,
+    pub(super) source: String,
+    /// How the price came about, where it is not the source's own.
+    pub(super) formula: Option<String>,
+    /// What sources say that were not chosen.
+    pub(super) others: Vec<String>,
+    /// Why it waits, is left out or failed.
+    pub(super) why: Vec<Said>,
+    /// What else is worth knowing.
+    pub(super) notes: Vec<&'static str>,
+    /// Whether somebody's yes lets it pass.
+    pub(super) can_be_allowed: bool,
+}
+
+/// Something before and after.
+pub(super) struct Pair {
+    pub(super) label: String,
+    pub(super) old: String,
+    pub(super) new: String,
+    pub(super) changes: bool,
+}
+
+impl Stands {
+    pub(super) fn of(rows: &[PriceRow]) -> Self {
+        let any = |state| rows.iter().any(|row| row.state == state);
+        if any(State::Moved) {
+            Self::Moved
+        } else if any(State::Failed) || any(State::Unverified) || any(State::Unread) {
+            Self::Failed
+        } else if rows.iter().any(|row| row.hold.is_some()) {
+            Self::Held
+        } else if any(State::Ready) || any(State::Approved) {
+            Self::Ready
+        } else if any(State::Applied) {
+            Self::Written
+        } else {
+            Self::Left
+        }
+    }
+
+    /// The chip that has it.
+    pub(super) fn code(self) -> &'static str {
+        match self {
+            Self::Failed => "failed",
+            Self::Moved => "moved",
+            Self::Held => "held",
+            Self::Ready => "ready",
+            Self::Written => "written",
+            Self::Left => "left",
+        }
+    }
+
+    fn state(self) -> State {
+        match self {
+            Self::Failed => State::Failed,
+            Self::Moved => State::Moved,
+            Self::Held => State::Held,
+            Self::Ready => State::Ready,
+            Self::Written => State::Applied,
+            Self::Left => State::Skipped,
+        }
+    }
+}
+
+impl Item {
+    /// A model of its rows; none where there is no row.
+    pub(super) fn of(rows: &[PriceRow], f: &Frame) -> Option<Self> {
+        let first = rows.first()?;
+        let stands = Stands::of(rows);
+        let lang = f.lang;
+        let detail = &first.detail;
+        let kind = |kind: Option<lockstep_core::prices::values::Kind>| {
+            kind.map_or_else(
+                || f.t.prices.no_price.clone(),
+                |kind| lang.kind(kind).to_owned(),
+            )
+        };
+        let kinds = (detail.kind_old != detail.kind_new && detail.kind_old.is_some())
+            .then(|| (kind(detail.kind_old), kind(detail.kind_new)));
+        let mut why: Vec<Said> = Vec::new();
+        for row in rows {
+            let reasons = row.hold.iter().chain(&row.skip);
+            let failure = row
+                .failure
+                .as_ref()
+                .map(|failure| lang.price_failure(failure));
+            for said in reasons.map(|reason| lang.reason(reason)).chain(failure) {
+                if !why.contains(&said) {
+                    why.push(said);
+                }
+            }
+        }
+        let mut notes: Vec<&'static str> = Vec::new();
+        for row in rows {
+            let note = row.detail.output.and_then(|by| lang.output_by(by));
+            notes.extend(note.filter(|note| !notes.contains(note)));
+        }
+        let changed = rows.iter().filter(|row| row.old != row.new);
+        let not_set = || f.t.prices.not_set.clone();
+        let values = changed.clone().map(|row| Pair {
+            label: lang.field(row.field).to_owned(),
+            old: row.old.clone().unwrap_or_else(not_set),
+            new: row.new.clone().unwrap_or_else(|| f.t.prices.goes.clone()),
+            changes: true,
+        });
+        let mut others: Vec<String> = Vec::new();
+        for row in rows {
+            for (source, value) in &row.detail.others {
+                others.push(format!("{source}: {} {value}", lang.field(row.field)));
+            }
+        }
+        let mut sources: Vec<&str> = changed.filter_map(|row| row.source.as_deref()).collect();
+        sources.dedup();
+        Some(Self {
+            id: model_id(&first.model),
+            model: first.model.clone(),
+            stands,
+            state: lang.state(stands.state()),
+            kinds,
+            sums: sums(first.usd_old.as_ref(), first.usd_new.as_ref(), f),
+            values: values.collect(),
+            source: sources.join(", "),
+            formula: formula(&detail.formula, f),
+            others,
+            can_be_allowed: stands == Stands::Held
+                && rows
+                    .iter()
+                    .filter_map(|row| row.hold.as_ref())
+                    .all(|hold| !hold.code.never_passes())
+                && rows.iter().any(|row| row.new.is_some()),
+            why,
+            notes,
+        })
+    }
+
+    pub(super) fn badge(&self) -> &'static str {
+        match self.stands {
+            Stands::Failed | Stands::Moved => "bad",
+            Stands::Held => "wait",
+            Stands::Written => "good",
+            Stands::Ready | Stands::Left => "none",
+        }
+    }
+}
+
+/// What it costs before and after, sum by sum; those that neither has are left out.
+fn sums(old: Option<&Usd>, new: Option<&Usd>, f: &Frame) -> Vec<Pair> {
+    let t = &f.t.prices;
+    let nothing = Usd::default();
+    let (old, new) = (old.unwrap_or(&nothing), new.unwrap_or(&nothing));
+    [
+        (&t.input, old.input, new.input),
+        (&t.output, old.output, new.output),
+        (&t.cache, old.cache_read, new.cache_read),
+        (&t.cache_write, old.cache_write, new.cache_write),
+        (&t.per_call, old.per_call, new.per_call),
+    ]
+    .into_iter()
+    .filter(|(_, old, new)| old.is_some() || new.is_some())
+    .map(|(label, old, new)| {
+        let said = |sum: Option<f64>| sum.map_or_else(|| "\u{2014}".to_owned(), money);
+        Pair {
+            label: label.clone(),
+            old: said(old),
+            new: said(new),
+            changes: old.map(cents) != new.map(cents),
+        }
+    })
+    .collect()
+}
+
+/// The formula of a price where some factor of it is not 1.
+fn formula(factors: &[(String, f64)], f: &Frame) -> Option<String> {
+    let of = |wanted: &str| {
+        let found = factors.iter().find(|(name, _)| name == wanted);
+        found.map(|(_, factor)| *factor)
+    };
+    let price = of("price")?;
+    let (recharge, group, markup) = (of("recharge")?, of("group")?, of("markup")?);
+    let plain = [recharge, group, markup]
+        .iter()
+        .all(|factor| cents(*factor) == 1.0);
+    (!plain).then(|| {
+        fill(
+            &f.t.prices.formula,
+            &[
+                ("price", &cents(price)),
+                ("recharge", &cents(recharge)),
+                ("group", &cents(group)),
+                ("markup", &cents(markup)),
+                ("result", &cents(of("result").unwrap_or(f64::NAN))),
+            ],
+        )
+    })
+}

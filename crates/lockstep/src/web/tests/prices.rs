@@ -1,0 +1,487 @@
+//! The pages of prices: what they show, take and refuse.
+
+use std::time::Duration;
+
+use lockstep_sim::{Channel, Gateway, Price, Provider, Spec};
+
+use super::tester::{Page, Tester};
+
+const PRICES: &str = "/sites/main/prices";
+const SOURCES: &str = "/sites/main/prices/sources";
+
+/// What the list says: one price agrees, one is dearer, two models have none yet, one looks like a slip of units, and one
+/// is billed in another way.
+fn list() -> Vec<Price> {
+    vec![
+        Price::tokens("amber", 2.0, 8.0),
+        Price::tokens("birch", 1.5, 6.0),
+        Price::tokens("cedar", 3.0, 15.0).cache_read(0.3),
+        Price::per_call("dune", 0.04),
+        Price::tokens("elm", 2_000.0, 8_000.0),
+        Price::per_call("fir", 0.5),
+    ]
+}
+
+async fn gateway() -> Gateway {
+    let served = ["amber", "birch", "cedar", "dune", "elm", "fir"];
+    let spec = Spec::new()
+        .provider(Provider::new("acme", served))
+        .provider(Provider::new("list", Vec::<String>::new()).pricing_list(&list()))
+        .channel(
+            Channel::new(1, "Acme <1>")
+                .at("acme")
+                .models(&served.join(",")),
+        )
+        .prices(&[
+            Price::tokens("amber", 2.0, 8.0),
+            Price::tokens("birch", 1.0, 4.0),
+            Price::tokens("elm", 2.0, 8.0),
+            Price::tokens("fir", 1.0, 2.0),
+        ]);
+    Gateway::start(spec).await.expect("a gateway")
+}
+
+/// A server that knows the gateway, may call this machine, plans fast, and takes prices from the list.
+async fn shop(gateway: &Gateway) -> Tester {
+    let tester = Tester::with_site(gateway).await;
+    tester.save(&[("pace", "auto")]).await;
+    allow(&tester).await;
+    let added = tester.post(&format!("{SOURCES}/add"), &own(gateway)).await;
+    assert_eq!(
+        added.location,
+        format!("{SOURCES}?said=saved"),
+        "{}",
+        added.text
+    );
+    tester
+}
+
+async fn allow(tester: &Tester) {
+    let path = format!("{SOURCES}/allow");
+    let allowed = tester.post(&path, &[("network", "127.0.0.0/8")]).await;
+    assert_eq!(allowed.status, 303, "{}", allowed.text);
+}
+
+fn own(gateway: &Gateway) -> Vec<(&'static str, &'static str)> {
+    // Forms live as long as a test.
+    let url: &'static str = gateway.provider("list").base_url().to_owned().leak();
+    vec![
+        ("place", "own"),
+        ("url", url),
+        ("endpoint", "/api/pricing"),
+        ("name", "list"),
+    ]
+}
+
+/// The page, wherever its address leads.
+async fn look(tester: &Tester, path: &str) -> Page {
+    let page = tester.get(path).await;
+    match page.status.as_u16() {
+        303 => tester.get(&page.location).await,
+        _ => page,
+    }
+}
+
+/// The page once nothing goes on behind it.
+async fn settled(tester: &Tester, path: &str) -> Page {
+    for _ in 0..1_000 {
+        let page = look(tester, path).await;
+        if !page.text.contains("id=\"working\"") {
+            return page;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("it goes on and on");
+}
+
+async fn fetched(tester: &Tester) -> Page {
+    tester.get(PRICES).await;
+    let begun = tester.post(&format!("{PRICES}/fetch"), &[]).await;
+    assert_eq!(begun.status, 303);
+    settled(tester, PRICES).await
+}
+
+/// What the form of the table sends, with some boxes ticked by the labels of their values.
+fn sent(page: &Page, ticked: &[&str]) -> Vec<(String, String)> {
+    let mut fields = page.fields("<form class=\"card sheet\"");
+    for label in ticked {
+        fields.push(("cell".to_owned(), id(page, label)));
+    }
+    fields
+}
+
+/// What a value is chosen by, by the beginning of its label.
+fn id(page: &Page, label: &str) -> String {
+    let (before, _) = page
+        .text
+        .split_once(&format!("aria-label=\"Choose {label}"))
+        .unwrap_or_else(|| panic!("no {label}\n{}", page.text));
+    let (_, value) = before.rsplit_once("value=\"").expect("a value");
+    value.split('"').next().expect("it").to_owned()
+}
+
+async fn post(tester: &Tester, path: &str, fields: &[(String, String)]) -> Page {
+    let fields: Vec<(&str, &str)> = fields
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    tester.post(path, &fields).await
+}
+
+async fn reviewed(tester: &Tester, fields: &[(String, String)]) -> (String, Page) {
+    let begun = post(tester, &format!("{PRICES}/review"), fields).await;
+    assert!(begun.location.contains("/prices/runs/"), "{}", begun.text);
+    let page = tester.get(&begun.location).await;
+    (begun.location, page)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_source_the_page_says_how_to_choose_one() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    for path in [PRICES, "/sites/main/unpriced"] {
+        let page = tester.get(path).await;
+        page.says("No price source is chosen yet");
+        page.says(&format!("href=\"{SOURCES}\""));
+    }
+    let page = tester.get(SOURCES).await;
+    page.says("value=\"official\"");
+    page.says("value=\"models.dev\"");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_never_waits_and_opens_on_what_is_known() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    gateway
+        .provider("list")
+        .set_page("/api/pricing", lockstep_sim::Page::html());
+    let first = tester.get(PRICES).await;
+    first.says("id=\"working\"");
+    let page = fetched(&tester).await;
+    page.says("its last good one is shown");
+    gateway.provider("list").set_page(
+        "/api/pricing",
+        lockstep_sim::Page::json(lockstep_sim::price::pricing_list(
+            &list(),
+            &[("default", 1.0)],
+        )),
+    );
+    let page = fetched(&tester).await;
+    page.says("5 models differ; 4 have a price");
+    page.says("Served by #1");
+    let before = gateway.log().len();
+    tester.get(PRICES).await.says("birch");
+    assert_eq!(gateway.log().len(), before, "nobody was asked");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prices_are_shown_in_dollars_or_ratios_with_what_looks_wrong_and_what_the_policy_proposes()
+{
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    let page = fetched(&tester).await;
+    for said in [
+        "$1.5",
+        "Not Set",
+        "unit slip?",
+        "bills per call instead of per token",
+        "from list",
+    ] {
+        page.says(said);
+    }
+    let ratios = look(&tester, &format!("{PRICES}?unit=ratios")).await;
+    ratios.says("<span>0.75</span>");
+    ratios.never_says("$1.5");
+    // Only models without a price are the policy's to change, and what looks wrong never is.
+    page.says("Review 2");
+    page.never_says("amber</b>");
+    let suspicious = look(&tester, &format!("{PRICES}?show=suspicious")).await;
+    suspicious.says("elm");
+    suspicious.never_says("<b>birch</b>");
+    let dearer = look(&tester, &format!("{PRICES}?show=dearer")).await;
+    dearer.says("<b>birch</b>");
+    dearer.never_says("<b>cedar</b>");
+    let one = tester
+        .get(&format!("{PRICES}?field=cache_ratio&q=CED"))
+        .await;
+    one.says("1 to 1 of 1");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proposals_are_two_clicks_from_the_gateway_and_undone_by_two_more() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    let page = fetched(&tester).await;
+    let (path, review) = reviewed(&tester, &sent(&page, &[])).await;
+    review.says("Apply 2");
+    review.says("cedar");
+    review.never_says("<b>birch</b>");
+    review.says("at group ratio 1");
+    assert_eq!(gateway.effective_writes().len(), 0);
+    let plan = review.value("plan");
+    let done = tester
+        .post(&format!("{path}/apply"), &[("plan", &plan)])
+        .await;
+    assert_eq!(done.location, path);
+    let page = settled(&tester, &path).await;
+    page.says("Written and read back: 2 models");
+    let map = gateway.option("ModelRatio").expect("a map");
+    assert!(
+        map.contains("cedar") && !map.contains("\"birch\":0.75"),
+        "{map}"
+    );
+    let undo = tester.post(&format!("{path}/undo"), &[]).await;
+    let review = settled(&tester, &undo.location).await;
+    review.says("Review the undo");
+    let plan = review.value("plan");
+    tester
+        .post(&format!("{}/apply", undo.location), &[("plan", &plan)])
+        .await;
+    settled(&tester, &undo.location)
+        .await
+        .says("Written and read back: 2 models");
+    assert!(
+        !gateway
+            .option("ModelRatio")
+            .expect("a map")
+            .contains("cedar")
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_value_is_chosen_by_hand_and_stays_chosen_in_the_address() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    let page = fetched(&tester).await;
+    // All proposals unticked, one value of birch ticked.
+    let mut fields = sent(&page, &[]);
+    fields.retain(|(name, _)| name != "cell");
+    fields.push(("cell".to_owned(), id(&page, "$1.5 of list for birch")));
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(&fields);
+    let moved = tester.get(&format!("{PRICES}?{}", query.finish())).await;
+    assert_eq!(moved.status, 303);
+    assert!(moved.location.contains("column=-"), "{}", moved.location);
+    let page = look(&tester, &moved.location).await;
+    page.says("Review 1");
+    let elsewhere = look(&tester, &format!("{}&q=cedar", moved.location)).await;
+    elsewhere.says("Review 1");
+    let (_, review) = reviewed(&tester, &sent(&page, &[])).await;
+    review.says("<b>birch</b>");
+    review.says("Apply 1");
+    review.never_says("<b>cedar</b>");
+    review.says("model ratio");
+    review.never_says("completion ratio");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_is_chosen_over_the_whole_filter_without_what_looks_wrong() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    fetched(&tester).await;
+    let page = look(&tester, &format!("{PRICES}?column=list&size=25")).await;
+    page.says("suspicious ones were left out");
+    page.says("Review 3");
+    let (_, review) = reviewed(&tester, &sent(&page, &[])).await;
+    for model in ["birch", "cedar", "dune"] {
+        review.says(&format!("<b>{model}</b>"));
+    }
+    review.never_says("<b>elm</b>");
+    let fewer = look(&tester, &format!("{PRICES}?column=list&q=birch")).await;
+    fewer.says("Review 1");
+    let nothing = look(&tester, &format!("{PRICES}?column=-")).await;
+    let refused = post(&tester, &format!("{PRICES}/review"), &sent(&nothing, &[])).await;
+    assert!(
+        refused.location.ends_with("said=nothing-chosen"),
+        "{}",
+        refused.location
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_looks_wrong_is_held_in_the_review_until_it_is_ticked_there() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    fetched(&tester).await;
+    let page = look(&tester, &format!("{PRICES}?column=-&q=fir")).await;
+    let (path, review) = reviewed(&tester, &sent(&page, &["$0.5 of list for fir"])).await;
+    review.never_says("name=\"plan\"");
+    review.says("it would be billed in another way");
+    review.says("Confirm Billing Conflicts");
+    let allow = review.value("allow");
+    let again = tester
+        .post(&format!("{path}/again"), &[("allow", &allow)])
+        .await;
+    let review = look(&tester, &again.location).await;
+    review.says("Apply 1");
+    review.says("Confirm Billing Conflicts");
+    assert_eq!(gateway.effective_writes().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_moved_since_the_review_is_not_written_and_can_be_reviewed_again() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    let page = fetched(&tester).await;
+    let (path, review) = reviewed(&tester, &sent(&page, &[])).await;
+    let map = gateway.option("ModelPrice").unwrap_or_default();
+    let edited = match map.trim() {
+        "" | "{}" => "{\"dune\":0.9}".to_owned(),
+        map => format!("{},\"dune\":0.9}}", map.trim_end_matches('}')),
+    };
+    gateway.set_option("ModelPrice", &edited);
+    let plan = review.value("plan");
+    tester
+        .post(&format!("{path}/apply"), &[("plan", "another")])
+        .await
+        .says("Apply 2");
+    tester
+        .post(&format!("{path}/apply"), &[("plan", &plan)])
+        .await;
+    let page = settled(&tester, &path).await;
+    page.says("1 model moved meanwhile");
+    page.says("Written and read back: 1 model");
+    assert!(gateway.option("ModelPrice").expect("a map").contains("0.9"));
+    let again = tester.post(&format!("{path}/again"), &[]).await;
+    let review = look(&tester, &again.location).await;
+    review.says("<b>dune</b>");
+    review.never_says("<b>cedar</b>");
+    review.says("$0.9");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn prices_are_locked_kept_ignored_and_let_go() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    fetched(&tester).await;
+    let path = format!("{PRICES}/answers");
+    for (answer, said) in [
+        ("lock//birch", "the price stays as it is (admin"),
+        ("keep//fir", "stays billed per token"),
+        ("ignore//elm", "Stop ignoring"),
+        ("lock/cache_ratio/cedar", "the cache ratio stays as it is"),
+    ] {
+        let done = tester.post(&path, &[("answer", answer), ("q", "x")]).await;
+        assert_eq!(done.location, format!("{PRICES}?q=x"), "{}", done.text);
+        settled(&tester, PRICES).await.says(said);
+    }
+    let page = look(&tester, &format!("{PRICES}?column=list")).await;
+    let (_, review) = reviewed(&tester, &sent(&page, &[])).await;
+    review.says("Skipped: you locked it");
+    tester.post(&path, &[("answer", "unlock//birch")]).await;
+    settled(&tester, PRICES)
+        .await
+        .never_says("the price stays as it is (admin");
+    assert_eq!(
+        tester.post(&path, &[("answer", "eat//birch")]).await.status,
+        400
+    );
+    assert_eq!(
+        tester
+            .post(&path, &[("answer", "unlock//nobody")])
+            .await
+            .status,
+        404
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sources_are_tested_before_they_are_kept_and_their_networks_allowed() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    let add = format!("{SOURCES}/add");
+    let refused = tester.post(&add, &own(&gateway)).await;
+    assert_eq!(refused.status, 422);
+    refused.says("Allow this network for this site");
+    assert_eq!(refused.value("network"), "127.0.0.1/32");
+    assert_eq!(refused.value("url"), gateway.provider("list").base_url());
+    allow(&tester).await;
+    assert_eq!(tester.post(&add, &own(&gateway)).await.status, 303);
+    let again = tester.post(&add, &own(&gateway)).await;
+    again.says("Another source has this name");
+    for (field, value) in [
+        ("url", "file:/etc/passwd"),
+        ("endpoint", "no slash #"),
+        ("multiplier", "-1"),
+        ("recharge", "much"),
+    ] {
+        let mut fields = own(&gateway);
+        fields.retain(|(name, _)| *name != field);
+        fields.push((field, value));
+        let page = tester.post(&add, &fields).await;
+        assert_eq!(page.status, 422, "{field}");
+        page.says(&format!("id=\"{field}-wrong\""));
+    }
+    let mut second = own(&gateway);
+    second.retain(|(name, _)| *name != "name");
+    second.extend([("name", "second, list"), ("untested", "on")]);
+    assert_eq!(tester.post(&add, &second).await.status, 303);
+    let change = format!("{SOURCES}/change");
+    tester.post(&change, &[("up", "second, list")]).await;
+    let names = |page: &Page| {
+        let (list, second) = (
+            page.text.find("<b>list</b>"),
+            page.text.find("<b>second, list</b>"),
+        );
+        (list.expect("one"), second.expect("the other"))
+    };
+    let (list, second) = names(&tester.get(SOURCES).await);
+    assert!(second < list);
+    let tested = tester.post(&format!("{SOURCES}/test"), &[]).await;
+    tested.says("<span class=\"badge good\">ok</span>");
+    tester.post(&change, &[("remove", "second, list")]).await;
+    tester.get(SOURCES).await.never_says("second, list");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unpriced_model_is_chosen_reviewed_and_priced_or_ignored() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    fetched(&tester).await;
+    let path = "/sites/main/unpriced";
+    let page = settled(&tester, path).await;
+    for said in [
+        "cedar",
+        "dune",
+        "$3 / $15 / $0.3",
+        "#1",
+        "Calls of these models are refused",
+    ] {
+        page.says(said);
+    }
+    page.never_says("birch");
+    let form = "<form class=\"card sheet\"";
+    let mut fields = page.fields(form);
+    let (before, _) = page
+        .text
+        .split_once("aria-label=\"Choose cedar")
+        .expect("it");
+    let (_, id) = before.rsplit_once("value=\"").expect("its value");
+    let id = id.split('"').next().expect("it").to_owned();
+    fields.push(("pick".to_owned(), id));
+    let mut ignored = fields.clone();
+    let begun = post(&tester, &format!("{path}/review"), &fields).await;
+    let review = settled(&tester, &begun.location).await;
+    review.says("Apply 1");
+    let plan = review.value("plan");
+    tester
+        .post(&format!("{}/apply", begun.location), &[("plan", &plan)])
+        .await;
+    settled(&tester, &begun.location)
+        .await
+        .says("Written and read back: 1 model");
+    let page = settled(&tester, path).await;
+    page.never_says("cedar");
+    page.says("dune");
+    ignored.retain(|(name, _)| name != "pick");
+    ignored.push(("take".to_owned(), "all".to_owned()));
+    ignored.push(("answer".to_owned(), "ignore".to_owned()));
+    post(&tester, &format!("{path}/answers"), &ignored).await;
+    settled(&tester, path)
+        .await
+        .says("Every served model has a price");
+    settled(&tester, &format!("{path}?show=ignored"))
+        .await
+        .says("dune");
+}
