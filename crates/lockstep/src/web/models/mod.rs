@@ -209,6 +209,14 @@ async fn page(
     Ok(html(&page))
 }
 
+/// What has to be stored before anything can be begun.
+async fn missing(app: &App, f: &Frame, site: &Site) -> Option<String> {
+    let words = &f.t.settings;
+    // The environment may have a token for this gateway.
+    let has = site.has_token || matches!(app.ordering().access(site.clone()).await, Ok(Some(_)));
+    (!has).then(|| fill(&words.missing, &[("what", &words.admin_token)]))
+}
+
 fn figures(app: &App, f: &Frame, run: &Run, counts: RunCounts, next: Option<Moment>) -> Figures {
     let end = run.ended_at.or(run.planned_at);
     let took = end.unwrap_or(run.started_at).abs_diff(run.started_at);
