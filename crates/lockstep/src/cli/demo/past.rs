@@ -61,9 +61,9 @@ pub(super) async fn live(store: &Store, gateway: &Gateway, site: &Site) -> anyho
         shown: AtomicI64::new(0),
     });
     clock.put_back(WEEKS * 7 * DAY);
-    let engine = Engine::start(store.clone(), clock.clone(), "admin".to_owned())?;
     let days = Days {
-        jobs: Jobs::new(engine),
+        store,
+        clock: clock.clone(),
         ordering: Ordering::new(store.clone(), File::default()),
         site,
     };
@@ -113,12 +113,19 @@ async fn remember(
 }
 
 struct Days<'a> {
-    jobs: Jobs,
+    store: &'a Store,
+    clock: Arc<Past>,
     ordering: Ordering,
     site: &'a Site,
 }
 
 impl Days<'_> {
+    /// A process of its own for each run: one that lives through weeks in seconds would wait for its own pace.
+    fn jobs(&self) -> anyhow::Result<Jobs> {
+        let engine = Engine::start(self.store.clone(), self.clock.clone(), ADMIN.to_owned())?;
+        Ok(Jobs::new(engine))
+    }
+
     /// One run over everything, and its id.
     async fn work(&self, subject: Subject, go: Go, by: &str) -> anyhow::Result<String> {
         let job = self
@@ -126,7 +133,7 @@ impl Days<'_> {
             .job(self.site.clone(), subject, go, by.to_owned())
             .await
             .map_err(|lost| anyhow::anyhow!("{lost:?}"))?;
-        Ok(self.jobs.finish(of(job, by == SCHEDULE)).await?.id)
+        Ok(self.jobs()?.finish(of(job, by == SCHEDULE)).await?.id)
     }
 
     async fn apply(&self, run: String) -> anyhow::Result<()> {
@@ -138,7 +145,7 @@ impl Days<'_> {
             shown: None,
             only: Chosen::All,
         };
-        self.jobs.finish(Job { order, ..like }).await?;
+        self.jobs()?.finish(Job { order, ..like }).await?;
         Ok(())
     }
 }

@@ -1,0 +1,211 @@
+import { CAST, expect, looksRight, test } from "../world.js";
+
+/** The model sync page of the site. */
+async function open(page, server, more = "") {
+  await page.goto(`${server.url}/sites/main/models${more}`);
+}
+
+/** Has the run that is under way come to rest. */
+async function rests(page) {
+  await expect(page.locator("#live")).toHaveCount(0, { timeout: 45_000 });
+}
+
+/** Plans, and applies the plan as it is shown. */
+async function bring(page, server) {
+  await open(page, server);
+  await page.getByRole("button", { name: "Preview" }).click();
+  await rests(page);
+  await page.getByRole("button", { name: /^Apply \d+ changes?$/ }).click();
+  await rests(page);
+}
+
+const AFTER = [
+  { channel: 1, after: "gpt-5,gpt-5-mini,gpt-4.1" },
+  { channel: 3, after: "gemini-2.5-pro,gemini-2.5-flash,gemini-2.0-flash,gemini-2.5-flash-lite" },
+];
+
+/** What was written to channels, in the order of their ids. */
+async function written(gateway) {
+  const writes = (await gateway.writes()).filter((write) => write.channel !== null);
+  return writes.map(({ channel, after }) => ({ channel, after })).sort((one, other) => one.channel - other.channel);
+}
+
+test("the first run is looked at and applied in two clicks", async ({ page, server, gateway }) => {
+  await open(page, server);
+  await expect(page.getByText("The sync operation will directly modify").first()).toBeVisible();
+  await page.getByRole("button", { name: "Run All" }).click();
+  await rests(page);
+  // Even Run All shows its first plan: nothing is written yet.
+  expect(await gateway.writes()).toEqual([]);
+  await looksRight(page);
+  await page.getByRole("button", { name: "Apply 2 changes" }).click();
+  await rests(page);
+  await expect(page.locator("#row-1")).toContainText("+1");
+  expect(await written(gateway)).toEqual(AFTER);
+  await looksRight(page);
+});
+
+test("a run over all shows its progress, survives a reload, and is cancelled", async ({ page, server, gateway }) => {
+  await bring(page, server);
+  const before = await gateway.writes();
+  for (const provider of ["acme", "bolt", "core"]) await gateway.do("behave", { provider, manner: "slow", ms: 6000 });
+  await gateway.do("offer", { provider: "bolt", models: ["claude-sonnet-4-5", "claude-haiku-4-5", "gpt-5"] });
+  await page.getByRole("button", { name: "Run All" }).click();
+  await expect(page.locator("#live progress")).toBeVisible();
+  await looksRight(page);
+  await page.reload();
+  await expect(page.locator("#live progress")).toBeVisible();
+  await page.getByRole("button", { name: "Cancel" }).click();
+  await rests(page);
+  expect(await gateway.writes()).toEqual(before);
+});
+
+test("a second tab sees the same run, and another admin is told that it is under way", async ({ page, server, gateway, context }) => {
+  await bring(page, server);
+  await gateway.do("behave", { provider: "acme", manner: "slow", ms: 4000 });
+  const other = await context.newPage();
+  await open(other, server);
+  await page.getByRole("button", { name: "Run All" }).click();
+  await expect(page.locator("#live progress")).toBeVisible();
+  // The page of the other one is older than the run.
+  await other.getByRole("button", { name: "Run All" }).click();
+  await expect(other.locator(".bad-edge, #live").first()).toBeVisible();
+  await open(other, server);
+  await expect(other.locator("#live progress")).toBeVisible();
+  await rests(page);
+  await rests(other);
+});
+
+test("a run goes on over a restart of the server, and the page with it", async ({ page, server, gateway }) => {
+  await bring(page, server);
+  await gateway.do("behave", { provider: "core", manner: "slow", ms: 3000 });
+  await gateway.do("offer", { provider: "acme", models: ["gpt-5", "gpt-5-mini", "gpt-4.1", "gpt-4.1-mini"] });
+  await gateway.do("option", { key: "ModelRatio", text: await priced(gateway) });
+  await page.getByRole("button", { name: "Run All" }).click();
+  await expect(page.locator("#live progress")).toBeVisible();
+  await server.again("SIGKILL");
+  await open(page, server);
+  await rests(page);
+  await open(page, server);
+  await expect.poll(() => gateway.models(1), { timeout: 45_000 }).toContain("gpt-4.1-mini");
+});
+
+/** The gateway's ratios, with one for each model that stories bring. */
+async function priced() {
+  const ratios = Object.fromEntries(CAST.prices.map(({ model, input }) => [model, input / 2]));
+  return JSON.stringify({ ...ratios, "gpt-4.1-mini": 0.2 });
+}
+
+test("results are filtered, searched, opened, retried and synced one by one", async ({ page, server, gateway }) => {
+  await gateway.do("behave", { provider: "bolt", manner: "other_key" });
+  await bring(page, server);
+  await page.locator("#show-failed").click();
+  await expect(page.locator("tbody tr[id^=row-]")).toHaveCount(1);
+  await expect(page).toHaveURL(/show=failed/);
+  await expect(page.locator("#row-2")).toContainText("401");
+  await page.reload();
+  await expect(page.locator("tbody tr[id^=row-]")).toHaveCount(1);
+  await page.locator("#show-all").click();
+  await page.locator("#q").fill("cor");
+  await page.locator("#q").press("Enter");
+  await expect(page.locator("tbody tr[id^=row-]")).toHaveCount(1);
+  await expect(page.locator("#row-3")).toBeVisible();
+  await page.locator("#open-3").click();
+  await expect(page.getByText("Old Model List")).toBeVisible();
+  await expect(page.locator("tr.detail .name.add")).toHaveText("gemini-2.5-flash-lite");
+  await looksRight(page);
+
+  await gateway.do("behave", { provider: "bolt", manner: "well" });
+  await open(page, server);
+  await page.getByRole("button", { name: "Retry Failed Only" }).click();
+  await rests(page);
+  await expect(page.locator("#show-failed")).toContainText("0");
+  await gateway.do("offer", { provider: "bolt", models: ["claude-sonnet-4-5", "claude-haiku-4-5", "gpt-5"] });
+  await page.getByRole("button", { name: "Sync this channel Bolt" }).click();
+  await rests(page);
+  expect(await gateway.models(2)).toEqual(["claude-sonnet-4-5", "claude-haiku-4-5", "gpt-5"]);
+});
+
+test("chosen channels alone are asked", async ({ page, server, gateway }) => {
+  await bring(page, server);
+  await gateway.do("offer", { provider: "acme", models: ["gpt-5", "gpt-5-mini", "gpt-4.1", "gemini-2.5-pro"] });
+  await gateway.do("offer", { provider: "bolt", models: ["claude-sonnet-4-5", "claude-haiku-4-5", "gpt-5"] });
+  await open(page, server);
+  await page.locator("#row-2 input[type=checkbox]").check();
+  await page.getByRole("button", { name: "Run Selected (1)" }).click();
+  await rests(page);
+  expect(await gateway.models(2)).toContain("gpt-5");
+  expect(await gateway.models(1)).not.toContain("gemini-2.5-pro");
+});
+
+test.describe("what is held", () => {
+  for (const answer of ["apply", "keep", "allow", "exclude"]) {
+    test(`is answered with ${answer}`, async ({ page, server, gateway }) => {
+      await bring(page, server);
+      const before = await gateway.writes();
+      await gateway.do("offer", { provider: "core", models: ["gemini-2.5-pro"] });
+      await page.getByRole("button", { name: "Run All" }).click();
+      await rests(page);
+      await expect(page.locator("#row-3")).toContainText(/held/i);
+      expect(await gateway.writes()).toEqual(before);
+      await page.locator("#open-3").click();
+      const answers = page.locator("tr.detail button[name=answer]");
+      await expect(answers).toHaveCount(4);
+      await looksRight(page);
+      await page.locator(`tr.detail button[name=answer][value$="${answer}"], tr.detail button[name=answer][value^="${answer}"]`).first().click();
+      await rests(page);
+      const held = answer === "apply" ? ["gemini-2.5-pro"] : null;
+      if (held) {
+        await expect.poll(() => gateway.models(3)).toEqual(held);
+      } else {
+        expect(await gateway.writes()).toEqual(before);
+        await open(page, server);
+        await page.getByRole("button", { name: "Run All" }).click();
+        await rests(page);
+        if (answer === "allow") await expect.poll(() => gateway.models(3)).toEqual(["gemini-2.5-pro"]);
+        else expect(await gateway.writes()).toEqual(before);
+      }
+    });
+  }
+});
+
+test("a policy for all channels of a provider is set where they are grouped", async ({ page, server, gateway }) => {
+  await bring(page, server);
+  await page.locator("#group-provider").click();
+  await expect(page.locator("tr.group")).not.toHaveCount(0);
+  await looksRight(page);
+  const group = page.locator("tr.group").first();
+  await group.locator("select").selectOption("exclude");
+  await group.getByRole("button", { name: /^Save/ }).click();
+  await expect(page.locator(".good-edge").first()).toBeVisible();
+  expect(await written(gateway)).toEqual(AFTER);
+});
+
+test.describe("without JavaScript", () => {
+  test.use({ javaScriptEnabled: false });
+
+  test("a plan is made, looked at and applied", async ({ page, server, gateway }) => {
+    await open(page, server);
+    await page.getByRole("button", { name: "Preview" }).click();
+    const apply = page.getByRole("button", { name: "Apply 2 changes" });
+    await expect(async () => {
+      await open(page, server);
+      await expect(apply).toBeVisible({ timeout: 500 });
+    }).toPass();
+    await apply.click();
+    await expect.poll(async () => (await written(gateway)).length).toBe(2);
+    expect(await written(gateway)).toEqual(AFTER);
+  });
+});
+
+test("an expired sign-in in the middle loses nothing", async ({ page, server, gateway, context }) => {
+  await bring(page, server);
+  await context.clearCookies({ name: "lockstep" });
+  await page.getByRole("button", { name: "Run All" }).click();
+  await expect(page.getByText("Your sign-in has expired")).toBeVisible();
+  await page.getByRole("link").first().click();
+  await page.locator("#password").fill("a password for stories");
+  await page.locator("#password").press("Enter");
+  await expect(page).toHaveURL(/\/sites\/main\/models/);
+  expect(await written(gateway)).toEqual(AFTER);
+});
