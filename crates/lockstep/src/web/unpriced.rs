@@ -16,6 +16,7 @@ use lockstep_store::prices::answers::AnswerKind;
 use super::flash::Flash;
 use super::form::Fields;
 use super::frame::{Frame, Here};
+use super::place;
 use super::prices::{
     PLANNING, Working, begun, costs, led_to, model_id, names_of_channels, servers, soon, working,
 };
@@ -199,7 +200,10 @@ async fn show(
             chooses: true,
             here: ids(&visible),
             total,
-            exports: None,
+            exports: (total > 0).then(|| {
+                let path = place::path(&["api", "v1", "sites", &site.id, "prices", "unpriced"]);
+                [format!("{path}.csv"), path]
+            }),
             empty: (t.unpriced.empty.clone(), t.unpriced.empty_hint.clone()),
             also: "",
             asked,

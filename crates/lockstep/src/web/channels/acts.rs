@@ -4,7 +4,7 @@ use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 
-use super::one::{LINES, page};
+use super::one::{LINES, Typed, page};
 use crate::api::v1::channels::own::{Own, set_channel, set_provider_own};
 use crate::api::v1::channels::rules::give_back;
 use crate::api::v1::channels::{Scope, known};
@@ -32,7 +32,12 @@ pub(super) async fn save(
         _ => "channel",
     };
     if fields.has("preview") {
-        return page(&app, f, channel, Some((whose, &fields, Vec::new()))).await;
+        let typed = Typed {
+            whose,
+            fields: &fields,
+            wrong: Vec::new(),
+        };
+        return page(&app, f, channel, Some(typed)).await;
     }
     let own = match fields.has("reset") {
         true => Own::default(),
@@ -44,7 +49,12 @@ pub(super) async fn save(
             let said = f.t.form.not_saved.clone();
             f.say(SayKind::Bad, said, None);
             let wrong = wrong(&f, &problem);
-            let page = page(&app, f, channel, Some((whose, &fields, wrong))).await?;
+            let typed = Typed {
+                whose,
+                fields: &fields,
+                wrong,
+            };
+            let page = page(&app, f, channel, Some(typed)).await?;
             return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
         }
     };

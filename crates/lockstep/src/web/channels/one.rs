@@ -68,6 +68,15 @@ struct Hit {
     nothing: bool,
 }
 
+/// What was typed in one of the forms, with what is wrong with it.
+pub(super) struct Typed<'f> {
+    /// `channel` or `provider`.
+    pub(super) whose: &'static str,
+    pub(super) fields: &'f Fields,
+    /// Mistakes by their fields.
+    pub(super) wrong: Vec<(&'static str, String)>,
+}
+
 impl Form {
     fn text(&self, name: &str) -> &str {
         let found = self.lines.iter().find(|(known, _)| *known == name);
@@ -118,7 +127,7 @@ pub(super) async fn page(
     app: &App,
     f: Frame,
     channel: i64,
-    typed: Option<(&'static str, &Fields, Vec<(&'static str, String)>)>,
+    typed: Option<Typed<'_>>,
 ) -> Result<Response, Refusal> {
     let mut f = f.at(Here::Channels);
     let base = format!(
@@ -171,7 +180,12 @@ pub(super) async fn page(
             &own_provider,
         ),
     ];
-    if let Some((whose, fields, wrong)) = typed {
+    if let Some(Typed {
+        whose,
+        fields,
+        wrong,
+    }) = typed
+    {
         for form in forms.iter_mut().filter(|form| form.whose == whose) {
             for (name, text) in &mut form.lines {
                 *text = fields.lines(&format!("{whose}-{name}")).join("\n");
@@ -181,7 +195,7 @@ pub(super) async fn page(
         }
     }
     // What is typed decides what is shown of its hits; the other form's rules hold beside it.
-    let rules: Vec<Rules> = forms.iter().map(|form| rules(form)).collect();
+    let rules: Vec<Rules> = forms.iter().map(rules).collect();
     let all: Vec<&Rules> = std::iter::once(&scope.site).chain(&rules).collect();
     for (form, own) in forms.iter_mut().zip(&rules) {
         preview(&f, form, own, &all, &row, upstream.as_deref());

@@ -21,6 +21,7 @@ use crate::api::v1::prices::differences::table::{Row, Table as Differences};
 use crate::server::App;
 use crate::web::form::Fields;
 use crate::web::frame::{Frame, Here};
+use crate::web::place;
 use crate::web::refusal::{Refusal, html};
 use crate::web::table::{Asked, Column, Table};
 use crate::web::when::Moment;
@@ -327,7 +328,7 @@ async fn page(
             chooses: true,
             here,
             total,
-            exports: None,
+            exports: (total > 0).then(|| exports(site, &asked)),
             empty: (t.prices.empty.clone(), t.prices.empty_hint.clone()),
             also: "",
             asked,
@@ -359,6 +360,30 @@ fn state(f: &Frame, table: Option<&Differences>, now: i64) -> String {
     let models = f.lang.count(models, Thing::Model);
     let differ = fill(&t.differ, &[("models", &models), ("total", &table.priced)]);
     format!("{compared} \u{b7} {differ}")
+}
+
+/// Where what is shown is to be had as files: the same filters, told to the API.
+fn exports(site: &Site, asked: &Asked) -> [String; 2] {
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    for name in ["source", "field", "reason"] {
+        if !asked.text(name).is_empty() {
+            query.append_pair(name, asked.text(name));
+        }
+    }
+    if !asked.search.is_empty() {
+        query.append_pair("search", &asked.search);
+    }
+    if ["new", "dearer", "cheaper"].contains(&asked.chip) {
+        query.append_pair("change", asked.chip);
+    }
+    let sign = if asked.backwards { "-" } else { "" };
+    query.append_pair("sort", &format!("{sign}{}", asked.sort));
+    let query = query.finish();
+    ["csv", "json"].map(|form| {
+        let file = format!("differences.{form}");
+        let path = place::path(&["api", "v1", "sites", &site.id, &file]);
+        format!("{path}?{query}")
+    })
 }
 
 /// What was decided, by model.

@@ -196,6 +196,7 @@ async fn prices_are_shown_in_dollars_or_ratios_with_what_looks_wrong_and_what_th
     // Only models without a price are the policy's to change, and what looks wrong never is.
     page.says("Review 2");
     page.never_says("amber</b>");
+    page.says("/differences.csv?sort=model\"");
     let suspicious = look(&tester, &format!("{PRICES}?show=suspicious")).await;
     suspicious.says("elm");
     suspicious.never_says("<b>birch</b>");
