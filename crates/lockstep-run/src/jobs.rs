@@ -5,6 +5,7 @@ mod order;
 mod work;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -285,21 +286,29 @@ struct Entry {
     jobs: Jobs,
     /// What lists it, where its id is not known yet.
     listing: Option<tokio::task::JoinHandle<()>>,
+    /// Whether its work has ended. It is told and asked while the list is locked: what lists the run may be at it just
+    /// when a short job ends, and would list it for ever.
+    over: Arc<AtomicBool>,
     watch: Watch,
 }
 
 impl Entry {
     fn new(jobs: &Jobs, running: Running, span: tracing::Span) -> Self {
         let watch = running.watch.clone();
-        let listed = jobs.clone();
+        let over = Arc::new(AtomicBool::new(false));
+        let (listed, ended) = (jobs.clone(), over.clone());
         let listing = tokio::spawn(async move {
             let run = running.watch.progress.run().await;
             span.record("run", &run);
-            listed.lock().insert(run, running);
+            let mut list = listed.lock();
+            if !ended.load(Ordering::Relaxed) {
+                list.insert(run, running);
+            }
         });
         Self {
             jobs: jobs.clone(),
             listing: Some(listing),
+            over,
             watch,
         }
     }
@@ -312,6 +321,7 @@ impl Entry {
         Self {
             jobs: jobs.clone(),
             listing: None,
+            over: Arc::default(),
             watch,
         }
     }
@@ -333,8 +343,8 @@ impl Drop for Entry {
             listing.abort();
         }
         let progress = &self.watch.progress;
-        self.jobs
-            .lock()
-            .retain(|_, running| !running.watch.progress.is(progress));
+        let mut list = self.jobs.lock();
+        self.over.store(true, Ordering::Relaxed);
+        list.retain(|_, running| !running.watch.progress.is(progress));
     }
 }

@@ -21,6 +21,7 @@ mod holding;
 mod kills;
 mod notices;
 mod pages;
+mod pages_history;
 mod pages_models;
 mod pages_prices;
 mod prices;

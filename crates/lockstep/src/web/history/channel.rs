@@ -92,7 +92,7 @@ pub(super) async fn show(
     let title = fill(&t.history.list_of, &[("channel", &name)]);
     let table = Table {
         t,
-        label: title.clone(),
+        label: t.history.changes.clone(),
         search: None,
         chips: Vec::new(),
         filters: Vec::new(),

@@ -4,6 +4,7 @@ use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::prices::usd::Usd;
+use lockstep_core::prices::values::Kind;
 use lockstep_store::prices::PriceRow;
 
 use super::chart::{Chart, Series};
@@ -84,7 +85,7 @@ pub(super) async fn show(
     let title = fill(&t.history.price_of, &[("model", &model)]);
     let table = Table {
         t,
-        label: title.clone(),
+        label: t.history.changes.clone(),
         search: None,
         chips: Vec::new(),
         filters: Vec::new(),
@@ -119,7 +120,12 @@ pub(super) async fn show(
 }
 
 fn view(app: &App, f: &Frame, row: &PriceRow) -> RowView {
-    let sum = |usd: Option<&Usd>| usd.map_or_else(|| f.t.prices.no_price.clone(), costs);
+    let sum = |kind: Option<Kind>, usd: Option<&Usd>| match (kind, usd) {
+        (Some(_), Some(usd)) => costs(usd),
+        (Some(kind), None) => f.lang.kind(kind).to_owned(),
+        (None, _) => f.t.prices.no_price.clone(),
+    };
+    let (before, after) = (row.detail.kind_old, row.detail.kind_new);
     RowView {
         when: Moment::new(row.finished_at.unwrap_or(row.read_at), app.now(), f.lang),
         run: short_run(&row.run_id).to_owned(),
@@ -127,7 +133,10 @@ fn view(app: &App, f: &Frame, row: &PriceRow) -> RowView {
         field: f.lang.field(row.field),
         old: row.old.as_deref().map(short),
         new: row.new.as_deref().map(short),
-        sums: (sum(row.usd_old.as_ref()), sum(row.usd_new.as_ref())),
+        sums: (
+            sum(before, row.usd_old.as_ref()),
+            sum(after, row.usd_new.as_ref()),
+        ),
         source: row.source.clone().unwrap_or_default(),
     }
 }
@@ -138,14 +147,14 @@ fn chart(app: &App, f: &Frame, newest_first: &[PriceRow]) -> Option<Chart> {
     for run in newest_first.chunk_by(|one, next| one.run_id == next.run_id) {
         let row = run.first()?;
         let at = row.finished_at.unwrap_or(row.read_at);
-        moments.push((at, row.usd_new.clone().unwrap_or_default()));
+        moments.push((at, row.usd_new.unwrap_or_default()));
     }
     moments.reverse();
     let first = newest_first.last()?;
     let at = first.finished_at.unwrap_or(first.read_at);
     // A little before, so that the first step can be seen.
     let span = app.now().saturating_sub(at).max(60_000) / 20;
-    let before = first.usd_old.clone().unwrap_or_default();
+    let before = first.usd_old.unwrap_or_default();
     moments.insert(0, (at.saturating_sub(span), before));
     let t = &f.t.prices;
     let series = |label: &String, of: fn(&Usd) -> Option<f64>| Series {

@@ -1,6 +1,7 @@
 //! Pages over a router, for somebody who is signed in.
 
 mod channels;
+mod history;
 mod live;
 mod models;
 mod pages;

@@ -15,7 +15,7 @@ const MODELS: &str = "/sites/main/models";
 const RUN: &str = "/sites/main/models/run";
 
 /// 1 gains a name, 2 is in order, 3 loses one of ten, 4 lost most of its names, which is held, and 5 fails.
-async fn mixed() -> Gateway {
+pub(super) async fn mixed() -> Gateway {
     let ten: Vec<String> = (0..10).map(|n| format!("gamma-{n}")).collect();
     let channel =
         |id, name: &str, at: &str, models: &str| Channel::new(id, name).at(at).models(models);
@@ -38,7 +38,7 @@ async fn mixed() -> Gateway {
     Gateway::start(spec).await.expect("a gateway")
 }
 
-fn written(gateway: &Gateway) -> Vec<i64> {
+pub(super) fn written(gateway: &Gateway) -> Vec<i64> {
     let writes = gateway.effective_writes();
     let mut ids: Vec<i64> = writes.iter().filter_map(|entry| entry.channel).collect();
     ids.sort_unstable();
@@ -46,7 +46,7 @@ fn written(gateway: &Gateway) -> Vec<i64> {
 }
 
 /// The ids of the rows that a page shows, in their order.
-fn rows(page: &Page) -> Vec<i64> {
+pub(super) fn rows(page: &Page) -> Vec<i64> {
     let rows = page.text.split("<tr id=\"row-").skip(1);
     rows.map(|row| {
         row.split('"')
@@ -59,7 +59,7 @@ fn rows(page: &Page) -> Vec<i64> {
 }
 
 /// The row of a channel.
-fn row(page: &Page, id: i64) -> &str {
+pub(super) fn row(page: &Page, id: i64) -> &str {
     let (_, row) = page
         .text
         .split_once(&format!("<tr id=\"row-{id}\">"))
@@ -68,7 +68,7 @@ fn row(page: &Page, id: i64) -> &str {
 }
 
 /// The number on a chip.
-fn chip(page: &Page, code: &str) -> u64 {
+pub(super) fn chip(page: &Page, code: &str) -> u64 {
     let (_, chip) = page
         .text
         .split_once(&format!("id=\"show-{code}\""))
@@ -83,7 +83,7 @@ fn chip(page: &Page, code: &str) -> u64 {
 }
 
 /// Begins a run by a button, and waits until it is at rest.
-async fn begin(tester: &Tester, what: &str) -> RunState {
+pub(super) async fn begin(tester: &Tester, what: &str) -> RunState {
     let begun = tester.post(RUN, &[("what", what)]).await;
     assert_eq!(
         begun.location,
@@ -95,7 +95,7 @@ async fn begin(tester: &Tester, what: &str) -> RunState {
 }
 
 /// Writes the plan that the page shows.
-async fn apply(tester: &Tester) -> Page {
+pub(super) async fn apply(tester: &Tester) -> Page {
     let page = tester.get(MODELS).await;
     let fields = page.fields("action=\"/sites/main/models/apply\"");
     let fields: Vec<(&str, &str)> = fields
@@ -552,10 +552,9 @@ async fn what_stands_in_the_way_is_said_on_the_page_with_the_way_on() {
     refused.says("class=\"say bad-edge\"");
 }
 
-#[tokio::test]
-async fn whoever_may_look_only_begins_and_writes_nothing() {
-    let tester = Tester::with(File::default(), Scope::Read).await;
-    let site = lockstep_store::sites::NewSite {
+/// A site that nobody can reach.
+pub(super) fn unreachable_site() -> lockstep_store::sites::NewSite {
+    lockstep_store::sites::NewSite {
         name: Some("main".to_owned()),
         url: lockstep_core::site::GatewayUrl::parse("https://gateway.example").expect("an address"),
         user_id: "1".to_owned(),
@@ -563,7 +562,13 @@ async fn whoever_may_look_only_begins_and_writes_nothing() {
         allow_private: Vec::new(),
         settings: Default::default(),
         token: None,
-    };
+    }
+}
+
+#[tokio::test]
+async fn whoever_may_look_only_begins_and_writes_nothing() {
+    let tester = Tester::with(File::default(), Scope::Read).await;
+    let site = unreachable_site();
     tester.app.store().add_site(site, 0).await.expect("a site");
     for (path, fields) in [
         (RUN, [("what", "all")]),

@@ -22,7 +22,7 @@ fn list() -> Vec<Price> {
     ]
 }
 
-async fn gateway() -> Gateway {
+pub(super) async fn gateway() -> Gateway {
     let served = ["amber", "birch", "cedar", "dune", "elm", "fir"];
     let spec = Spec::new()
         .provider(Provider::new("acme", served))
@@ -42,7 +42,7 @@ async fn gateway() -> Gateway {
 }
 
 /// A server that knows the gateway, may call this machine, plans fast, and takes prices from the list.
-async fn shop(gateway: &Gateway) -> Tester {
+pub(super) async fn shop(gateway: &Gateway) -> Tester {
     let tester = Tester::with_site(gateway).await;
     tester.save(&[("pace", "auto")]).await;
     allow(&tester).await;
@@ -83,7 +83,7 @@ async fn look(tester: &Tester, path: &str) -> Page {
 }
 
 /// The page once nothing goes on behind it.
-async fn settled(tester: &Tester, path: &str) -> Page {
+pub(super) async fn settled(tester: &Tester, path: &str) -> Page {
     for _ in 0..1_000 {
         let page = look(tester, path).await;
         if !page.text.contains("id=\"working\"") {
@@ -94,7 +94,7 @@ async fn settled(tester: &Tester, path: &str) -> Page {
     panic!("it goes on and on");
 }
 
-async fn fetched(tester: &Tester) -> Page {
+pub(super) async fn fetched(tester: &Tester) -> Page {
     tester.get(PRICES).await;
     let begun = tester.post(&format!("{PRICES}/fetch"), &[]).await;
     assert_eq!(begun.status, 303);
@@ -102,7 +102,7 @@ async fn fetched(tester: &Tester) -> Page {
 }
 
 /// What the form of the table sends, with some boxes ticked by the labels of their values.
-fn sent(page: &Page, ticked: &[&str]) -> Vec<(String, String)> {
+pub(super) fn sent(page: &Page, ticked: &[&str]) -> Vec<(String, String)> {
     let mut fields = page.fields("<form class=\"card sheet\"");
     for label in ticked {
         fields.push(("cell".to_owned(), id(page, label)));
@@ -128,7 +128,7 @@ async fn post(tester: &Tester, path: &str, fields: &[(String, String)]) -> Page 
     tester.post(path, &fields).await
 }
 
-async fn reviewed(tester: &Tester, fields: &[(String, String)]) -> (String, Page) {
+pub(super) async fn reviewed(tester: &Tester, fields: &[(String, String)]) -> (String, Page) {
     let begun = post(tester, &format!("{PRICES}/review"), fields).await;
     assert!(begun.location.contains("/prices/runs/"), "{}", begun.text);
     let page = tester.get(&begun.location).await;
