@@ -1,6 +1,8 @@
 import { expect, looksRight, test } from "../world.js";
 
-const PAGES = ["/", "/sites/add", "/sites/main/settings"];
+const PAGES = ["/", "/sites/add", "models", "channels", "prices", "unpriced", "settings"].map((page) =>
+  page.startsWith("/") ? page : `/sites/main/${page}`,
+);
 
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [360, 1280, 2560]) {
