@@ -137,6 +137,8 @@ export const CAST = {
 export const test = base.extend({
   /** What the gateway of the story is made of. */
   cast: [CAST, { option: true }],
+  /** Settings of the site. */
+  settings: [{ pace: "auto" }, { option: true }],
   /** Whether the site is connected before the story begins. */
   connected: [true, { option: true }],
 
@@ -155,7 +157,7 @@ export const test = base.extend({
   },
 
   /** A page that is signed in, over a connected site. What the browser complains of fails the story. */
-  page: async ({ page, context, server, gateway, connected }, use) => {
+  page: async ({ page, context, server, gateway, connected, settings }, use) => {
     const complaints = [];
     // Answers that say no are told by the page; a connection that is lost is an event and no error; a press that replaces
     // a request under way ends that.
@@ -174,7 +176,7 @@ export const test = base.extend({
     if (connected) {
       const added = await context.request.post(`${server.url}/api/v1/sites`, {
         headers,
-        data: { name: "main", url: gateway.url, user_id: "1", token: gateway.token, allow_private: ["127.0.0.0/8"], settings: { pace: "auto" } },
+        data: { name: "main", url: gateway.url, user_id: "1", token: gateway.token, allow_private: ["127.0.0.0/8"], settings },
       });
       expect(added.ok(), await added.text()).toBe(true);
     }
