@@ -39,3 +39,4 @@ mod write_row;
 pub use engine::{Engine, Request, Session, SiteAccess, Source, Watch};
 pub use error::EngineError;
 pub use plan::PLAN_AGE;
+pub use undo::{may_be_undone, was_listed};

@@ -24,7 +24,7 @@ impl Session {
             .changes(run_id)
             .await?
             .into_iter()
-            .filter(may_be_stored)
+            .filter(may_be_undone)
             .filter(|row| only.is_none_or(|ids| ids.contains(&row.channel_id)))
             .collect();
         if rows.is_empty() {
@@ -77,9 +77,9 @@ impl Session {
     }
 }
 
-/// Whether the gateway may have the text that the row was to write. What it has not is found out before anything is
-/// taken back.
-fn may_be_stored(row: &ChangeRow) -> bool {
+/// Whether an undo looks at the row: the gateway may have the text that it was to write. What it has not is found out
+/// before anything is taken back.
+pub fn may_be_undone(row: &ChangeRow) -> bool {
     match row.state {
         State::Applied | State::Unverified => true,
         State::Failed => row
@@ -90,11 +90,15 @@ fn may_be_stored(row: &ChangeRow) -> bool {
     }
 }
 
+/// Whether a list can be given back: the gateway ignores an empty one.
+pub fn was_listed(models: &str) -> bool {
+    NonEmptyModels::new(models.to_owned()).is_some()
+}
+
 fn turned_round(run: &str, row: ChangeRow, now: i64) -> ChangeRow {
     let was = row.before;
     let is = row.after.unwrap_or_default();
-    // A list that was empty cannot be given back: the gateway ignores an empty one.
-    let possible = NonEmptyModels::new(was.clone()).is_some();
+    let possible = was_listed(&was);
     ChangeRow {
         run_id: run.to_owned(),
         base: Digest::of([&is]),

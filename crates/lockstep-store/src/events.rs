@@ -96,6 +96,19 @@ impl Store {
         rows.iter().map(from_row).collect()
     }
 
+    /// The latest of the run's events, at most `limit`, in order, without those of single channels and prices.
+    pub async fn run_events(&self, run_id: &str, limit: u32) -> Result<Vec<Event>, StoreError> {
+        let rows = sql::query(
+            "SELECT * FROM event WHERE run_id = $1 AND kind <> $2 ORDER BY seq DESC LIMIT $3",
+        )
+        .bind(run_id)
+        .bind(EventKind::Item.code())
+        .bind(i64::from(limit))
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().rev().map(from_row).collect()
+    }
+
     /// At most `limit` events of all runs after a number of the feed, in its order; 0 for all. Who goes on from the last
     /// one's [`Event::feed`] misses none: numbers are taken and become visible in one order.
     pub async fn events_since(&self, feed: i64, limit: u32) -> Result<Vec<Event>, StoreError> {

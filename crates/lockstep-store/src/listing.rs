@@ -11,7 +11,7 @@ use crate::prices::{PriceRow, rows as price_rows};
 use crate::runs::{self, Run};
 use crate::sql::{QueryBuilder, Row};
 use crate::status::{ItemStatus, RunCounts};
-use crate::{Store, StoreError, tally};
+use crate::{Store, StoreError, sql, tally};
 
 /// Which runs are meant. What is `None` or empty excludes none.
 #[derive(Clone, Debug, Default)]
@@ -28,8 +28,16 @@ pub struct RunFilter {
     pub to: Option<i64>,
     /// Part of the id, of who started or approved it, or of the name of a channel or model in it. Case is ignored.
     pub search: Option<String>,
+    /// Who started or approved them.
+    pub by: Option<String>,
+    /// The run whose rows they were made from.
+    pub parent: Option<String>,
     /// The id of the last run of the page before.
     pub before: Option<String>,
+    /// How many of those that are meant come before the page.
+    pub skip: u64,
+    /// Whether the oldest come first.
+    pub oldest_first: bool,
 }
 
 /// A channel of a run, without its lists.
@@ -63,6 +71,8 @@ pub struct ItemPage {
     pub search: Option<String>,
     /// Only those of which a person is told so; all where it is empty.
     pub statuses: Vec<ItemStatus>,
+    /// Only those that were written, or of which a part was.
+    pub changed: bool,
     /// The order.
     pub order: ItemOrder,
     /// Whether it is turned round.
@@ -95,7 +105,7 @@ pub enum ItemOrder {
 }
 
 impl Store {
-    /// The site's runs that are meant, newest first, at most `limit`, with their counts.
+    /// The site's runs that are meant, newest first unless told otherwise, at most `limit`, with their counts.
     pub async fn runs_where(
         &self,
         site_id: &str,
@@ -105,10 +115,7 @@ impl Store {
         // One transaction, so that a run and its counts are of the same moment.
         let mut db = self.readers().begin().await?;
         let mut query = QueryBuilder::new("SELECT r.* FROM run r WHERE r.site_id = ");
-        query.push_bind(site_id);
-        if let Some(subject) = filter.subject {
-            query.push(" AND r.subject = ").push_bind(subject.code());
-        }
+        push_runs(&mut query, site_id, filter);
         if !filter.states.is_empty() {
             query.push(" AND r.state IN (");
             let mut states = query.separated(", ");
@@ -117,36 +124,11 @@ impl Store {
             }
             query.push(")");
         }
-        if let Some(trigger) = &filter.trigger {
-            query
-                .push(" AND r.started_by = ")
-                .push_bind(trigger.clone());
-        }
-        if let Some(from) = filter.from {
-            query.push(" AND r.started_at >= ").push_bind(from);
-        }
-        if let Some(to) = filter.to {
-            query.push(" AND r.started_at < ").push_bind(to);
-        }
-        if let Some(before) = &filter.before {
-            query.push(" AND r.id < ").push_bind(before.clone());
-        }
-        if let Some(text) = &filter.search {
-            let part = like(text);
-            query.push(" AND (r.id LIKE ").push_bind(part.clone());
-            for column in [
-                " ESCAPE '\\' OR LOWER(r.actor) LIKE ",
-                " ESCAPE '\\' OR LOWER(COALESCE(r.approved_by, '')) LIKE ",
-                " ESCAPE '\\' OR EXISTS (SELECT 1 FROM change c WHERE c.run_id = r.id AND LOWER(c.channel_name) LIKE ",
-            ] {
-                query.push(column).push_bind(part.clone());
-            }
-            query.push(" ESCAPE '\\') OR EXISTS (SELECT 1 FROM price_change p WHERE p.run_id = r.id AND LOWER(p.model) LIKE ");
-            query.push_bind(part).push(" ESCAPE '\\'))");
-        }
-        query
-            .push(" ORDER BY r.id DESC LIMIT ")
-            .push_bind(i64::from(limit));
+        let turned = if filter.oldest_first { "" } else { " DESC" };
+        query.push(" ORDER BY r.id").push(turned).push(" LIMIT ");
+        query.push_bind(i64::from(limit));
+        let skip = i64::try_from(filter.skip).unwrap_or(i64::MAX);
+        query.push(" OFFSET ").push_bind(skip);
         let rows = query.build().persistent(false).fetch_all(&mut db).await?;
         let mut found = Vec::with_capacity(rows.len());
         for row in &rows {
@@ -158,6 +140,42 @@ impl Store {
             found.push((run, counts));
         }
         Ok(found)
+    }
+
+    /// How many of the site's runs that are meant are in which state. Every state counts, whatever
+    /// [`RunFilter::states`] says, and `skip` and `before` leave none out.
+    pub async fn run_states(
+        &self,
+        site_id: &str,
+        filter: &RunFilter,
+    ) -> Result<Vec<(RunState, u64)>, StoreError> {
+        let mut query =
+            QueryBuilder::new("SELECT r.state, COUNT(*) AS runs FROM run r WHERE r.site_id = ");
+        let filter = RunFilter {
+            before: None,
+            ..filter.clone()
+        };
+        push_runs(&mut query, site_id, &filter);
+        query.push(" GROUP BY r.state ORDER BY r.state");
+        let rows = query.build().persistent(false);
+        let rows = rows.fetch_all(self.readers()).await?;
+        let read = |row: &Row| {
+            let columns = Columns::new(row, "run", "state");
+            let state = columns.read("state", RunState::from_code)?;
+            Ok((state, columns.count("runs")?))
+        };
+        rows.iter().map(read).collect()
+    }
+
+    /// Everybody who started or approved a run of the site, in order.
+    pub async fn run_people(&self, site_id: &str) -> Result<Vec<String>, StoreError> {
+        Ok(sql::query_scalar(
+            "SELECT actor FROM run WHERE site_id = $1
+             UNION SELECT approved_by FROM run WHERE site_id = $1 AND approved_by IS NOT NULL ORDER BY 1",
+        )
+        .bind(site_id)
+        .fetch_all(self.readers())
+        .await?)
     }
 
     /// The run's channels in the order of their ids. `search`: only those whose name or id has it, whose failure or
@@ -196,9 +214,7 @@ impl Store {
         if let Some(text) = &page.search {
             push_channel_search(&mut query, text);
         }
-        if !page.statuses.is_empty() {
-            push_statuses(&mut query, &page.statuses);
-        }
+        push_kept(&mut query, page);
         let turned = if page.backwards { " DESC" } else { "" };
         query.push(" ORDER BY ");
         match page.order {
@@ -226,12 +242,18 @@ impl Store {
             return Ok(page.cut(ids));
         }
         if page.statuses.is_empty() {
-            return Ok((ids, self.counts(run_id).await?.total));
+            let counts = self.counts(run_id).await?;
+            let total = if page.changed {
+                counts.changed
+            } else {
+                counts.total
+            };
+            return Ok((ids, total));
         }
         let mut query =
             QueryBuilder::new("SELECT COUNT(*) AS total FROM change c WHERE c.run_id = ");
         query.push_bind(run_id);
-        push_statuses(&mut query, &page.statuses);
+        push_kept(&mut query, page);
         let query = query.build().persistent(false);
         let row = query.fetch_one(self.readers()).await?;
         let total = Columns::new(&row, "change", "total").number("total")?;
@@ -245,8 +267,9 @@ impl Store {
         page: &ItemPage,
     ) -> Result<(Vec<String>, u64), StoreError> {
         // What is told of a model follows from all of its fields, so those are looked at where it matters.
-        if !page.statuses.is_empty() || page.order == ItemOrder::Status {
-            let mut heads = self.model_heads(run_id, page.search.as_deref()).await?;
+        if !page.statuses.is_empty() || page.changed || page.order == ItemOrder::Status {
+            let search = page.search.as_deref();
+            let mut heads = self.heads_of_models(run_id, search, page.changed).await?;
             heads.retain(|head| page.statuses.is_empty() || page.statuses.contains(&head.status));
             if page.order == ItemOrder::Status {
                 heads.sort_by_key(|head| head.status);
@@ -287,6 +310,15 @@ impl Store {
         run_id: &str,
         search: Option<&str>,
     ) -> Result<Vec<ModelHead>, StoreError> {
+        self.heads_of_models(run_id, search, false).await
+    }
+
+    async fn heads_of_models(
+        &self,
+        run_id: &str,
+        search: Option<&str>,
+        changed: bool,
+    ) -> Result<Vec<ModelHead>, StoreError> {
         let mut query = QueryBuilder::new(
             "SELECT p.model, p.state, CAST(MAX(CASE WHEN p.hold IS NULL THEN 0 ELSE 1 END) AS BIGINT) AS held \
              FROM price_change p WHERE p.run_id = ",
@@ -294,6 +326,11 @@ impl Store {
         query.push_bind(run_id);
         if let Some(text) = search {
             push_model_search(&mut query, run_id, text);
+        }
+        if changed {
+            query.push(" AND p.model IN (SELECT s.model FROM price_change s WHERE s.run_id = ");
+            query.push_bind(run_id).push(" AND s.state = ");
+            query.push_bind(State::Applied.code()).push(")");
         }
         query.push(" GROUP BY p.model, p.state ORDER BY p.model, p.state");
         let rows = query
@@ -366,6 +403,62 @@ impl Store {
         }
         found.sort_by(|one, other| (&one.model, one.field).cmp(&(&other.model, other.field)));
         Ok(found)
+    }
+}
+
+/// Takes the runs of a site that are meant, whatever their state.
+fn push_runs(query: &mut QueryBuilder, site_id: &str, filter: &RunFilter) {
+    query.push_bind(site_id);
+    if let Some(subject) = filter.subject {
+        query.push(" AND r.subject = ").push_bind(subject.code());
+    }
+    if let Some(trigger) = &filter.trigger {
+        query
+            .push(" AND r.started_by = ")
+            .push_bind(trigger.clone());
+    }
+    if let Some(by) = &filter.by {
+        query.push(" AND (r.actor = ").push_bind(by.clone());
+        query.push(" OR r.approved_by = ").push_bind(by.clone());
+        query.push(")");
+    }
+    if let Some(parent) = &filter.parent {
+        query.push(" AND r.parent = ").push_bind(parent.clone());
+    }
+    if let Some(from) = filter.from {
+        query.push(" AND r.started_at >= ").push_bind(from);
+    }
+    if let Some(to) = filter.to {
+        query.push(" AND r.started_at < ").push_bind(to);
+    }
+    if let Some(before) = &filter.before {
+        query.push(" AND r.id < ").push_bind(before.clone());
+    }
+    let Some(text) = &filter.search else {
+        return;
+    };
+    let part = like(text);
+    query.push(" AND (r.id LIKE ").push_bind(part.clone());
+    for column in [
+        " ESCAPE '\\' OR LOWER(r.actor) LIKE ",
+        " ESCAPE '\\' OR LOWER(COALESCE(r.approved_by, '')) LIKE ",
+        " ESCAPE '\\' OR EXISTS (SELECT 1 FROM change c WHERE c.run_id = r.id AND LOWER(c.channel_name) LIKE ",
+    ] {
+        query.push(column).push_bind(part.clone());
+    }
+    query.push(" ESCAPE '\\') OR EXISTS (SELECT 1 FROM price_change p WHERE p.run_id = r.id AND LOWER(p.model) LIKE ");
+    query.push_bind(part).push(" ESCAPE '\\'))");
+}
+
+/// Takes those of a run's channels that a page is to have, whatever is searched for.
+fn push_kept(query: &mut QueryBuilder, page: &ItemPage) {
+    if !page.statuses.is_empty() {
+        push_statuses(query, &page.statuses);
+    }
+    if page.changed {
+        query
+            .push(" AND c.state = ")
+            .push_bind(State::Applied.code());
     }
 }
 

@@ -68,6 +68,7 @@ on_both! {
     listing::runs_are_found_by_what_they_are_and_what_is_in_them,
     listing::heads_of_a_run_have_the_status_of_its_rows,
     listing::heads_of_models_have_the_status_of_all_their_values,
+    listing::runs_are_found_by_who_had_them_done_and_by_what_they_come_from,
     listing::pages_of_a_run_join_to_its_heads,
     listing::pages_of_a_price_run_join_to_its_heads,
     results::the_newest_result_of_each_channel_counts_since_the_last_full_run,

@@ -47,6 +47,7 @@ impl Here {
                 | Self::Channels
                 | Self::Prices
                 | Self::Unpriced
+                | Self::History
                 | Self::Settings
         )
     }

@@ -6,6 +6,7 @@ mod flash;
 mod form;
 pub(crate) mod frame;
 mod gateway;
+mod history;
 mod live;
 mod models;
 mod overview;
@@ -67,6 +68,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .merge(channels::routes())
         .merge(prices::routes())
         .merge(unpriced::routes())
+        .merge(history::routes())
         .route("/sites/{site}/models", get(models::show))
         .route("/sites/{site}/models.csv", get(models::csv))
         .route("/sites/{site}/models.json", get(models::json))

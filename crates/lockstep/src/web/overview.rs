@@ -12,12 +12,12 @@ use lockstep_store::sites::Site;
 use lockstep_store::status::RunCounts;
 
 use super::frame::{Frame, Here, host, key};
-use super::place;
 use super::refusal::{Refusal, html};
 use super::sites::ADD;
 use super::spark::Spark;
 use super::when::Moment;
 use super::words::{Words, count, fill};
+use super::{history, place};
 use crate::notify::unpriced_models;
 use crate::server::App;
 
@@ -44,6 +44,7 @@ struct Card {
     name: String,
     host: String,
     settings: String,
+    history: String,
     /// How it stands, most urgent first; what is well says so.
     badges: Vec<Badge>,
     last: Option<Last>,
@@ -66,6 +67,8 @@ struct Badge {
 struct Last {
     counts: RunCounts,
     duration: Option<String>,
+    /// The run in full.
+    href: String,
     when: Moment,
     state: &'static str,
 }
@@ -155,7 +158,7 @@ async fn card(app: &App, f: &Frame, at: usize, site: &Site) -> Result<Card, Refu
             run.state == RunState::Planned && counts.planned > 0 && is_newest(run, &models, &prices)
         });
     let running = !store.unfinished_runs(&site.id).await?.is_empty();
-    let last = last_whole(&models).map(|(run, counts)| last(app, f, run, *counts));
+    let last = last_whole(&models).map(|(run, counts)| last(app, f, site, run, *counts));
     let missing =
         (!site.has_token).then(|| fill(&t.settings.missing, &[("what", &t.settings.admin_token)]));
     let badges = badges(
@@ -172,6 +175,7 @@ async fn card(app: &App, f: &Frame, at: usize, site: &Site) -> Result<Card, Refu
             .unwrap_or_else(|| t.frame.site_known_by.clone()),
         host: host(site.url.as_str()).to_owned(),
         settings: place::path(&["sites", key(site), Here::Settings.code()]),
+        history: history::of(site),
         badges,
         last,
         next: next.collect(),
@@ -187,11 +191,12 @@ fn is_newest(run: &Run, models: &[(Run, RunCounts)], prices: &[(Run, RunCounts)]
     newest(models) || newest(prices)
 }
 
-fn last(app: &App, f: &Frame, run: &Run, counts: RunCounts) -> Last {
+fn last(app: &App, f: &Frame, site: &Site, run: &Run, counts: RunCounts) -> Last {
     let end = run.ended_at.or(run.planned_at);
     let took = end.map(|end| std::time::Duration::from_millis(end.abs_diff(run.started_at)));
     Last {
         counts,
+        href: format!("{}{}", history::of(site), place::path(&[&run.id])),
         duration: took.map(|took| f.lang.duration(took)),
         when: Moment::new(run.started_at, app.now(), f.lang),
         state: f.lang.run_state(run.state),

@@ -16,6 +16,7 @@ use lockstep_store::prices::answers::AnswerKind;
 use super::flash::Flash;
 use super::form::Fields;
 use super::frame::{Frame, Here};
+use super::history;
 use super::place;
 use super::prices::{
     PLANNING, Working, begun, costs, led_to, model_id, names_of_channels, servers, soon, working,
@@ -69,6 +70,8 @@ struct UnpricedPage {
 struct RowView {
     id: String,
     model: String,
+    /// What its price was over time.
+    history: String,
     served: String,
     calls: &'static str,
     proposal: String,
@@ -260,6 +263,7 @@ fn view(f: &Frame, row: &Row<'_>, channels: &BTreeMap<i64, String>) -> RowView {
     RowView {
         id: model_id(&row.model.model),
         model: row.model.model.clone(),
+        history: history::price_at(f, &row.model.model),
         served: f
             .lang
             .names(&servers(channels, &row.model.channels), SERVERS),

@@ -4,6 +4,7 @@ use lockstep_core::change::{RunState, State, Subject};
 use lockstep_core::prices::field::Field;
 use lockstep_store::Store;
 use lockstep_store::listing::{ItemOrder, ItemPage, RunFilter};
+use lockstep_store::runs::NewRun;
 use lockstep_store::status::ItemStatus;
 use lockstep_store::steps::Holds;
 
@@ -54,6 +55,50 @@ pub(crate) async fn runs_are_found_by_what_they_are_and_what_is_in_them(store: &
     assert_eq!(found(filter).await, all[2..]);
     let one = store.runs_where(&site.id, &RunFilter::default(), 1).await;
     assert_eq!(one.expect("runs").len(), 1);
+    let filter = RunFilter {
+        skip: 1,
+        ..RunFilter::default()
+    };
+    assert_eq!(found(filter.clone()).await, all[1..]);
+    let states = store.run_states(&site.id, &filter).await.expect("states");
+    assert_eq!(states, [(RunState::Planned, 2), (RunState::Queued, 1)]);
+    let filter = RunFilter {
+        states: vec![RunState::Queued],
+        ..search("channel 7")
+    };
+    assert!(found(filter.clone()).await.is_empty());
+    let states = store.run_states(&site.id, &filter).await.expect("states");
+    assert_eq!(states, [(RunState::Planned, 1)]);
+}
+
+pub(crate) async fn runs_are_found_by_who_had_them_done_and_by_what_they_come_from(store: &Store) {
+    let site = site(store).await;
+    let by = |name: &str, parent: Option<&str>| NewRun {
+        actor: name.to_owned(),
+        parent: parent.map(str::to_owned),
+        ..new_run(&site)
+    };
+    let first = store.create_run(by("ann", None), NOW).await.expect("a run");
+    let undo = by("bea", Some(&first.id));
+    let undo = store.create_run(undo, NOW + 1).await.expect("a run");
+    let found = async |filter: RunFilter| -> Vec<String> {
+        let runs = store.runs_where(&site.id, &filter, 9).await.expect("runs");
+        runs.into_iter().map(|(run, _)| run.id).collect()
+    };
+    let of = RunFilter {
+        parent: Some(first.id.clone()),
+        ..RunFilter::default()
+    };
+    assert_eq!(found(of).await, [undo.id.clone()]);
+    for (name, id) in [("ann", &first.id), ("bea", &undo.id)] {
+        let by = RunFilter {
+            by: Some(name.to_owned()),
+            ..RunFilter::default()
+        };
+        assert_eq!(found(by).await, [id.clone()], "{name}");
+    }
+    let people = store.run_people(&site.id).await.expect("people");
+    assert_eq!(people, ["ann", "bea"]);
 }
 
 pub(crate) async fn heads_of_a_run_have_the_status_of_its_rows(store: &Store) {
@@ -135,16 +180,26 @@ pub(crate) async fn pages_of_a_run_join_to_its_heads(store: &Store) {
     }
     let run = planned(store, &site, rows, NOW).await;
     let some = vec![ItemStatus::Held, ItemStatus::Success];
-    for (search, statuses) in [
-        (None, vec![]),
-        (None, some.clone()),
-        (Some("channel 1"), vec![]),
-        (Some("b,c"), some),
+    let applied = store.changes_in(&run.id, State::Applied).await;
+    let applied: Vec<i64> = applied
+        .expect("rows")
+        .iter()
+        .map(|row| row.channel_id)
+        .collect();
+    for (search, statuses, changed) in [
+        (None, vec![], false),
+        (None, vec![], true),
+        (None, some.clone(), false),
+        (None, some.clone(), true),
+        (Some("channel 1"), vec![], false),
+        (Some("channel 1"), vec![], true),
+        (Some("b,c"), some, false),
     ] {
         for order in [ItemOrder::Key, ItemOrder::Name, ItemOrder::Status] {
             for backwards in [false, true] {
                 let mut heads = store.channel_heads(&run.id, search).await.expect("heads");
                 heads.retain(|head| statuses.is_empty() || statuses.contains(&head.status));
+                heads.retain(|head| !changed || applied.contains(&head.channel_id));
                 match order {
                     ItemOrder::Key => {}
                     ItemOrder::Name => heads.sort_by_key(|head| head.channel_name.clone()),
@@ -159,6 +214,7 @@ pub(crate) async fn pages_of_a_run_join_to_its_heads(store: &Store) {
                     let page = ItemPage {
                         search: search.map(str::to_owned),
                         statuses: statuses.clone(),
+                        changed,
                         order,
                         backwards,
                         skip: joined.len(),
@@ -181,21 +237,29 @@ pub(crate) async fn pages_of_a_price_run_join_to_its_heads(store: &Store) {
     let site = site(store).await;
     let rows = ["a", "B", "c", "d_e", "f"]
         .iter()
-        .zip(State::ALL.iter().cycle());
+        .zip(State::ALL.iter().cycle().step_by(2));
     let rows = rows.flat_map(|(model, state)| {
         [Field::ModelRatio, Field::CompletionRatio].map(|field| price(model, field, *state))
     });
     let run = planned_prices(store, price_run(&site), rows.collect(), Holds::Renew, NOW).await;
-    for (search, statuses) in [
-        (None, vec![]),
-        (Some("b"), vec![]),
-        (Some("_"), vec![]),
-        (None, vec![ItemStatus::Success, ItemStatus::Skipped]),
+    let applied = store.price_rows_in(&run.id, State::Applied).await;
+    let applied: Vec<String> = applied
+        .expect("rows")
+        .into_iter()
+        .map(|row| row.model)
+        .collect();
+    for (search, statuses, changed) in [
+        (None, vec![], false),
+        (None, vec![], true),
+        (Some("b"), vec![], false),
+        (Some("_"), vec![], true),
+        (None, vec![ItemStatus::Success, ItemStatus::Skipped], false),
     ] {
         for order in [ItemOrder::Key, ItemOrder::Status] {
             for backwards in [false, true] {
                 let mut heads = store.model_heads(&run.id, search).await.expect("heads");
                 heads.retain(|head| statuses.is_empty() || statuses.contains(&head.status));
+                heads.retain(|head| !changed || applied.contains(&head.model));
                 if order == ItemOrder::Status {
                     heads.sort_by_key(|head| head.status);
                 }
@@ -208,6 +272,7 @@ pub(crate) async fn pages_of_a_price_run_join_to_its_heads(store: &Store) {
                     let page = ItemPage {
                         search: search.map(str::to_owned),
                         statuses: statuses.clone(),
+                        changed,
                         order,
                         backwards,
                         skip,

@@ -13,9 +13,9 @@ use crate::server::App;
 use crate::view::json::Lists;
 use crate::web::form::Fields;
 use crate::web::frame::{Frame, Here};
-use crate::web::place;
 use crate::web::refusal::{Refusal, html};
 use crate::web::words::fill;
+use crate::web::{history as over_time, place};
 
 /// So many runs are looked at for the provider's last list.
 const RUNS: u32 = 50;
@@ -31,6 +31,8 @@ struct ChannelPage {
     id: i64,
     name: String,
     provider: String,
+    /// What its list was over time.
+    history: String,
     /// The two forms: of the channel, and of all channels of its provider.
     forms: [Form; 2],
     models: Vec<String>,
@@ -205,6 +207,7 @@ pub(super) async fn page(
         id: channel,
         name: row.channel_name.clone(),
         provider,
+        history: over_time::list_at(&f, channel),
         models: Lists::now(&row),
         upstream,
         added: memory.yours.into_iter().collect(),

@@ -52,14 +52,35 @@ pub(crate) async fn under_way(
     let Some(run) = runs.into_iter().max_by(|one, other| one.id.cmp(&other.id)) else {
         return Ok(None);
     };
-    let path = |last| place::path(&["sites", key(site), "runs", &run.id, last]);
-    Ok(Some(Live {
-        stream: path("live"),
-        cancel: path("cancel"),
-        ends: store.cancel_asked(&run.id).await?.is_some(),
-        page: page.to_owned(),
-        bar: Bar::of(app, &run, f.lang).await?,
-    }))
+    Ok(Some(Live::of(app, f, site, &run, page).await?))
+}
+
+impl Live {
+    /// A run that moves.
+    async fn of(app: &App, f: &Frame, site: &Site, run: &Run, page: &str) -> Result<Self, Refusal> {
+        let path = |last| place::path(&["sites", key(site), "runs", &run.id, last]);
+        Ok(Self {
+            stream: path("live"),
+            cancel: path("cancel"),
+            ends: app.store().cancel_asked(&run.id).await?.is_some(),
+            page: page.to_owned(),
+            bar: Bar::of(app, run, f.lang).await?,
+        })
+    }
+}
+
+/// The run, if it is under way, as [`under_way`] shows it.
+pub(crate) async fn if_moving(
+    app: &App,
+    f: &Frame,
+    site: &Site,
+    run: &Run,
+    page: &str,
+) -> Result<Option<Live>, Refusal> {
+    if !moves(app, run) {
+        return Ok(None);
+    }
+    Ok(Some(Live::of(app, f, site, run, page).await?))
 }
 
 /// Whether somebody works on the run, or is about to.

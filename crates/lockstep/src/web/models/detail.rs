@@ -15,38 +15,38 @@ use crate::web::words::fill;
 use crate::words::{Label, Said};
 
 /// A row in full.
-pub(super) struct Detail {
-    pub(super) old: Vec<String>,
-    pub(super) new: Vec<String>,
-    pub(super) added: Vec<String>,
-    pub(super) removed: Vec<String>,
+pub(in crate::web) struct Detail {
+    pub(in crate::web) old: Vec<String>,
+    pub(in crate::web) new: Vec<String>,
+    pub(in crate::web) added: Vec<String>,
+    pub(in crate::web) removed: Vec<String>,
     /// Names that stay, by why.
-    pub(super) kept: Vec<Why>,
+    pub(in crate::web) kept: Vec<Why>,
     /// Names that do not come, by why.
-    pub(super) dropped: Vec<Why>,
-    pub(super) held_add: Vec<String>,
-    pub(super) held_remove: Vec<String>,
+    pub(in crate::web) dropped: Vec<Why>,
+    pub(in crate::web) held_add: Vec<String>,
+    pub(in crate::web) held_remove: Vec<String>,
     /// How many names wait for a price, and where they get one.
-    pub(super) unpriced: Option<(String, Option<String>)>,
-    pub(super) hold: Option<Waiting>,
+    pub(in crate::web) unpriced: Option<(String, Option<String>)>,
+    pub(in crate::web) hold: Option<Waiting>,
 }
 
 /// Names with the reason that they share.
-pub(super) struct Why {
-    pub(super) why: &'static str,
-    pub(super) names: Vec<String>,
+pub(in crate::web) struct Why {
+    pub(in crate::web) why: &'static str,
+    pub(in crate::web) names: Vec<String>,
 }
 
 /// What waits for an answer.
-pub(super) struct Waiting {
-    pub(super) reason: Said,
-    pub(super) since: Moment,
+pub(in crate::web) struct Waiting {
+    pub(in crate::web) reason: Said,
+    pub(in crate::web) since: Moment,
     /// The answers that can be given, each as the button that gives it.
-    pub(super) answers: Vec<(String, Label)>,
+    pub(in crate::web) answers: Vec<(String, Label)>,
 }
 
 impl Detail {
-    pub(super) fn new(
+    pub(in crate::web) fn new(
         app: &App,
         f: &Frame,
         change: &ChangeRow,
@@ -83,7 +83,7 @@ impl Detail {
     }
 
     /// Whether nothing changes, waits or has a reason.
-    pub(super) fn is_still(&self) -> bool {
+    pub(in crate::web) fn is_still(&self) -> bool {
         self.added.is_empty()
             && self.removed.is_empty()
             && self.held_add.is_empty()

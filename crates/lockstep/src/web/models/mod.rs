@@ -25,6 +25,7 @@ use lockstep_store::status::RunCounts;
 use std::time::Duration;
 
 use super::frame::{Frame, Here, SayKind};
+use super::history;
 use super::live::{self, Live};
 use super::overview::last_whole;
 use super::refusal::{Refusal, html};
@@ -39,9 +40,11 @@ use plan::Plan;
 use row::Row;
 
 pub(super) use act::{answer, apply, run};
+pub(super) use detail::Detail;
 pub(super) use files::{csv, json};
 pub(super) use listing::Listings;
 pub(super) use provider::set_policy;
+pub(super) use row::{badge, message};
 
 /// How many runs are looked at for the last full one.
 const RUNS: u32 = 30;
@@ -83,6 +86,8 @@ struct ModelsPage {
 
 /// The figures of the last full run.
 struct Figures {
+    /// The run in full.
+    href: String,
     counts: RunCounts,
     took: String,
     started: Moment,
@@ -112,6 +117,11 @@ impl ModelsPage {
     fn select(&self, row: &Row) -> String {
         let words = &self.f.t.models.select_channel;
         fill(words, &[("id", &row.id)])
+    }
+
+    /// What a channel's list was over time.
+    fn over_time(&self, id: &i64) -> String {
+        history::list_at(&self.f, *id)
     }
 
     fn act(&self, last: &str) -> String {
@@ -222,6 +232,7 @@ fn figures(app: &App, f: &Frame, run: &Run, counts: RunCounts, next: Option<Mome
     let took = end.unwrap_or(run.started_at).abs_diff(run.started_at);
     let moment = |at| Moment::new(at, app.now(), f.lang);
     Figures {
+        href: history::run_at(f, &run.id),
         counts,
         took: f.lang.duration(Duration::from_millis(took)),
         started: moment(run.started_at),

@@ -181,12 +181,6 @@ fn read(
     let lists = Lists::of(change);
     let t = &f.t.models;
     let status = change.status();
-    let message = match (status, &change.failure, &change.hold, &change.skip) {
-        (ItemStatus::Failed, Some(failure), ..) => Some(f.lang.failure(failure)),
-        (ItemStatus::Held, _, Some(reason), _) => Some(f.lang.reason(reason)),
-        (_, _, _, Some(reason)) => Some(f.lang.reason(reason)),
-        _ => None,
-    };
     let count = if status == ItemStatus::Failed {
         &t.kept_count
     } else {
@@ -214,7 +208,7 @@ fn read(
         held_removed: change.held_remove.len(),
         list: fill(count, &[("n", &lists.new.len())]),
         http: change.http_status,
-        message,
+        message: message(f, change),
         attempts: (change.attempts > 0).then_some(change.attempts),
         finished: Some(Moment::new(told_at, app.now(), f.lang)),
         waits: hold.is_some(),
@@ -224,7 +218,18 @@ fn read(
     }
 }
 
-fn badge(change: &ChangeRow) -> &'static str {
+/// What went wrong with a channel, or why it waits or is left alone.
+pub(in crate::web) fn message(f: &Frame, change: &ChangeRow) -> Option<Said> {
+    match (change.status(), &change.failure, &change.hold, &change.skip) {
+        (ItemStatus::Failed, Some(failure), ..) => Some(f.lang.failure(failure)),
+        (ItemStatus::Held, _, Some(reason), _) => Some(f.lang.reason(reason)),
+        (_, _, _, Some(reason)) => Some(f.lang.reason(reason)),
+        _ => None,
+    }
+}
+
+/// The colour of what became of a channel.
+pub(in crate::web) fn badge(change: &ChangeRow) -> &'static str {
     match (change.status(), change.state) {
         (ItemStatus::Failed, _) => "bad",
         (ItemStatus::Held | ItemStatus::Planned, _) => "wait",

@@ -116,7 +116,8 @@ pub(in crate::web) async fn soon(app: &App, run: &str, beyond: &[RunState]) {
 /// The states of a run before there is a plan.
 pub(in crate::web) const PLANNING: &[RunState] = &[RunState::Queued, RunState::Reading];
 /// The states of a plan before it is written.
-pub(super) const WRITING: &[RunState] = &[RunState::Planned, RunState::Queued, RunState::Writing];
+pub(in crate::web) const WRITING: &[RunState] =
+    &[RunState::Planned, RunState::Queued, RunState::Writing];
 
 /// `POST /sites/{site}/prices/answers`: a price, or one of its values, is locked; a way of billing kept; a model ignored;
 /// or what was decided is taken back.

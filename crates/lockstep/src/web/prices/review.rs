@@ -17,6 +17,7 @@ use super::review_rows::{Item, Stands};
 use crate::deciding::prices::REVIEW;
 use crate::server::App;
 use crate::web::frame::{Frame, Here, SayKind};
+use crate::web::history;
 use crate::web::refusal::{Refusal, html};
 use crate::web::table::{Asked, Chip, Shape, Table};
 use crate::web::when::Moment;
@@ -38,6 +39,8 @@ struct ReviewPage {
     f: Frame,
     base: String,
     prices: String,
+    /// The run with who had it done and what happened.
+    history: String,
     title: String,
     intro: String,
     state: &'static str,
@@ -247,6 +250,7 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
     let page = ReviewPage {
         base: led_to(&f, &run.id),
         prices: f.href(Here::Prices),
+        history: history::run_at(&f, &run.id),
         title: match (planned, is_undo) {
             (true, false) => t.prices.review_title.clone(),
             (true, true) => t.prices.undo_title.clone(),

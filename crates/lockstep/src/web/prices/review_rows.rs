@@ -12,7 +12,7 @@ use crate::words::Said;
 
 /// How a model stands in a run, the oddest first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Stands {
+pub(in crate::web) enum Stands {
     Failed,
     Moved,
     Held,
@@ -22,40 +22,40 @@ pub(super) enum Stands {
 }
 
 /// A model.
-pub(super) struct Item {
-    pub(super) model: String,
-    pub(super) id: String,
-    pub(super) stands: Stands,
-    pub(super) state: &'static str,
+pub(in crate::web) struct Item {
+    pub(in crate::web) model: String,
+    pub(in crate::web) id: String,
+    pub(in crate::web) stands: Stands,
+    pub(in crate::web) state: &'static str,
     /// How it is billed and would be, where that changes.
-    pub(super) kinds: Option<(String, String)>,
+    pub(in crate::web) kinds: Option<(String, String)>,
     /// What it costs: the label, before and after.
-    pub(super) sums: Vec<Pair>,
+    pub(in crate::web) sums: Vec<Pair>,
     /// The gateway's own values.
-    pub(super) values: Vec<Pair>,
-    pub(super) source: String,
+    pub(in crate::web) values: Vec<Pair>,
+    pub(in crate::web) source: String,
     /// How the price came about, where it is not the source's own.
-    pub(super) formula: Option<String>,
+    pub(in crate::web) formula: Option<String>,
     /// What sources say that were not chosen.
-    pub(super) others: Vec<String>,
+    pub(in crate::web) others: Vec<String>,
     /// Why it waits, is left out or failed.
-    pub(super) why: Vec<Said>,
+    pub(in crate::web) why: Vec<Said>,
     /// What else is worth knowing.
-    pub(super) notes: Vec<&'static str>,
+    pub(in crate::web) notes: Vec<&'static str>,
     /// Whether somebody's yes lets it pass.
-    pub(super) can_be_allowed: bool,
+    pub(in crate::web) can_be_allowed: bool,
 }
 
 /// Something before and after.
-pub(super) struct Pair {
-    pub(super) label: String,
-    pub(super) old: String,
-    pub(super) new: String,
-    pub(super) changes: bool,
+pub(in crate::web) struct Pair {
+    pub(in crate::web) label: String,
+    pub(in crate::web) old: String,
+    pub(in crate::web) new: String,
+    pub(in crate::web) changes: bool,
 }
 
 impl Stands {
-    pub(super) fn of(rows: &[PriceRow]) -> Self {
+    pub(in crate::web) fn of(rows: &[PriceRow]) -> Self {
         let any = |state| rows.iter().any(|row| row.state == state);
         if any(State::Moved) {
             Self::Moved
@@ -73,7 +73,7 @@ impl Stands {
     }
 
     /// The chip that has it.
-    pub(super) fn code(self) -> &'static str {
+    pub(in crate::web) fn code(self) -> &'static str {
         match self {
             Self::Failed => "failed",
             Self::Moved => "moved",
@@ -98,7 +98,7 @@ impl Stands {
 
 impl Item {
     /// A model of its rows; none where there is no row.
-    pub(super) fn of(rows: &[PriceRow], f: &Frame) -> Option<Self> {
+    pub(in crate::web) fn of(rows: &[PriceRow], f: &Frame) -> Option<Self> {
         let first = rows.first()?;
         let stands = Stands::of(rows);
         let lang = f.lang;
@@ -167,7 +167,7 @@ impl Item {
         })
     }
 
-    pub(super) fn badge(&self) -> &'static str {
+    pub(in crate::web) fn badge(&self) -> &'static str {
         match self.stands {
             Stands::Failed | Stands::Moved => "bad",
             Stands::Held => "wait",

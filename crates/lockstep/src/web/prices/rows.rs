@@ -12,6 +12,7 @@ use super::cells::{Unit, id, money};
 use super::choice::source;
 use crate::api::v1::prices::differences::table::{Row, Said, Table, Value};
 use crate::web::frame::Frame;
+use crate::web::history;
 use crate::web::words::fill;
 
 /// So many channels that serve a model are named.
@@ -45,6 +46,8 @@ pub(super) struct RowView {
 
 /// What is said of a model as a whole.
 pub(super) struct About {
+    /// What its price was over time.
+    pub(super) history: String,
     pub(super) bills: String,
     pub(super) served: String,
     /// What was decided about it.
@@ -132,6 +135,7 @@ impl Rows<'_> {
             format!("{what} ({})", answer.by)
         });
         About {
+            history: history::price_at(self.f, name),
             bills,
             served: self.served(served),
             decided: decided.collect(),

@@ -136,6 +136,10 @@ const PRICE_COLUMNS: &[&str] = &[
 struct WantedItems {
     /// `success`, `failed`, `held`, `skipped` or `planned`; several are parted by commas.
     status: Option<String>,
+    /// Whether only those are meant that were written, or of which a part was.
+    #[serde(default)]
+    #[param(value_type = Option<bool>)]
+    changed: bool,
     /// Part of a channel's name or id, the code of its failure or hold, or part of a name in its list; of prices part of
     /// the model's name or of a source.
     search: Option<String>,
@@ -201,6 +205,7 @@ async fn list(
         to: moment("to", wanted.to.as_deref())?,
         search: wanted.search.filter(|text| !text.is_empty()),
         before: wanted.cursor,
+        ..RunFilter::default()
     };
     let count = wanted.limit.count();
     // One more than asked for tells whether there is a next page.
@@ -373,6 +378,7 @@ impl WantedItems {
         Ok(ItemPage {
             search: self.search.clone().filter(|text| !text.is_empty()),
             statuses: self.statuses()?,
+            changed: self.changed,
             order: match self.sort {
                 None | Some(Sort::Id) => ItemOrder::Key,
                 Some(Sort::Name) => ItemOrder::Name,

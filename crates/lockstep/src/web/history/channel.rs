@@ -1,0 +1,175 @@
+//! How many models a channel had, run by run, and how many its provider offered.
+
+use askama::Template;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use lockstep_store::changes::ChangeRow;
+use url::form_urlencoded::Serializer;
+
+use super::chart::{Chart, Series};
+use super::{list_at, run_at};
+use crate::server::App;
+use crate::view::json::Lists;
+use crate::view::table::short;
+use crate::web::frame::{Frame, Here};
+use crate::web::models::{badge, message};
+use crate::web::place;
+use crate::web::refusal::{Refusal, html};
+use crate::web::table::{Asked, Column, Shape, Table};
+use crate::web::when::Moment;
+use crate::web::words::fill;
+use crate::words::Said;
+
+/// What the table can be asked.
+static SHAPE: Shape = Shape {
+    chips: &["all"],
+    sorts: &["when"],
+    groups: &[],
+    filters: &[],
+    keeps: &[],
+};
+
+/// So many runs are looked back at: their lists are read whole.
+const MOST: u32 = 200;
+
+#[derive(Template)]
+#[template(path = "history_channel.html")]
+struct ListPage {
+    f: Frame,
+    title: String,
+    /// The page of the channel.
+    channel: String,
+    chart: Option<Chart>,
+    table: Table,
+    rows: Vec<RowView>,
+}
+
+struct RowView {
+    when: Moment,
+    run: String,
+    href: String,
+    badge: &'static str,
+    status: &'static str,
+    added: usize,
+    removed: usize,
+    models: usize,
+    upstream: Option<usize>,
+    message: Option<Said>,
+}
+
+/// `GET /sites/{site}/history/channels/{channel}`
+pub(super) async fn show(
+    State(app): State<App>,
+    f: Frame,
+    Path((_, channel)): Path<(String, i64)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let f = f.at(Here::History);
+    let site = f.site()?.clone();
+    let path = list_at(&f, channel);
+    let mut asked = Asked::of_query(&SHAPE, &path, &query.unwrap_or_default());
+    let history = app.store().channel_history(&site.id, channel, MOST).await?;
+    let total = history.len() as u64;
+    if let Some(to) = asked.settle(&[], total) {
+        return Ok(Redirect::to(&to).into_response());
+    }
+    let chart = chart(&app, &f, &history);
+    let mut shown: Vec<&ChangeRow> = history.iter().collect();
+    if asked.backwards {
+        shown.reverse();
+    }
+    let size = usize::try_from(asked.size).unwrap_or(usize::MAX);
+    let shown = shown.into_iter().skip(asked.skip()).take(size);
+    let rows: Vec<RowView> = shown.map(|row| view(&app, &f, row)).collect();
+    let t = f.t;
+    let column = |label: &str, sort, num| Column {
+        label: label.to_owned(),
+        sort,
+        num,
+    };
+    let name = history.first().map(|row| row.channel_name.clone());
+    let name = name.unwrap_or_else(|| channel.to_string());
+    let title = fill(&t.history.list_of, &[("channel", &name)]);
+    let table = Table {
+        t,
+        label: title.clone(),
+        search: None,
+        chips: Vec::new(),
+        filters: Vec::new(),
+        groups: Vec::new(),
+        columns: vec![
+            column(&t.history.when, Some("when"), false),
+            column(&t.history.col_run, None, false),
+            column(&t.history.col_state, None, false),
+            column(&t.models.col_change, None, false),
+            column(&t.history.list_size, None, true),
+            column(&t.history.provider_size, None, true),
+            column(&t.models.col_message, None, false),
+        ],
+        chooses: false,
+        here: rows.iter().map(|row| row.run.clone()).collect(),
+        total,
+        exports: None,
+        empty: (
+            t.history.no_history.clone(),
+            t.history.no_history_hint.clone(),
+        ),
+        also: "",
+        asked,
+    };
+    Ok(html(&ListPage {
+        title,
+        channel: format!(
+            "{}{}",
+            f.href(Here::Channels),
+            place::path(&[&channel.to_string()])
+        ),
+        chart,
+        table,
+        rows,
+        f,
+    }))
+}
+
+fn view(app: &App, f: &Frame, row: &ChangeRow) -> RowView {
+    let lists = Lists::of(row);
+    RowView {
+        when: Moment::new(row.finished_at.unwrap_or(row.read_at), app.now(), f.lang),
+        run: short(&row.run_id).to_owned(),
+        href: format!(
+            "{}?{}",
+            run_at(f, &row.run_id),
+            Serializer::new(String::new())
+                .append_pair("q", &row.channel_name)
+                .append_pair("open", &row.channel_id.to_string())
+                .finish()
+        ),
+        badge: badge(row),
+        status: f.lang.state(row.state),
+        added: lists.added.len(),
+        removed: lists.removed.len(),
+        models: Lists::now(row).len(),
+        upstream: row.upstream.as_ref().map(Vec::len),
+        message: message(f, row),
+    }
+}
+
+/// The sizes as steps. Of a run that could not read the provider's list the last one that is known goes on.
+fn chart(app: &App, f: &Frame, newest_first: &[ChangeRow]) -> Option<Chart> {
+    let oldest_first = || newest_first.iter().rev();
+    let at = |row: &ChangeRow| row.finished_at.unwrap_or(row.read_at);
+    let list = oldest_first().map(|row| (at(row), Some(Lists::now(row).len() as f64)));
+    let offered =
+        oldest_first().filter_map(|row| Some((at(row), Some(row.upstream.as_ref()?.len() as f64))));
+    let lines = vec![
+        Series {
+            label: f.t.history.list_size.clone(),
+            points: list.collect(),
+        },
+        Series {
+            label: f.t.history.provider_size.clone(),
+            points: offered.collect(),
+        },
+    ];
+    Chart::steps(lines, app.now(), f.lang, |value| format!("{value}"))
+}

@@ -1,0 +1,275 @@
+//! What a run did to each channel or model, and what of it can be taken back.
+
+use std::collections::BTreeMap;
+
+use lockstep_core::change::{State, Subject};
+use lockstep_run::jobs::Chosen as Only;
+use lockstep_run::{may_be_undone, was_listed};
+use lockstep_store::changes::ChangeRow;
+use lockstep_store::listing::{ItemOrder, ItemPage};
+use lockstep_store::prices::PriceRow;
+use lockstep_store::runs::Run;
+use lockstep_store::status::ItemStatus;
+use lockstep_store::{Store, StoreError};
+
+use super::{list_at, price_at};
+use crate::server::App;
+use crate::view::json::Lists;
+use crate::web::frame::Frame;
+use crate::web::models::{Detail, badge, message};
+use crate::web::prices::{Item, model_id};
+use crate::web::table::{Asked, Chosen, Shape};
+use crate::web::when::Moment;
+use crate::words::Said;
+
+/// What the table of a run can be asked.
+pub(super) static SHAPE: Shape = Shape {
+    chips: &[
+        "all", "changed", "success", "failed", "held", "skipped", "planned",
+    ],
+    sorts: &["key", "name", "status"],
+    groups: &[],
+    filters: &[],
+    keeps: &["open"],
+};
+
+/// The rows of a page.
+pub(super) enum Rows {
+    Lists(Vec<ListRow>),
+    Prices(Vec<PriceItem>),
+}
+
+/// A channel.
+pub(super) struct ListRow {
+    pub(super) id: i64,
+    pub(super) pick: String,
+    pub(super) name: String,
+    /// What its list was over time.
+    pub(super) href: String,
+    pub(super) badge: &'static str,
+    pub(super) status: &'static str,
+    pub(super) added: usize,
+    pub(super) removed: usize,
+    pub(super) message: Option<Said>,
+    pub(super) notes: Vec<String>,
+    pub(super) finished: Option<Moment>,
+    /// Whether it can be taken back.
+    pub(super) can: bool,
+    pub(super) detail: Option<Detail>,
+}
+
+/// A model.
+pub(super) struct PriceItem {
+    pub(super) item: Item,
+    /// What its price was over time.
+    pub(super) href: String,
+    /// Whether it can be taken back.
+    pub(super) can: bool,
+}
+
+impl ListRow {
+    /// What its button asks for: to be opened, or closed.
+    pub(super) fn opens(&self) -> &str {
+        if self.detail.is_some() {
+            ""
+        } else {
+            &self.pick
+        }
+    }
+}
+
+impl Rows {
+    /// What the rows are chosen by.
+    pub(super) fn picks(&self) -> Vec<String> {
+        match self {
+            Self::Lists(rows) => rows.iter().map(|row| row.pick.clone()).collect(),
+            Self::Prices(rows) => rows.iter().map(|row| row.item.id.clone()).collect(),
+        }
+    }
+}
+
+/// The page that is asked for. It has no end where `whole`.
+fn wanted(asked: &Asked, whole: bool) -> ItemPage {
+    let status = match asked.chip {
+        "success" => Some(ItemStatus::Success),
+        "failed" => Some(ItemStatus::Failed),
+        "held" => Some(ItemStatus::Held),
+        "skipped" => Some(ItemStatus::Skipped),
+        "planned" => Some(ItemStatus::Planned),
+        _ => None,
+    };
+    ItemPage {
+        search: Some(asked.search.clone()).filter(|text| !text.is_empty()),
+        statuses: status.into_iter().collect(),
+        changed: asked.chip == "changed",
+        order: match asked.sort {
+            "name" => ItemOrder::Name,
+            "status" => ItemOrder::Status,
+            _ => ItemOrder::Key,
+        },
+        backwards: asked.backwards,
+        skip: if whole { 0 } else { asked.skip() },
+        limit: if whole { u32::MAX } else { asked.size },
+    }
+}
+
+/// What the API's files of the items are asked for, so that they have what the table shows.
+pub(super) fn exported(asked: &Asked) -> String {
+    let page = wanted(asked, true);
+    let mut query = url::form_urlencoded::Serializer::new(String::new());
+    if let Some(search) = &page.search {
+        query.append_pair("search", search);
+    }
+    for status in &page.statuses {
+        query.append_pair("status", status.code());
+    }
+    if page.changed {
+        query.append_pair("changed", "true");
+    }
+    let sort = match page.order {
+        ItemOrder::Key => None,
+        ItemOrder::Name => Some("name"),
+        ItemOrder::Status => Some("status"),
+    };
+    query.extend_pairs(sort.map(|sort| ("sort", sort)));
+    if page.backwards {
+        query.append_pair("order", "desc");
+    }
+    query.finish()
+}
+
+/// How many rows match.
+pub(super) async fn total(store: &Store, run: &Run, asked: &Asked) -> Result<u64, StoreError> {
+    let page = ItemPage {
+        skip: 0,
+        limit: 1,
+        ..wanted(asked, false)
+    };
+    match run.subject {
+        Subject::Models => Ok(store.channel_page(&run.id, &page).await?.1),
+        Subject::Prices => Ok(store.model_page(&run.id, &page).await?.1),
+    }
+}
+
+/// The rows of the page that is asked for.
+pub(super) async fn rows(
+    app: &App,
+    f: &Frame,
+    run: &Run,
+    asked: &Asked,
+) -> Result<Rows, StoreError> {
+    let (store, page) = (app.store(), wanted(asked, false));
+    Ok(match run.subject {
+        Subject::Models => {
+            let (ids, _) = store.channel_page(&run.id, &page).await?;
+            let mut rows = store.changes_of(&run.id, &ids).await?;
+            let place: BTreeMap<i64, usize> = ids.iter().copied().zip(0..).collect();
+            rows.sort_by_key(|row| place.get(&row.channel_id).copied());
+            let view = |row: &ChangeRow| list(app, f, run, asked, row);
+            Rows::Lists(rows.iter().map(view).collect())
+        }
+        Subject::Prices => {
+            let (names, _) = store.model_page(&run.id, &page).await?;
+            let mut rows = store.price_rows_of(&run.id, &names).await?;
+            let place: BTreeMap<&String, usize> = names.iter().zip(0..).collect();
+            rows.sort_by_key(|row| place.get(&row.model).copied());
+            let models = rows.chunk_by(|one, next| one.model == next.model);
+            Rows::Prices(models.filter_map(|rows| price(f, run, rows)).collect())
+        }
+    })
+}
+
+fn list(app: &App, f: &Frame, run: &Run, asked: &Asked, row: &ChangeRow) -> ListRow {
+    let lists = Lists::of(row);
+    let pick = row.channel_id.to_string();
+    let open = asked.text("open") == pick;
+    ListRow {
+        id: row.channel_id,
+        name: row.channel_name.clone(),
+        href: list_at(f, row.channel_id),
+        badge: badge(row),
+        status: match row.status() {
+            ItemStatus::Held => f.lang.state(State::Held),
+            _ => f.lang.state(row.state),
+        },
+        added: lists.added.len(),
+        removed: lists.removed.len(),
+        message: message(f, row),
+        notes: row.notes.iter().map(|note| f.lang.note(note)).collect(),
+        finished: Some(Moment::new(
+            row.finished_at.unwrap_or(row.read_at),
+            app.now(),
+            f.lang,
+        )),
+        can: run.state.ended() && may_be_undone(row) && was_listed(&row.before),
+        detail: open.then(|| Detail::new(app, f, row, lists, None)),
+        pick,
+    }
+}
+
+fn price(f: &Frame, run: &Run, rows: &[PriceRow]) -> Option<PriceItem> {
+    let model = &rows.first()?.model;
+    let written = |row: &PriceRow| matches!(row.state, State::Applied | State::Unverified);
+    Some(PriceItem {
+        item: Item::of(rows, f)?,
+        href: price_at(f, model),
+        can: run.state.ended() && rows.iter().any(written),
+    })
+}
+
+/// Whether anything of a run that is over can be taken back.
+pub(super) async fn can_be_undone(
+    store: &Store,
+    run: &Run,
+    changed: u64,
+) -> Result<bool, StoreError> {
+    if changed > 0 || !run.state.ended() {
+        return Ok(run.state.ended());
+    }
+    Ok(match run.subject {
+        Subject::Models => {
+            let mut rows = store.changes_in(&run.id, State::Unverified).await?;
+            rows.extend(store.changes_in(&run.id, State::Failed).await?);
+            rows.iter().any(may_be_undone)
+        }
+        Subject::Prices => {
+            let rows = store.price_rows_in(&run.id, State::Unverified).await?;
+            !rows.is_empty()
+        }
+    })
+}
+
+/// What the table's form chose of a run; `None` for nothing.
+pub(super) async fn chosen(
+    store: &Store,
+    run: &Run,
+    chosen: Chosen,
+) -> Result<Option<Only>, StoreError> {
+    let (page, picks) = match &chosen {
+        Chosen::All(asked) => (wanted(asked, true), None),
+        Chosen::These(picks) => (
+            ItemPage {
+                limit: u32::MAX,
+                ..ItemPage::default()
+            },
+            Some(picks),
+        ),
+    };
+    Ok(match (run.subject, picks) {
+        (Subject::Models, Some(picks)) => {
+            let ids: Vec<i64> = picks.iter().filter_map(|id| id.parse().ok()).collect();
+            (!ids.is_empty()).then_some(Only::Channels(ids))
+        }
+        (Subject::Models, None) => {
+            let (ids, _) = store.channel_page(&run.id, &page).await?;
+            (!ids.is_empty()).then_some(Only::Channels(ids))
+        }
+        (Subject::Prices, picks) => {
+            let (mut names, _) = store.model_page(&run.id, &page).await?;
+            if let Some(picks) = picks {
+                names.retain(|name| picks.contains(&model_id(name)));
+            }
+            (!names.is_empty()).then_some(Only::Models(names))
+        }
+    })
+}

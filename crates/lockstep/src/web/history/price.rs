@@ -1,0 +1,163 @@
+//! What Lockstep made of a model's price over time.
+
+use askama::Template;
+use axum::extract::{Path, RawQuery, State};
+use axum::response::{IntoResponse, Redirect, Response};
+use lockstep_core::prices::usd::Usd;
+use lockstep_store::prices::PriceRow;
+
+use super::chart::{Chart, Series};
+use super::{price_at, run_at};
+use crate::server::App;
+use crate::view::table::short as short_run;
+use crate::web::frame::{Frame, Here};
+use crate::web::prices::{costs, money, short};
+use crate::web::refusal::{Refusal, html};
+use crate::web::table::{Asked, Column, Shape, Table};
+use crate::web::when::Moment;
+use crate::web::words::fill;
+
+/// What the table can be asked.
+static SHAPE: Shape = Shape {
+    chips: &["all"],
+    sorts: &["when"],
+    groups: &[],
+    filters: &[],
+    keeps: &[],
+};
+
+/// So many values are looked back at.
+const MOST: u32 = 500;
+
+#[derive(Template)]
+#[template(path = "history_price.html")]
+struct PricePage {
+    f: Frame,
+    title: String,
+    chart: Option<Chart>,
+    table: Table,
+    rows: Vec<RowView>,
+}
+
+struct RowView {
+    when: Moment,
+    run: String,
+    href: String,
+    field: &'static str,
+    old: Option<String>,
+    new: Option<String>,
+    /// What the model cost before and after.
+    sums: (String, String),
+    source: String,
+}
+
+/// `GET /sites/{site}/history/prices/{model}`
+pub(super) async fn show(
+    State(app): State<App>,
+    f: Frame,
+    Path((_, model)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let f = f.at(Here::History);
+    let site = f.site()?.clone();
+    let path = price_at(&f, &model);
+    let mut asked = Asked::of_query(&SHAPE, &path, &query.unwrap_or_default());
+    let writes = app.store().price_writes(&site.id, &model, MOST).await?;
+    let total = writes.len() as u64;
+    if let Some(to) = asked.settle(&[], total) {
+        return Ok(Redirect::to(&to).into_response());
+    }
+    let chart = chart(&app, &f, &writes);
+    let mut shown: Vec<&PriceRow> = writes.iter().collect();
+    if asked.backwards {
+        shown.reverse();
+    }
+    let size = usize::try_from(asked.size).unwrap_or(usize::MAX);
+    let shown = shown.into_iter().skip(asked.skip()).take(size);
+    let rows: Vec<RowView> = shown.map(|row| view(&app, &f, row)).collect();
+    let t = f.t;
+    let column = |label: &str, sort| Column {
+        label: label.to_owned(),
+        sort,
+        num: false,
+    };
+    let title = fill(&t.history.price_of, &[("model", &model)]);
+    let table = Table {
+        t,
+        label: title.clone(),
+        search: None,
+        chips: Vec::new(),
+        filters: Vec::new(),
+        groups: Vec::new(),
+        columns: vec![
+            column(&t.history.when, Some("when")),
+            column(&t.history.col_run, None),
+            column(&t.prices.filter_field, None),
+            column(&t.history.before, None),
+            column(&t.history.after, None),
+            column(&t.prices.in_dollars, None),
+            column(&t.prices.filter_source, None),
+        ],
+        chooses: false,
+        here: rows.iter().map(|row| row.run.clone()).collect(),
+        total,
+        exports: None,
+        empty: (
+            t.history.no_history.clone(),
+            t.history.no_history_hint.clone(),
+        ),
+        also: "",
+        asked,
+    };
+    Ok(html(&PricePage {
+        title,
+        chart,
+        table,
+        rows,
+        f,
+    }))
+}
+
+fn view(app: &App, f: &Frame, row: &PriceRow) -> RowView {
+    let sum = |usd: Option<&Usd>| usd.map_or_else(|| f.t.prices.no_price.clone(), costs);
+    RowView {
+        when: Moment::new(row.finished_at.unwrap_or(row.read_at), app.now(), f.lang),
+        run: short_run(&row.run_id).to_owned(),
+        href: run_at(f, &row.run_id),
+        field: f.lang.field(row.field),
+        old: row.old.as_deref().map(short),
+        new: row.new.as_deref().map(short),
+        sums: (sum(row.usd_old.as_ref()), sum(row.usd_new.as_ref())),
+        source: row.source.clone().unwrap_or_default(),
+    }
+}
+
+/// The price as steps: what it was before the first write that is known, and what each run made of it.
+fn chart(app: &App, f: &Frame, newest_first: &[PriceRow]) -> Option<Chart> {
+    let mut moments: Vec<(i64, Usd)> = Vec::new();
+    for run in newest_first.chunk_by(|one, next| one.run_id == next.run_id) {
+        let row = run.first()?;
+        let at = row.finished_at.unwrap_or(row.read_at);
+        moments.push((at, row.usd_new.clone().unwrap_or_default()));
+    }
+    moments.reverse();
+    let first = newest_first.last()?;
+    let at = first.finished_at.unwrap_or(first.read_at);
+    // A little before, so that the first step can be seen.
+    let span = app.now().saturating_sub(at).max(60_000) / 20;
+    let before = first.usd_old.clone().unwrap_or_default();
+    moments.insert(0, (at.saturating_sub(span), before));
+    let t = &f.t.prices;
+    let series = |label: &String, of: fn(&Usd) -> Option<f64>| Series {
+        label: label.clone(),
+        points: moments.iter().map(|(at, usd)| (*at, of(usd))).collect(),
+    };
+    let lines = vec![
+        series(&t.input, |usd| usd.input),
+        series(&t.output, |usd| usd.output),
+        series(&t.cache, |usd| usd.cache_read),
+        series(&t.cache_write, |usd| usd.cache_write),
+        series(&t.per_call, |usd| usd.per_call),
+    ];
+    Chart::steps(lines, app.now(), f.lang, money)
+}

@@ -1,0 +1,288 @@
+//! One run in full: who had it done, what it changed, what happened, and the way back.
+
+use askama::Template;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Redirect, Response};
+use lockstep_core::change::{RunState, Subject};
+use lockstep_run::PLAN_AGE;
+use lockstep_store::runs::Run;
+use lockstep_store::status::RunCounts;
+
+use super::about::About;
+use super::items::{self, Rows, SHAPE};
+use super::list::badge;
+use super::run_at;
+use crate::server::App;
+use crate::server::caller::Scope;
+use crate::server::problem::Problem;
+use crate::view::table::short;
+use crate::web::frame::{Frame, Here, SayKind};
+use crate::web::live::{self, Live};
+use crate::web::place;
+use crate::web::prices::led_to;
+use crate::web::refusal::{Refusal, html};
+use crate::web::table::{Asked, Chip, Column, Table};
+use crate::web::words::{count, fill};
+use crate::words::Said;
+
+/// What takes a run back.
+const UNDO: &str = "undo";
+
+#[derive(Template)]
+#[template(path = "history_run.html")]
+struct RunPage {
+    f: Frame,
+    base: String,
+    title: String,
+    badge: &'static str,
+    state: &'static str,
+    counts: RunCounts,
+    about: About,
+    failure: Option<Said>,
+    conflicts: Vec<String>,
+    live: Option<Live>,
+    /// What an undo that is not written yet would change.
+    plan: Option<Plan>,
+    /// Where a plan is reviewed that is no undo, or a run of prices.
+    review: Option<String>,
+    /// Whether it can be taken back.
+    undo: bool,
+    /// Whether it is over and wrote nothing that could be taken back.
+    wrote_nothing: bool,
+    table: Table,
+    rows: Rows,
+}
+
+/// An undo that waits for a yes.
+struct Plan {
+    digest: String,
+    /// The words of the button; `None` where there is nothing to write, or the plan is too old.
+    apply: Option<String>,
+    /// What cannot be undone, and where that is shown with its reasons.
+    cannot: Option<(u64, String)>,
+}
+
+impl RunPage {
+    fn undo_chosen(&self) -> String {
+        fill(
+            &self.f.t.history.undo_chosen,
+            &[("n", &self.table.picked())],
+        )
+    }
+
+    fn cannot(&self, n: &u64) -> String {
+        fill(&self.f.t.history.cannot_undo_said, &[("n", n)])
+    }
+
+    fn select(&self, name: &str) -> String {
+        format!("{}: {name}", self.f.t.table.select)
+    }
+}
+
+/// `GET /sites/{site}/history/{run}`
+pub(super) async fn show(
+    State(app): State<App>,
+    f: Frame,
+    Path((_, run)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Refusal> {
+    let f = f.at(Here::History);
+    let run = found(&app, &f, &run).await?;
+    let path = run_at(&f, &run.id);
+    let asked = Asked::of_query(&SHAPE, &path, &query.unwrap_or_default());
+    if let Some(to) = asked.moved() {
+        return Ok(Redirect::to(&to).into_response());
+    }
+    shown(&app, f, run, asked).await
+}
+
+/// The run of the id, if it is one of the site.
+pub(super) async fn found(app: &App, f: &Frame, run: &str) -> Result<Run, Refusal> {
+    let site = f.site()?;
+    let run = app.store().run(run).await.map_err(|_| Refusal::NotFound)?;
+    let ours = run.site_id == site.id;
+    ours.then_some(run).ok_or(Refusal::NotFound)
+}
+
+/// The page once more, with why something was not done.
+pub(super) async fn refused(
+    app: &App,
+    f: Frame,
+    run: &Run,
+    asked: Asked,
+    problem: &Problem,
+) -> Result<Response, Refusal> {
+    let status = match problem.status() {
+        StatusCode::INTERNAL_SERVER_ERROR => return Err(problem.clone().into()),
+        status => status,
+    };
+    let mut f = f.at(Here::History);
+    let said = problem.words(f.lang);
+    let hint = (!said.hint.is_empty()).then_some(said.hint);
+    f.say(SayKind::Bad, said.message, hint);
+    f.path = asked.href();
+    let run = app.store().run(&run.id).await?;
+    Ok((status, shown(app, f, run, asked).await?).into_response())
+}
+
+async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Response, Refusal> {
+    let (store, t) = (app.store(), f.t);
+    let site = f.site()?.clone();
+    let counts = store.counts(&run.id).await?;
+    let total = items::total(store, &run, &asked).await?;
+    // The number of the page is set right before its rows are looked up; which are to be chosen is known only then.
+    asked.page = asked.page.min(asked.pages(total));
+    let rows = items::rows(app, &f, &run, &asked).await?;
+    if let Some(to) = asked.settle(&rows.picks(), total) {
+        return Ok(Redirect::to(&to).into_response());
+    }
+    let base = run_at(&f, &run.id);
+    let live = live::if_moving(app, &f, &site, &run, &base).await?;
+    let is_undo = run.trigger == UNDO;
+    let planned = run.state == RunState::Planned && live.is_none();
+    let can = items::can_be_undone(store, &run, counts.changed).await?;
+    let images = store.images(&run.id).await?;
+    let conflicts = images.iter().filter(|image| image.others > 0);
+    let failure = run.failure.as_ref().map(|failure| match run.subject {
+        Subject::Models => f.lang.failure(failure),
+        Subject::Prices => f.lang.price_failure(failure),
+    });
+    let review = match run.subject {
+        Subject::Prices => Some(led_to(&f, &run.id)),
+        Subject::Models if planned => Some(f.href(Here::Models)),
+        Subject::Models => None,
+    };
+    let page = RunPage {
+        title: match (planned, is_undo) {
+            (true, true) => t.history.undo_title.clone(),
+            _ => fill(&t.history.run_title, &[("id", &short(&run.id))]),
+        },
+        badge: badge(run.state),
+        state: f.lang.run_state(run.state),
+        about: About::of(app, &f, &site, &run).await?,
+        plan: (planned && is_undo).then(|| Plan::of(app, &f, &run, counts, &asked)),
+        review: review.filter(|_| !is_undo),
+        undo: can && f.caller.may(Scope::Plan),
+        wrote_nothing: run.state.ended() && !can,
+        conflicts: conflicts.map(|image| f.lang.conflict(image)).collect(),
+        table: table(&f, &run, counts, total, asked, &rows, can),
+        base,
+        counts,
+        failure,
+        live,
+        rows,
+        f,
+    };
+    Ok(html(&page))
+}
+
+impl Plan {
+    fn of(app: &App, f: &Frame, run: &Run, counts: RunCounts, asked: &Asked) -> Self {
+        let digest = run.plan_hash.as_ref().map_or("", |digest| digest.as_str());
+        let age = app.now().saturating_sub(run.planned_at.unwrap_or(0));
+        let changes = usize::try_from(counts.planned).unwrap_or(usize::MAX);
+        let (one, many) = match run.subject {
+            Subject::Models => (&f.t.models.apply_one, &f.t.models.apply),
+            Subject::Prices => (&f.t.prices.apply_one, &f.t.prices.apply),
+        };
+        let may = changes > 0 && age <= PLAN_AGE && f.caller.may(Scope::Apply);
+        Self {
+            digest: digest.to_owned(),
+            apply: may.then(|| count(changes, one, many)),
+            cannot: (counts.skipped > 0)
+                .then(|| (counts.skipped, asked.with(&[("show", "skipped")]))),
+        }
+    }
+}
+
+fn table(
+    f: &Frame,
+    run: &Run,
+    counts: RunCounts,
+    total: u64,
+    asked: Asked,
+    rows: &Rows,
+    can: bool,
+) -> Table {
+    let t = f.t;
+    let chips = [
+        ("all", &t.models.chip_all, counts.total),
+        ("changed", &t.models.chip_changed, counts.changed),
+        ("success", &t.models.chip_success, counts.success),
+        ("failed", &t.models.chip_failed, counts.failed),
+        ("held", &t.models.chip_held, counts.held),
+        (
+            "skipped",
+            if run.trigger == UNDO {
+                &t.history.cannot_undo
+            } else {
+                &t.models.chip_skipped
+            },
+            counts.skipped,
+        ),
+        ("planned", &t.models.chip_planned, counts.planned),
+    ];
+    let chips = chips.into_iter().map(|(code, label, count)| Chip {
+        code,
+        label: label.clone(),
+        count,
+    });
+    let chips =
+        chips.filter(|chip| chip.count > 0 || chip.code == "all" || chip.code == asked.chip);
+    let column = |label: &str, sort, num| Column {
+        label: label.to_owned(),
+        sort,
+        num,
+    };
+    let ratio = fill(&t.prices.group_ratio, &[("ratio", &1)]);
+    let in_dollars = format!("{}, {ratio}", t.prices.in_dollars);
+    let columns = match run.subject {
+        Subject::Models => vec![
+            column(&t.models.col_status, Some("status"), false),
+            column(&t.models.col_id, Some("key"), true),
+            column(&t.models.col_name, Some("name"), false),
+            column(&t.models.col_change, None, false),
+            column(&t.models.col_message, None, false),
+            column(&t.models.col_finished, None, false),
+            column(&t.models.col_actions, None, false),
+        ],
+        Subject::Prices => vec![
+            column(&t.models.col_status, Some("status"), false),
+            column(&t.prices.col_model, Some("key"), false),
+            column(&in_dollars, None, false),
+            column(&t.prices.in_ratios, None, false),
+            column(&t.prices.filter_source, None, false),
+        ],
+    };
+    let export = |form: &str| {
+        let file = format!("items.{form}");
+        let path = place::path(&["api", "v1", "sites", &run.site_id, "runs", &run.id, &file]);
+        match items::exported(&asked).as_str() {
+            "" => path,
+            query => format!("{path}?{query}"),
+        }
+    };
+    Table {
+        t,
+        label: t.history.changes.clone(),
+        search: Some(match run.subject {
+            Subject::Models => t.models.search.clone(),
+            Subject::Prices => t.prices.search.clone(),
+        }),
+        chips: chips.collect(),
+        filters: Vec::new(),
+        groups: Vec::new(),
+        columns,
+        chooses: can && f.caller.may(Scope::Plan),
+        here: rows.picks(),
+        total,
+        exports: (total > 0).then(|| ["csv", "json"].map(export)),
+        empty: (
+            t.history.nothing_in.clone(),
+            t.history.nothing_in_hint.clone(),
+        ),
+        also: "",
+        asked,
+    }
+}
