@@ -161,7 +161,7 @@ export const test = base.extend({
     const complaints = [];
     // Answers that say no are told by the page; a connection that is lost is an event and no error; a press that replaces
     // a request under way ends that.
-    const fine = /status of (4\d\d|5\d\d)|ERR_|EventSource|htmx:sendAbort|\[object Event\]/;
+    const fine = /status of (4\d\d|5\d\d)|ERR_|EventSource|htmx:(sendAbort|afterRequest)|\[object Event\]/;
     const complain = (text) => fine.test(text) || complaints.push(text);
     page.on("pageerror", (error) => complain(String(error)));
     page.on("console", (line) => line.type() === "error" && complain(line.text()));

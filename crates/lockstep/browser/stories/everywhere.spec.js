@@ -1,6 +1,6 @@
 import { expect, looksRight, test } from "../world.js";
 
-const PAGES = ["/", "/sites/add", "models", "channels", "prices", "unpriced", "settings"].map((page) =>
+const PAGES = ["/", "/sites/add", "models", "channels", "prices", "unpriced", "history", "settings"].map((page) =>
   page.startsWith("/") ? page : `/sites/main/${page}`,
 );
 

@@ -106,6 +106,7 @@ test("results are filtered, searched, opened, retried and synced one by one", as
   await page.reload();
   await expect(page.locator("tbody tr[id^=row-]")).toHaveCount(1);
   await page.locator("#show-all").click();
+  await expect(page.locator("tbody tr[id^=row-]")).toHaveCount(4);
   await page.locator("#q").fill("cor");
   await page.locator("#q").press("Enter");
   await expect(page.locator("tbody tr[id^=row-]")).toHaveCount(1);

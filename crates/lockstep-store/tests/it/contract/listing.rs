@@ -89,13 +89,13 @@ pub(crate) async fn runs_are_found_by_who_had_them_done_and_by_what_they_come_fr
         parent: Some(first.id.clone()),
         ..RunFilter::default()
     };
-    assert_eq!(found(of).await, [undo.id.clone()]);
+    assert_eq!(found(of).await, std::slice::from_ref(&undo.id));
     for (name, id) in [("ann", &first.id), ("bea", &undo.id)] {
         let by = RunFilter {
             by: Some(name.to_owned()),
             ..RunFilter::default()
         };
-        assert_eq!(found(by).await, [id.clone()], "{name}");
+        assert_eq!(found(by).await, std::slice::from_ref(id), "{name}");
     }
     let people = store.run_people(&site.id).await.expect("people");
     assert_eq!(people, ["ann", "bea"]);
