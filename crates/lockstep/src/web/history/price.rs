@@ -138,14 +138,14 @@ fn chart(app: &App, f: &Frame, newest_first: &[PriceRow]) -> Option<Chart> {
     for run in newest_first.chunk_by(|one, next| one.run_id == next.run_id) {
         let row = run.first()?;
         let at = row.finished_at.unwrap_or(row.read_at);
-        moments.push((at, row.usd_new.clone().unwrap_or_default()));
+        moments.push((at, row.usd_new.unwrap_or_default()));
     }
     moments.reverse();
     let first = newest_first.last()?;
     let at = first.finished_at.unwrap_or(first.read_at);
     // A little before, so that the first step can be seen.
     let span = app.now().saturating_sub(at).max(60_000) / 20;
-    let before = first.usd_old.clone().unwrap_or_default();
+    let before = first.usd_old.unwrap_or_default();
     moments.insert(0, (at.saturating_sub(span), before));
     let t = &f.t.prices;
     let series = |label: &String, of: fn(&Usd) -> Option<f64>| Series {
