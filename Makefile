@@ -2,7 +2,7 @@
 
 CARGO ?= cargo
 
-.PHONY: demo test lint deny postgres browser-test bench soak
+.PHONY: demo test lint deny postgres browser-test pictures bench soak
 
 # A simulated gateway with weeks of history and Lockstep on it, at one address for a browser, until Ctrl-C.
 # `./target/debug/lockstep demo --once` does the main job in the terminal: plan, sync, history, undo.
@@ -20,6 +20,11 @@ test: lint deny postgres
 browser-test:
 	$(CARGO) test --locked --workspace --no-run --quiet
 	@sh .ci/browser; case $$? in 0) cd crates/lockstep/browser && npx --no-install playwright test;; 3) ;; *) exit 1;; esac
+
+# The README's pictures, made from the demo.
+pictures:
+	$(CARGO) test --locked --workspace --no-run --quiet
+	@sh .ci/browser && cd crates/lockstep/browser && node pictures.js
 
 lint:
 	$(CARGO) fmt --all --check

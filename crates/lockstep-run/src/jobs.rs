@@ -96,7 +96,13 @@ impl Jobs {
             .spawn(async move { jobs.work(job, Vec::new(), watch).await });
         tokio::select! {
             biased;
-            run = progress.run() => Ok(run),
+            run = progress.run() => {
+                // Whoever is told of the run finds it in the list, where it is put a moment after it has its id.
+                while self.running(&run).is_none() && !work.is_finished() {
+                    tokio::task::yield_now().await;
+                }
+                Ok(run)
+            }
             done = &mut work => match done {
                 Ok(run) => Ok(run?.id),
                 Err(ended) => Err(no_end(&ended)),

@@ -3,7 +3,7 @@
 //!
 //! The first line says what there is: `{"demo": 24}`, or `{"providers": [{"name", "models"}], "channels": [{"id", "name",
 //! "provider", "models", "status"?}], "prices": [{"model", "input", "output"}]}` (USD per million tokens). It is answered
-//! by `{"url", "token"}`. Every other line is `{"do": ...}`, answered by `{"done": ...}` or `{"error": ...}`.
+//! by `{"url", "token", "providers": {name: address}}`. Every other line is `{"do": ...}`, answered by `{"done": ...}` or `{"error": ...}`.
 
 use std::io::{BufRead as _, Write as _};
 use std::time::Duration;
@@ -96,7 +96,13 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         return Ok(());
     };
     let gateway = Gateway::start(spec(serde_json::from_str(&first?)?)).await?;
-    say(&json!({"url": gateway.url(), "token": gateway.root_token()}))?;
+    let at = |name: String| {
+        let url = gateway.provider(&name).base_url().to_owned();
+        (name, Value::String(url))
+    };
+    let providers: serde_json::Map<_, _> = gateway.provider_names().into_iter().map(at).collect();
+    let (url, token) = (gateway.url(), gateway.root_token());
+    say(&json!({"url": url, "token": token, "providers": providers}))?;
     // The gateway answers on this very thread: waiting for a line must not stop it.
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     std::thread::spawn(move || {

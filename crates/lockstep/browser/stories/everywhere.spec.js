@@ -1,6 +1,8 @@
 import { expect, looksRight, test } from "../world.js";
 
-const PAGES = ["/", "/sites/add", "/sites/main/history", "/sites/main/history/channels/1", "/sites/main/history/prices/gpt-5", "/sites/main/settings"];
+const PAGES = ["/", "/sites/add", "models", "channels", "prices", "unpriced", "history", "history/channels/1", "settings"].map((page) =>
+  page.startsWith("/") ? page : `/sites/main/${page}`,
+);
 
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [360, 1280, 2560]) {

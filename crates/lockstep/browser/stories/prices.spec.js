@@ -1,0 +1,104 @@
+import { CAST, expect, looksRight, test } from "../world.js";
+
+const SHOP = [
+  { model: "gpt-5", input: 1.5, output: 12 },
+  { model: "gpt-5-mini", input: 0.25, output: 2 },
+  { model: "claude-new", input: 4, output: 20 },
+];
+
+test.use({
+  cast: {
+    ...CAST,
+    providers: [...CAST.providers, { name: "shop", models: [], prices: SHOP }],
+    // It is served, and nobody priced it.
+    channels: [...CAST.channels, { id: 5, name: "New", provider: "bolt", models: ["claude-new"] }],
+  },
+  settings: { pace: "auto", "price-mode": "both" },
+});
+
+test.beforeEach(async ({ page, context, server, gateway }) => {
+  const added = await context.request.post(`${server.url}/api/v1/sites/main/sources`, {
+    headers: { origin: server.url },
+    data: { source: `${gateway.providers.shop},endpoint=/api/pricing,name=shop` },
+  });
+  expect(added.ok(), await added.text()).toBe(true);
+  await page.goto(`${server.url}/sites/main/prices`);
+});
+
+/** The page once nothing goes on behind it. */
+async function settled(page) {
+  await expect(async () => {
+    await page.reload();
+    await expect(page.locator("#working")).toHaveCount(0, { timeout: 300 });
+  }).toPass();
+}
+
+async function charges(gateway, model) {
+  return gateway.do("charges", { model });
+}
+
+test("prices are fetched, reviewed, applied, read back and undone", async ({ page, gateway }) => {
+  await page.getByRole("button", { name: /^Fetch/ }).click();
+  await settled(page);
+  await looksRight(page);
+  await expect(page.locator("tbody")).toContainText("gpt-5");
+  expect(await gateway.writes()).toEqual([]);
+  await page.getByRole("button", { name: /^Review \d+$/ }).click();
+  await settled(page);
+  await looksRight(page);
+  await expect(page.locator("tbody")).toContainText("$1.5");
+  expect(await gateway.writes()).toEqual([]);
+  await page.getByRole("button", { name: /^Apply \d+$/ }).click();
+  await settled(page);
+  await expect(page.getByText("Written and read back")).toBeVisible();
+  expect(await charges(gateway, "gpt-5")).toEqual({ input: 1.5, output: 12 });
+  expect(await charges(gateway, "gpt-5-mini")).toEqual({ input: 0.25, output: 2 });
+  await looksRight(page);
+  await page.getByRole("button", { name: "Undo" }).click();
+  await settled(page);
+  await page.getByRole("button", { name: /^Apply \d+$/ }).click();
+  await settled(page);
+  expect(await charges(gateway, "gpt-5")).toEqual({ input: 1.25, output: 10 });
+});
+
+test("what moved between the review and the yes is shown again, and not written", async ({ page, gateway }) => {
+  await page.getByRole("button", { name: /^Fetch/ }).click();
+  await settled(page);
+  await page.getByRole("button", { name: /^Review \d+$/ }).click();
+  await settled(page);
+  const ratios = Object.fromEntries(CAST.prices.map(({ model, input }) => [model, input / 2]));
+  await gateway.do("option", { key: "ModelRatio", text: JSON.stringify({ ...ratios, "gpt-5": 7 }) });
+  await page.getByRole("button", { name: /^Apply \d+$/ }).click();
+  await settled(page);
+  await expect(page.getByText(/moved meanwhile/)).toBeVisible();
+  expect((await charges(gateway, "gpt-5")).input).toBe(14);
+});
+
+test("a model without a price gets one", async ({ page, server, gateway }) => {
+  await page.getByRole("button", { name: /^Fetch/ }).click();
+  await settled(page);
+  expect(await charges(gateway, "claude-new")).toBe(null);
+  await page.goto(`${server.url}/sites/main/unpriced`);
+  await settled(page);
+  await looksRight(page);
+  await page.getByLabel(/claude-new/).check();
+  await page.getByRole("button", { name: /^Review/ }).first().click();
+  await settled(page);
+  await page.getByRole("button", { name: /^Apply \d+$/ }).click();
+  await settled(page);
+  expect(await charges(gateway, "claude-new")).toEqual({ input: 4, output: 20 });
+  await page.goto(`${server.url}/sites/main/unpriced`);
+  // What was known is shown at once; what is so now comes behind it.
+  await settled(page);
+  await expect(page.getByText("claude-new")).toHaveCount(0);
+});
+
+test("a source is tested before it is kept, and what is wrong is said", async ({ page, server, gateway }) => {
+  await page.getByRole("link", { name: "Choose sources" }).click();
+  await expect(page.getByText("shop").first()).toBeVisible();
+  await looksRight(page);
+  await page.locator("#url").fill(`${gateway.providers.acme}/nothing`);
+  await page.locator("#url").press("Enter");
+  await expect(page.locator(".bad-edge, .wrong").first()).toBeVisible();
+  await page.goto(`${server.url}/sites/main/prices`);
+});
