@@ -5,7 +5,6 @@ mod order;
 mod work;
 
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -31,7 +30,8 @@ pub struct Jobs(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     engine: Engine,
-    running: Mutex<BTreeMap<String, Running>>,
+    /// What is worked on. Until it has a run, nobody finds it by one.
+    running: Mutex<Vec<Running>>,
     tasks: TaskTracker,
     stop: CancellationToken,
     leave: CancellationToken,
@@ -96,13 +96,7 @@ impl Jobs {
             .spawn(async move { jobs.work(job, Vec::new(), watch).await });
         tokio::select! {
             biased;
-            run = progress.run() => {
-                // Whoever is told of the run finds it in the list, where it is put a moment after it has its id.
-                while self.running(&run).is_none() && !work.is_finished() {
-                    tokio::task::yield_now().await;
-                }
-                Ok(run)
-            }
+            run = progress.run() => Ok(run),
             done = &mut work => match done {
                 Ok(run) => Ok(run?.id),
                 Err(ended) => Err(no_end(&ended)),
@@ -138,12 +132,19 @@ impl Jobs {
 
     /// The run, if this process works on it.
     pub fn running(&self, run_id: &str) -> Option<Running> {
-        self.lock().get(run_id).cloned()
+        let list = self.lock();
+        let mut with_id = list.iter().filter(|running| running.is_run(run_id));
+        with_id.next().cloned()
     }
 
     /// All runs that this process works on, by id.
     pub fn all(&self) -> BTreeMap<String, Running> {
-        self.lock().clone()
+        let list = self.lock();
+        let with_id = list.iter().filter_map(|running| {
+            let run = running.watch.progress.known_run()?;
+            Some((run, running.clone()))
+        });
+        with_id.collect()
     }
 
     /// Ends a run of this process early: what is being written is finished and journaled. Whether it was here.
@@ -225,11 +226,9 @@ impl Jobs {
         terms: &Terms,
         watch: &Watch,
     ) -> Result<Run, EngineError> {
-        let running = Running::new(session, subject, watch);
-        // The run's id is known a little later; the entry adds it.
+        let entry = Entry::new(self, Running::new(session, subject, watch));
         let span =
             tracing::info_span!("job", run = tracing::field::Empty, site = %session.site().url);
-        let entry = Entry::new(self, running, span.clone());
         let ordered = async {
             let run = session
                 .order(order, &terms.settings, &terms.actor, watch)
@@ -248,7 +247,15 @@ impl Jobs {
                 Err(Broken) => session.end_broken(watch).await,
             }
         };
-        let done = done.instrument(span).await;
+        let mut done = std::pin::pin!(done.instrument(span.clone()));
+        let done = tokio::select! {
+            biased;
+            run = watch.progress.run() => {
+                span.record("run", &run);
+                done.await
+            }
+            done = &mut done => done,
+        };
         session.let_go();
         drop(entry);
         if let Ok(run) = &done {
@@ -269,7 +276,7 @@ impl Jobs {
         })
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Running>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Running>> {
         self.0
             .running
             .lock()
@@ -287,47 +294,18 @@ fn no_end(ended: &JoinError) -> EngineError {
     }
 }
 
-/// A run's place in the list, from when it has an id until its work ends, whatever ends it.
+/// A place in the list until the work ends, whatever ends it.
 struct Entry {
     jobs: Jobs,
-    /// What lists it, where its id is not known yet.
-    listing: Option<tokio::task::JoinHandle<()>>,
-    /// Whether its work has ended. It is told and asked while the list is locked: what lists the run may be at it just
-    /// when a short job ends, and would list it for ever.
-    over: Arc<AtomicBool>,
     watch: Watch,
 }
 
 impl Entry {
-    fn new(jobs: &Jobs, running: Running, span: tracing::Span) -> Self {
+    fn new(jobs: &Jobs, running: Running) -> Self {
         let watch = running.watch.clone();
-        let over = Arc::new(AtomicBool::new(false));
-        let (listed, ended) = (jobs.clone(), over.clone());
-        let listing = tokio::spawn(async move {
-            let run = running.watch.progress.run().await;
-            span.record("run", &run);
-            let mut list = listed.lock();
-            if !ended.load(Ordering::Relaxed) {
-                list.insert(run, running);
-            }
-        });
+        jobs.lock().push(running);
         Self {
             jobs: jobs.clone(),
-            listing: Some(listing),
-            over,
-            watch,
-        }
-    }
-
-    /// The place of a run that is queued, and whose id is known.
-    fn queued(jobs: &Jobs, run: &Run, running: Running) -> Self {
-        let watch = running.watch.clone();
-        watch.progress.is_run(&run.id);
-        jobs.lock().insert(run.id.clone(), running);
-        Self {
-            jobs: jobs.clone(),
-            listing: None,
-            over: Arc::default(),
             watch,
         }
     }
@@ -341,16 +319,16 @@ impl Running {
             watch: watch.clone(),
         }
     }
+
+    fn is_run(&self, run_id: &str) -> bool {
+        self.watch.progress.known_run().as_deref() == Some(run_id)
+    }
 }
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        if let Some(listing) = &self.listing {
-            listing.abort();
-        }
         let progress = &self.watch.progress;
         let mut list = self.jobs.lock();
-        self.over.store(true, Ordering::Relaxed);
-        list.retain(|_, running| !running.watch.progress.is(progress));
+        list.retain(|running| !running.watch.progress.is(progress));
     }
 }

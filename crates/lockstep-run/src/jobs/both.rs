@@ -173,7 +173,8 @@ impl Jobs {
             (models, Subject::Models, &watches.models),
         ]
         .map(|(run, subject, watch)| {
-            Entry::queued(self, run, Running::new(session, subject, watch))
+            watch.progress.is_run(&run.id);
+            Entry::new(self, Running::new(session, subject, watch))
         })
     }
 
