@@ -11,6 +11,7 @@ use super::words::{Lang, Words};
 use super::{assets, place, refusal::Refusal};
 use crate::server::App;
 use crate::server::caller::{Caller, Reader, Scope, may_not};
+use crate::words::Said;
 
 /// The cookie that keeps a chosen language.
 pub(super) const LANGUAGE: &str = "lockstep-language";
@@ -37,20 +38,6 @@ impl Here {
         Self::History,
         Self::Settings,
     ];
-
-    /// Whether the page is there: the navigation leads nowhere else.
-    pub(crate) fn is_there(self) -> bool {
-        matches!(
-            self,
-            Self::Overview
-                | Self::Models
-                | Self::Channels
-                | Self::Prices
-                | Self::Unpriced
-                | Self::History
-                | Self::Settings
-        )
-    }
 
     /// Its word in addresses.
     pub(crate) fn code(self) -> &'static str {
@@ -170,15 +157,6 @@ impl Frame {
         }
     }
 
-    /// Where what is run is shown: the model sync, or the overview until that page is there.
-    pub(crate) fn results(&self) -> String {
-        self.href(if Here::Models.is_there() {
-            Here::Models
-        } else {
-            Here::Overview
-        })
-    }
-
     /// Says something above the page.
     pub(crate) fn say(&mut self, kind: SayKind, text: impl Into<String>, hint: Option<String>) {
         self.says.push(Say {
@@ -186,6 +164,12 @@ impl Frame {
             text: text.into(),
             hint,
         });
+    }
+
+    /// Says above the page what went wrong, and what to do where something is known.
+    pub(crate) fn trouble(&mut self, said: Said) {
+        let hint = (!said.hint.is_empty()).then_some(said.hint);
+        self.say(SayKind::Bad, said.message, hint);
     }
 
     /// The address of a file.
@@ -208,7 +192,6 @@ impl Frame {
     pub(super) fn items(&self) -> Vec<Item> {
         Here::ALL
             .into_iter()
-            .filter(|page| page.is_there())
             .filter(|page| *page == Here::Overview || self.site.is_some())
             .map(|page| Item {
                 href: self.href(page),

@@ -193,8 +193,7 @@ pub(super) async fn remove(
     match connecting::remove(&app, f.writer()?, &site).await {
         Ok(()) => Ok(Redirect::to(&Flash::SiteRemoved.at("/")).into_response()),
         Err(error @ EngineError::Busy(_)) => {
-            let said = f.lang.engine_error(&error);
-            f.say(SayKind::Bad, said.message, Some(said.hint));
+            f.trouble(f.lang.engine_error(&error));
             let g = GatewayForm::stored(&site);
             let page = settings::shown(&app, f, g).await?;
             Ok((StatusCode::CONFLICT, page).into_response())
@@ -207,7 +206,7 @@ pub(super) async fn remove(
 pub(super) async fn go(f: Frame, query: axum::extract::RawQuery) -> Redirect {
     let asked = Fields::read(query.0.unwrap_or_default().as_bytes());
     let known = f.sites.iter().any(|site| site.key == asked.text("site"));
-    let page = Here::of_code(asked.text("page")).filter(|page| page.is_there());
+    let page = Here::of_code(asked.text("page"));
     match page {
         Some(page) if known && page != Here::Overview => {
             Redirect::to(&place::path(&["sites", asked.text("site"), page.code()]))

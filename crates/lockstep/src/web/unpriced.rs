@@ -17,10 +17,9 @@ use super::flash::Flash;
 use super::form::Fields;
 use super::frame::{Frame, Here};
 use super::history;
+use super::live::{PLANNING, soon};
 use super::place;
-use super::prices::{
-    PLANNING, Working, begun, costs, led_to, model_id, names_of_channels, servers, soon, working,
-};
+use super::prices::{Working, begun, costs, led_to, model_id, names_of_channels, servers, working};
 use super::refusal::{Refusal, html};
 use super::table::{Asked, Chip, Chosen, Column, Shape, Table};
 use super::when::Moment;
@@ -152,22 +151,13 @@ async fn show(
     let chip = |code, label: &str| {
         let mut other = asked.clone();
         other.chip = code;
-        Chip {
-            code,
-            label: label.to_owned(),
-            count: matching(&all, &other).len() as u64,
-        }
+        Chip::new(code, label, matching(&all, &other).len() as u64)
     };
     let chips = vec![
         chip("waiting", &t.unpriced.chip_waiting),
         chip("proposed", &t.unpriced.chip_proposed),
         chip("ignored", &t.unpriced.ignored),
     ];
-    let column = |label: &str, sort| Column {
-        label: label.to_owned(),
-        sort,
-        num: false,
-    };
     let billed = all.first().map(|row| row.model.billed);
     let page = UnpricedPage {
         when: table
@@ -194,11 +184,11 @@ async fn show(
             filters: Vec::new(),
             groups: Vec::new(),
             columns: vec![
-                column(&t.unpriced.col_model, Some("model")),
-                column(&t.unpriced.col_served, Some("served")),
-                column(&t.unpriced.col_calls, None),
-                column(&t.unpriced.col_proposal, None),
-                column(&t.unpriced.col_source, None),
+                Column::new(&t.unpriced.col_model, Some("model")),
+                Column::new(&t.unpriced.col_served, Some("served")),
+                Column::new(&t.unpriced.col_calls, None),
+                Column::new(&t.unpriced.col_proposal, None),
+                Column::new(&t.unpriced.col_source, None),
             ],
             chooses: true,
             here: ids(&visible),

@@ -66,18 +66,9 @@ pub(super) async fn show(
     let chip = |code, label: &str| {
         let mut other = asked.clone();
         other.chip = code;
-        Chip {
-            code,
-            label: label.to_owned(),
-            count: matching(&heads, &scope, &other).len() as u64,
-        }
+        Chip::new(code, label, matching(&heads, &scope, &other).len() as u64)
     };
     let chips = vec![chip("all", &t.common.all), chip("own", &t.channels.col_own)];
-    let column = |label: &str, sort, num| Column {
-        label: label.to_owned(),
-        sort,
-        num,
-    };
     let table = Table {
         t,
         label: t.channels.title.clone(),
@@ -86,11 +77,11 @@ pub(super) async fn show(
         filters: Vec::new(),
         groups: Vec::new(),
         columns: vec![
-            column(&t.models.col_id, Some("id"), true),
-            column(&t.channels.col_channel, Some("name"), false),
-            column(&t.channels.col_provider, Some("provider"), false),
-            column(&t.channels.col_policy, None, false),
-            column(&t.channels.col_own, None, false),
+            Column::num(&t.models.col_id, Some("id")),
+            Column::new(&t.channels.col_channel, Some("name")),
+            Column::new(&t.channels.col_provider, Some("provider")),
+            Column::new(&t.channels.col_policy, None),
+            Column::new(&t.channels.col_own, None),
         ],
         chooses: false,
         here: rows.iter().map(|row| row.id.to_string()).collect(),

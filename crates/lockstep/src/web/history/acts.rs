@@ -7,14 +7,14 @@ use lockstep_core::hash::Digest;
 use lockstep_run::jobs::{Chosen as Only, Go};
 
 use super::items::{SHAPE, chosen};
-use super::run::{found, refused};
+use super::run::refused;
 use super::run_at;
 use crate::deciding;
 use crate::server::App;
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
 use crate::web::frame::Frame;
-use crate::web::prices::{PLANNING, WRITING, soon};
+use crate::web::live::{PLANNING, WRITING, run_of, soon};
 use crate::web::refusal::Refusal;
 use crate::web::table::{Asked, Chosen};
 
@@ -26,7 +26,7 @@ pub(super) async fn undo(
     fields: Fields,
 ) -> Result<Response, Refusal> {
     let site = f.site()?.clone();
-    let run = found(&app, &f, &run).await?;
+    let run = run_of(&app, &f, &run).await?;
     let path = run_at(&f, &run.id);
     let asked = Asked::of_form(&SHAPE, &path, &fields);
     let only = match fields.text("what") {
@@ -60,7 +60,7 @@ pub(super) async fn apply(
     fields: Fields,
 ) -> Result<Response, Refusal> {
     let site = f.site()?.clone();
-    let run = found(&app, &f, &run).await?;
+    let run = run_of(&app, &f, &run).await?;
     let asked = Asked::of_form(&SHAPE, &run_at(&f, &run.id), &fields);
     let shown = Digest::stored(fields.text("plan").to_owned());
     match deciding::apply(&app, &f.caller, &site, &run, shown, Only::All, false).await {

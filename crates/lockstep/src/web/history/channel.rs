@@ -82,11 +82,6 @@ pub(super) async fn show(
     let shown = shown.into_iter().skip(asked.skip()).take(size);
     let rows: Vec<RowView> = shown.map(|row| view(&app, &f, row)).collect();
     let t = f.t;
-    let column = |label: &str, sort, num| Column {
-        label: label.to_owned(),
-        sort,
-        num,
-    };
     let name = history.first().map(|row| row.channel_name.clone());
     let name = name.unwrap_or_else(|| channel.to_string());
     let title = fill(&t.history.list_of, &[("channel", &name)]);
@@ -98,13 +93,13 @@ pub(super) async fn show(
         filters: Vec::new(),
         groups: Vec::new(),
         columns: vec![
-            column(&t.history.when, Some("when"), false),
-            column(&t.history.col_run, None, false),
-            column(&t.history.col_state, None, false),
-            column(&t.models.col_change, None, false),
-            column(&t.history.list_size, None, true),
-            column(&t.history.provider_size, None, true),
-            column(&t.models.col_message, None, false),
+            Column::new(&t.history.when, Some("when")),
+            Column::new(&t.history.col_run, None),
+            Column::new(&t.history.col_state, None),
+            Column::new(&t.models.col_change, None),
+            Column::num(&t.history.list_size, None),
+            Column::num(&t.history.provider_size, None),
+            Column::new(&t.models.col_message, None),
         ],
         chooses: false,
         here: rows.iter().map(|row| row.run.clone()).collect(),

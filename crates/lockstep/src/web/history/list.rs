@@ -123,18 +123,12 @@ pub(super) async fn show(
     }
     let people = store.run_people(&site.id).await?;
     let t = f.t;
-    let chips = SHAPE.chips.iter().map(|code| Chip {
-        code,
-        label: label(&f, code).to_owned(),
-        count: count(code),
-    });
+    let chips = SHAPE
+        .chips
+        .iter()
+        .map(|code| Chip::new(code, label(&f, code), count(code)));
     let chips =
         chips.filter(|chip| chip.count > 0 || chip.code == "all" || chip.code == asked.chip);
-    let column = |label: &str, sort, num| Column {
-        label: label.to_owned(),
-        sort,
-        num,
-    };
     let table = Table {
         t,
         label: t.history.title.clone(),
@@ -143,14 +137,14 @@ pub(super) async fn show(
         filters: filters(&f, people),
         groups: Vec::new(),
         columns: vec![
-            column(&t.history.col_started, Some("started"), false),
-            column(&t.history.col_subject, None, false),
-            column(&t.history.col_trigger, None, false),
-            column(&t.history.col_state, None, false),
-            column(&t.history.col_changed, None, true),
-            column(&t.history.col_failed, None, true),
-            column(&t.history.col_held, None, true),
-            column(&t.history.col_duration, None, true),
+            Column::new(&t.history.col_started, Some("started")),
+            Column::new(&t.history.col_subject, None),
+            Column::new(&t.history.col_trigger, None),
+            Column::new(&t.history.col_state, None),
+            Column::num(&t.history.col_changed, None),
+            Column::num(&t.history.col_failed, None),
+            Column::num(&t.history.col_held, None),
+            Column::num(&t.history.col_duration, None),
         ],
         chooses: false,
         here: rows.iter().map(|row| row.name.clone()).collect(),
@@ -208,15 +202,11 @@ fn label<'f>(f: &'f Frame, chip: &str) -> &'f str {
 
 fn filters(f: &Frame, people: Vec<String>) -> Vec<Filter> {
     let t = &f.t.history;
-    let named = |code: &str, label: &str| Named {
-        code: code.to_owned(),
-        label: label.to_owned(),
-    };
     let subjects = [Subject::Models, Subject::Prices];
-    let subjects = subjects.map(|one| named(one.code(), f.lang.subject(one)));
-    let triggers = TRIGGERS.map(|code| named(code, f.lang.trigger(code)));
-    let people = people.iter().map(|name| named(name, name));
-    let all = |label: &str| vec![named("", label)];
+    let subjects = subjects.map(|one| Named::new(one.code(), f.lang.subject(one)));
+    let triggers = TRIGGERS.map(|code| Named::new(code, f.lang.trigger(code)));
+    let people = people.iter().map(|name| Named::new(name, name));
+    let all = |label: &str| vec![Named::new("", label)];
     let filter = |name, label: &str, options| Filter {
         name,
         label: label.to_owned(),

@@ -77,11 +77,6 @@ pub(super) async fn show(
     let shown = shown.into_iter().skip(asked.skip()).take(size);
     let rows: Vec<RowView> = shown.map(|row| view(&app, &f, row)).collect();
     let t = f.t;
-    let column = |label: &str, sort| Column {
-        label: label.to_owned(),
-        sort,
-        num: false,
-    };
     let title = fill(&t.history.price_of, &[("model", &model)]);
     let table = Table {
         t,
@@ -91,13 +86,13 @@ pub(super) async fn show(
         filters: Vec::new(),
         groups: Vec::new(),
         columns: vec![
-            column(&t.history.when, Some("when")),
-            column(&t.history.col_run, None),
-            column(&t.prices.filter_field, None),
-            column(&t.history.before, None),
-            column(&t.history.after, None),
-            column(&t.prices.in_dollars, None),
-            column(&t.prices.filter_source, None),
+            Column::new(&t.history.when, Some("when")),
+            Column::new(&t.history.col_run, None),
+            Column::new(&t.prices.filter_field, None),
+            Column::new(&t.history.before, None),
+            Column::new(&t.history.after, None),
+            Column::new(&t.prices.in_dollars, None),
+            Column::new(&t.prices.filter_source, None),
         ],
         chooses: false,
         here: rows.iter().map(|row| row.run.clone()).collect(),

@@ -17,7 +17,7 @@ use crate::server::App;
 use crate::server::caller::Scope;
 use crate::server::problem::Problem;
 use crate::view::table::short;
-use crate::web::frame::{Frame, Here, SayKind};
+use crate::web::frame::{Frame, Here};
 use crate::web::live::{self, Live};
 use crate::web::place;
 use crate::web::prices::led_to;
@@ -88,21 +88,13 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let f = f.at(Here::History);
-    let run = found(&app, &f, &run).await?;
+    let run = live::run_of(&app, &f, &run).await?;
     let path = run_at(&f, &run.id);
     let asked = Asked::of_query(&SHAPE, &path, &query.unwrap_or_default());
     if let Some(to) = asked.moved() {
         return Ok(Redirect::to(&to).into_response());
     }
     shown(&app, f, run, asked).await
-}
-
-/// The run of the id, if it is one of the site.
-pub(super) async fn found(app: &App, f: &Frame, run: &str) -> Result<Run, Refusal> {
-    let site = f.site()?;
-    let run = app.store().run(run).await.map_err(|_| Refusal::NotFound)?;
-    let ours = run.site_id == site.id;
-    ours.then_some(run).ok_or(Refusal::NotFound)
 }
 
 /// The page once more, with why something was not done.
@@ -118,9 +110,7 @@ pub(super) async fn refused(
         status => status,
     };
     let mut f = f.at(Here::History);
-    let said = problem.words(f.lang);
-    let hint = (!said.hint.is_empty()).then_some(said.hint);
-    f.say(SayKind::Bad, said.message, hint);
+    f.trouble(problem.words(f.lang));
     f.path = asked.href();
     let run = app.store().run(&run.id).await?;
     Ok((status, shown(app, f, run, asked).await?).into_response())
@@ -223,36 +213,28 @@ fn table(
         ),
         ("planned", &t.models.chip_planned, counts.planned),
     ];
-    let chips = chips.into_iter().map(|(code, label, count)| Chip {
-        code,
-        label: label.clone(),
-        count,
-    });
+    let chips = chips.map(|(code, label, count)| Chip::new(code, label, count));
+    let chips = chips.into_iter();
     let chips =
         chips.filter(|chip| chip.count > 0 || chip.code == "all" || chip.code == asked.chip);
-    let column = |label: &str, sort, num| Column {
-        label: label.to_owned(),
-        sort,
-        num,
-    };
     let ratio = fill(&t.prices.group_ratio, &[("ratio", &1)]);
     let in_dollars = format!("{}, {ratio}", t.prices.in_dollars);
     let columns = match run.subject {
         Subject::Models => vec![
-            column(&t.models.col_status, Some("status"), false),
-            column(&t.models.col_id, Some("key"), true),
-            column(&t.models.col_name, Some("name"), false),
-            column(&t.models.col_change, None, false),
-            column(&t.models.col_message, None, false),
-            column(&t.models.col_finished, None, false),
-            column(&t.models.col_actions, None, false),
+            Column::new(&t.models.col_status, Some("status")),
+            Column::num(&t.models.col_id, Some("key")),
+            Column::new(&t.models.col_name, Some("name")),
+            Column::new(&t.models.col_change, None),
+            Column::new(&t.models.col_message, None),
+            Column::new(&t.models.col_finished, None),
+            Column::new(&t.models.col_actions, None),
         ],
         Subject::Prices => vec![
-            column(&t.models.col_status, Some("status"), false),
-            column(&t.prices.col_model, Some("key"), false),
-            column(&in_dollars, None, false),
-            column(&t.prices.in_ratios, None, false),
-            column(&t.prices.filter_source, None, false),
+            Column::new(&t.models.col_status, Some("status")),
+            Column::new(&t.prices.col_model, Some("key")),
+            Column::new(&in_dollars, None),
+            Column::new(&t.prices.in_ratios, None),
+            Column::new(&t.prices.filter_source, None),
         ],
     };
     let export = |form: &str| {

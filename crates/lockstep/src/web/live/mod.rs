@@ -5,9 +5,12 @@
 mod bar;
 mod stream;
 
+use std::time::Duration;
+
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::change::{RunState, Subject};
+use lockstep_store::StoreError;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
 
@@ -116,10 +119,38 @@ pub(super) async fn cancel(
 /// The run of the frame's site.
 pub(super) async fn run_of(app: &App, f: &Frame, run: &str) -> Result<Run, Refusal> {
     let site = f.site()?;
-    let run = app.store().run(run).await?;
+    let run = match app.store().run(run).await {
+        Err(StoreError::NotFound(_)) => return Err(Refusal::NotFound),
+        run => run?,
+    };
     if run.site_id == site.id {
         Ok(run)
     } else {
         Err(Refusal::NotFound)
     }
+}
+
+/// How long a run is waited for before its page says that it is under way: what it needs is mostly here already.
+const SOON: Duration = Duration::from_secs(8);
+/// How often it is looked whether it is through.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// The states of a run before there is a plan.
+pub(super) const PLANNING: &[RunState] = &[RunState::Queued, RunState::Reading];
+/// The states of a plan before it is written.
+pub(super) const WRITING: &[RunState] = &[RunState::Planned, RunState::Queued, RunState::Writing];
+
+/// Waits a little for a run that was just begun to get beyond these states. A job that ends otherwise leaves it where it
+/// is.
+pub(super) async fn soon(app: &App, run: &str, beyond: &[RunState]) {
+    let through = async {
+        while app.jobs().running(run).is_some() {
+            let now = app.store().run(run).await;
+            if now.is_ok_and(|run| !beyond.contains(&run.state)) {
+                return;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+    };
+    let _late = tokio::time::timeout(SOON, through).await;
 }

@@ -27,7 +27,7 @@ pub(in crate::web) struct Detail {
     pub(in crate::web) held_add: Vec<String>,
     pub(in crate::web) held_remove: Vec<String>,
     /// How many names wait for a price, and where they get one.
-    pub(in crate::web) unpriced: Option<(String, Option<String>)>,
+    pub(in crate::web) unpriced: Option<(String, String)>,
     pub(in crate::web) hold: Option<Waiting>,
 }
 
@@ -57,7 +57,7 @@ impl Detail {
         let unpriced = unpriced
             .filter(|(_, why)| *why == Dropped::Unpriced)
             .count();
-        let place = Here::Unpriced.is_there().then(|| f.href(Here::Unpriced));
+        let place = f.href(Here::Unpriced);
         Self {
             old: lists.old,
             new: lists.new,

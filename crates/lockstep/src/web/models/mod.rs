@@ -24,7 +24,7 @@ use lockstep_store::sites::Site;
 use lockstep_store::status::RunCounts;
 use std::time::Duration;
 
-use super::frame::{Frame, Here, SayKind};
+use super::frame::{Frame, Here};
 use super::history;
 use super::live::{self, Live};
 use super::overview::last_whole;
@@ -152,9 +152,7 @@ async fn refused(
     asked: Asked,
     problem: &Problem,
 ) -> Result<Response, Refusal> {
-    let said = problem.words(f.lang);
-    let hint = (!said.hint.is_empty()).then_some(said.hint);
-    f.say(SayKind::Bad, said.message, hint);
+    f.trouble(problem.words(f.lang));
     f.path = asked.href();
     let status = match problem.status() {
         StatusCode::INTERNAL_SERVER_ERROR => return Err(problem.clone().into()),
@@ -186,13 +184,11 @@ async fn page(
     let runs = store.runs_where(&site.id, &filter, RUNS).await?;
     let newest = runs.first().filter(|_| live.is_none());
     if let Some(failure) = newest.and_then(|(run, _)| run.failure.as_ref()) {
-        let said = f.lang.failure(failure);
-        f.say(SayKind::Bad, said.message, Some(said.hint));
+        f.trouble(f.lang.failure(failure));
     }
     let missing = missing(app, &f, &site).await;
     if let (Some(Found::Failed(problem)), None) = (&found.listing, &missing) {
-        let said = problem.words(f.lang);
-        f.say(SayKind::Bad, said.message, Some(said.hint));
+        f.trouble(problem.words(f.lang));
     }
     let schedules = store.schedules(Some(&site.id)).await?;
     let schedule = schedules.iter().find(|one| one.subject == Subject::Models);
@@ -280,32 +276,17 @@ fn as_site(app: &App, f: &Frame, site: &Site) -> String {
 fn table(f: &Frame, asked: Asked, here: Vec<String>, found: &results::Page) -> Table {
     let t = &f.t.models;
     let counts = found.counts;
-    let mut chips = Vec::new();
-    let mut chip = |code, label: &String, count| {
-        chips.push(Chip {
-            code,
-            label: label.clone(),
-            count,
-        });
-    };
-    chip("all", &t.chip_all, found.all);
-    chip("success", &t.chip_success, counts.success);
-    chip("failed", &t.chip_failed, counts.failed);
-    chip("changed", &t.chip_changed, counts.changed);
-    chip("held", &t.chip_held, counts.held);
-    chip("skipped", &t.chip_skipped, counts.skipped);
+    let mut chips = vec![
+        Chip::new("all", &t.chip_all, found.all),
+        Chip::new("success", &t.chip_success, counts.success),
+        Chip::new("failed", &t.chip_failed, counts.failed),
+        Chip::new("changed", &t.chip_changed, counts.changed),
+        Chip::new("held", &t.chip_held, counts.held),
+        Chip::new("skipped", &t.chip_skipped, counts.skipped),
+    ];
     if counts.planned > 0 || asked.chip == "planned" {
-        chip("planned", &t.chip_planned, counts.planned);
+        chips.push(Chip::new("planned", &t.chip_planned, counts.planned));
     }
-    let named = |code: &str, label: &String| Named {
-        code: code.to_owned(),
-        label: label.clone(),
-    };
-    let column = |label: &String, sort, num| Column {
-        label: label.clone(),
-        sort,
-        num,
-    };
     let empty = match &found.listing {
         Some(Found::Asking) => (t.asking.clone(), t.asking_hint.clone()),
         Some(Found::Failed(_)) => (t.empty.clone(), t.asking_failed.clone()),
@@ -317,17 +298,20 @@ fn table(f: &Frame, asked: Asked, here: Vec<String>, found: &results::Page) -> T
         search: Some(t.search.clone()),
         chips,
         filters: Vec::new(),
-        groups: vec![named("", &t.flat), named("provider", &t.by_provider)],
+        groups: vec![
+            Named::new("", &t.flat),
+            Named::new("provider", &t.by_provider),
+        ],
         columns: vec![
-            column(&t.col_status, Some("status"), false),
-            column(&t.col_id, Some("id"), true),
-            column(&t.col_name, Some("name"), false),
-            column(&t.col_change, None, false),
-            column(&t.col_http, Some("http"), true),
-            column(&t.col_message, None, false),
-            column(&t.col_attempts, Some("attempts"), true),
-            column(&t.col_finished, Some("finished"), false),
-            column(&t.col_actions, None, false),
+            Column::new(&t.col_status, Some("status")),
+            Column::num(&t.col_id, Some("id")),
+            Column::new(&t.col_name, Some("name")),
+            Column::new(&t.col_change, None),
+            Column::num(&t.col_http, Some("http")),
+            Column::new(&t.col_message, None),
+            Column::num(&t.col_attempts, Some("attempts")),
+            Column::new(&t.col_finished, Some("finished")),
+            Column::new(&t.col_actions, None),
         ],
         chooses: true,
         here,

@@ -1,11 +1,8 @@
 //! What is done on the page of differences.
 
-use std::time::Duration;
-
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Redirect, Response};
-use lockstep_core::change::RunState;
 use lockstep_core::prices::field::Field;
 
 use super::asked::{SHAPE, chosen};
@@ -18,16 +15,10 @@ use crate::server::problem::Problem;
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
 use crate::web::frame::{Frame, Here};
+use crate::web::live::{PLANNING, soon};
 use crate::web::place;
 use crate::web::refusal::{Refusal, html};
 use crate::web::table::Asked;
-
-/// How long a plan is waited for before its page says that it is under way: the lists are here already.
-const SOON: Duration = Duration::from_secs(8);
-/// How often it is looked whether a plan is there.
-const LOOK: Duration = Duration::from_millis(20);
-/// After so many looks a run that nobody works on is left alone.
-const STILL: u32 = 50;
 
 /// `POST /sites/{site}/prices/fetch`: the sources are asked behind the page.
 pub(super) async fn fetch(
@@ -95,29 +86,6 @@ pub(super) async fn review(
     soon(&app, &run, PLANNING).await;
     Ok(Redirect::to(&led_to(&f, &run)))
 }
-
-/// Waits a little for a run to get beyond these states. A job that ends otherwise leaves it where it is.
-pub(in crate::web) async fn soon(app: &App, run: &str, beyond: &[RunState]) {
-    let through = async {
-        let mut still = 0;
-        while still < STILL {
-            let now = app.store().run(run).await;
-            if now.is_ok_and(|run| !beyond.contains(&run.state)) {
-                return;
-            }
-            // The job is listed a moment after it begins.
-            still += u32::from(app.jobs().running(run).is_none());
-            tokio::time::sleep(LOOK).await;
-        }
-    };
-    let _late = tokio::time::timeout(SOON, through).await;
-}
-
-/// The states of a run before there is a plan.
-pub(in crate::web) const PLANNING: &[RunState] = &[RunState::Queued, RunState::Reading];
-/// The states of a plan before it is written.
-pub(in crate::web) const WRITING: &[RunState] =
-    &[RunState::Planned, RunState::Queued, RunState::Writing];
 
 /// `POST /sites/{site}/prices/answers`: a price, or one of its values, is locked; a way of billing kept; a model ignored;
 /// or what was decided is taken back.

@@ -141,11 +141,7 @@ pub(super) fn chips(f: &Frame, table: &Differences, asked: &Asked) -> Vec<Chip> 
         .map(|(code, label)| {
             let mut other = asked.clone();
             other.chip = code;
-            Chip {
-                code,
-                label: label.clone(),
-                count: rows(table, &other).len() as u64,
-            }
+            Chip::new(code, label, rows(table, &other).len() as u64)
         })
         .collect()
 }
@@ -153,10 +149,7 @@ pub(super) fn chips(f: &Frame, table: &Differences, asked: &Asked) -> Vec<Chip> 
 /// What rows can be narrowed by: only what there is.
 pub(super) fn filters(f: &Frame, table: &Differences) -> Vec<Filter> {
     let t = &f.t.prices;
-    let all = || Named {
-        code: String::new(),
-        label: f.t.common.all.clone(),
-    };
+    let all = || Named::new("", &f.t.common.all);
     let mut fields: BTreeSet<Field> = BTreeSet::new();
     let mut reasons: BTreeSet<ReasonCode> = BTreeSet::new();
     for row in &table.rows {
@@ -168,18 +161,12 @@ pub(super) fn filters(f: &Frame, table: &Differences) -> Vec<Filter> {
         label: label.to_owned(),
         options: std::iter::once(all()).chain(options).collect(),
     };
-    let fields = fields.into_iter().map(|field| Named {
-        code: field.code().to_owned(),
-        label: f.lang.field(field).to_owned(),
-    });
-    let sources = table.sources.iter().map(|name| Named {
-        code: name.clone(),
-        label: short(name),
-    });
-    let reasons = reasons.into_iter().map(|code| Named {
-        code: code.code().to_owned(),
-        label: f.lang.doubt(code).to_owned(),
-    });
+    let fields = fields.into_iter();
+    let fields = fields.map(|field| Named::new(field.code(), f.lang.field(field)));
+    let sources = table.sources.iter();
+    let sources = sources.map(|name| Named::new(name, &short(name)));
+    let reasons = reasons.into_iter();
+    let reasons = reasons.map(|code| Named::new(code.code(), f.lang.doubt(code)));
     vec![
         with("field", &t.filter_field, fields.collect()),
         with("source", &t.filter_source, sources.collect()),

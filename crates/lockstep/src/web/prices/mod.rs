@@ -19,7 +19,6 @@ use super::frame::{Frame, Here};
 use super::place;
 use crate::server::App;
 
-pub(super) use acts::{PLANNING, WRITING, soon};
 pub(super) use cells::{model_id, money, short};
 pub(super) use page::{Working, begun, names_of_channels, working};
 pub(super) use review::led_to;

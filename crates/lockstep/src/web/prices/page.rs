@@ -286,18 +286,11 @@ async fn page(
             return Ok(Err(address));
         }
     }
-    let mut said = vec![Column {
-        label: t.prices.col_model.clone(),
-        sort: Some("model"),
-        num: false,
-    }];
-    let plain = |label: &str, sort| Column {
-        label: label.to_owned(),
-        sort,
-        num: false,
-    };
-    said.push(plain(&t.prices.filter_field, None));
-    said.push(plain(&t.prices.col_now, Some("price")));
+    let said = vec![
+        Column::new(&t.prices.col_model, Some("model")),
+        Column::new(&t.prices.filter_field, None),
+        Column::new(&t.prices.col_now, Some("price")),
+    ];
     let count = choice.models;
     Ok(Ok(PricesPage {
         state: state(&f, table.as_deref(), now),

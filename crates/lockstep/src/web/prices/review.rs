@@ -9,7 +9,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::change::{RunState, Subject};
 use lockstep_store::prices::PriceRow;
 use lockstep_store::runs::Run;
-use lockstep_store::sites::Site;
 
 use super::below;
 use super::page::Working;
@@ -18,6 +17,7 @@ use crate::deciding::prices::REVIEW;
 use crate::server::App;
 use crate::web::frame::{Frame, Here, SayKind};
 use crate::web::history;
+use crate::web::live::run_of;
 use crate::web::refusal::{Refusal, html};
 use crate::web::table::{Asked, Chip, Shape, Table};
 use crate::web::when::Moment;
@@ -85,8 +85,7 @@ pub(super) async fn show(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Refusal> {
     let f = f.at(Here::Prices);
-    let site = f.site()?.clone();
-    let run = found(&app, &site, &run).await?;
+    let run = found(&app, &f, &run).await?;
     let path = led_to(&f, &run.id);
     let asked = Asked::of_query(&SHAPE, &path, &query.unwrap_or_default());
     if let Some(address) = asked.moved() {
@@ -96,9 +95,9 @@ pub(super) async fn show(
 }
 
 /// The run of the id, if it is one about prices of the site.
-pub(super) async fn found(app: &App, site: &Site, run: &str) -> Result<Run, Refusal> {
-    let run = app.store().run(run).await.map_err(|_| Refusal::NotFound)?;
-    let ours = run.site_id == site.id && run.subject == Subject::Prices;
+pub(super) async fn found(app: &App, f: &Frame, run: &str) -> Result<Run, Refusal> {
+    let run = run_of(app, f, run).await?;
+    let ours = run.subject == Subject::Prices;
     ours.then_some(run).ok_or(Refusal::NotFound)
 }
 
@@ -109,12 +108,7 @@ pub(super) async fn refused(
     run: &Run,
     problem: &crate::server::problem::Problem,
 ) -> Result<Response, Refusal> {
-    let said = problem.words(f.lang);
-    f.say(
-        SayKind::Bad,
-        said.message,
-        Some(said.hint).filter(|hint| !hint.is_empty()),
-    );
+    f.trouble(problem.words(f.lang));
     let path = led_to(&f, &run.id);
     f.path.clone_from(&path);
     let run = app.store().run(&run.id).await?;
@@ -192,13 +186,12 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         ("moved", &t.prices.chip_moved),
         ("failed", &t.prices.chip_failed),
     ];
-    let chips = labels.into_iter().map(|(code, label)| Chip {
-        code,
-        label: label.clone(),
-        count: match code {
+    let chips = labels.into_iter().map(|(code, label)| {
+        let count = match code {
             "all" => models.len() as u64,
             code => count_of(code),
-        },
+        };
+        Chip::new(code, label, count)
     });
     let chips =
         chips.filter(|chip| chip.count > 0 || chip.code == "all" || chip.code == asked.chip);

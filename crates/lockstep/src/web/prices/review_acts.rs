@@ -10,7 +10,6 @@ use lockstep_run::jobs::{Chosen, Go};
 use lockstep_run::prices::chosen::Picks;
 use lockstep_store::prices::PriceRow;
 
-use super::acts::{PLANNING, WRITING, soon};
 use super::cells::model_id;
 use super::review::{found, led_to, refused, working as under_way};
 use super::review_rows::Stands;
@@ -19,6 +18,7 @@ use crate::server::App;
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
 use crate::web::frame::Frame;
+use crate::web::live::{PLANNING, WRITING, soon};
 use crate::web::refusal::{Refusal, html};
 
 /// `GET .../working`: how far the run is; the page is loaded anew once it is somewhere else.
@@ -27,8 +27,7 @@ pub(super) async fn working(
     f: Frame,
     Path((_, run)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
-    let site = f.site()?.clone();
-    let run = found(&app, &site, &run).await?;
+    let run = found(&app, &f, &run).await?;
     Ok(match under_way(&f, &run) {
         Some(working) => html(&working),
         None => [("hx-refresh", "true")].into_response(),
@@ -44,7 +43,7 @@ pub(super) async fn apply(
 ) -> Result<Response, Refusal> {
     f.writer()?;
     let site = f.site()?.clone();
-    let run = found(&app, &site, &run).await?;
+    let run = found(&app, &f, &run).await?;
     let shown = Digest::stored(fields.text("plan").to_owned());
     let begun = deciding::apply(&app, &f.caller, &site, &run, shown, Chosen::All, false).await;
     match begun {
@@ -66,7 +65,7 @@ pub(super) async fn again(
 ) -> Result<Response, Refusal> {
     f.writer()?;
     let site = f.site()?.clone();
-    let run = found(&app, &site, &run).await?;
+    let run = found(&app, &f, &run).await?;
     let mut allowed: BTreeSet<String> = fields.all("allow").map(str::to_owned).collect();
     allowed.extend(fields.text("ok").split(',').map(str::to_owned));
     allowed.remove("");
@@ -117,7 +116,7 @@ pub(super) async fn undo(
 ) -> Result<Response, Refusal> {
     f.writer()?;
     let site = f.site()?.clone();
-    let run = found(&app, &site, &run).await?;
+    let run = found(&app, &f, &run).await?;
     match deciding::undo(&app, &f.caller, &site, &run, Chosen::All, Go::Plans).await {
         Ok(id) => {
             soon(&app, &id, PLANNING).await;
@@ -134,8 +133,7 @@ pub(super) async fn cancel(
     Path((_, run)): Path<(String, String)>,
 ) -> Result<Response, Refusal> {
     f.writer()?;
-    let site = f.site()?.clone();
-    let run = found(&app, &site, &run).await?;
+    let run = found(&app, &f, &run).await?;
     match deciding::cancel(&app, &f.caller, &run).await {
         Ok(()) => Ok(Redirect::to(&led_to(&f, &run.id)).into_response()),
         Err(problem) => refused(&app, f, &run, &problem).await,

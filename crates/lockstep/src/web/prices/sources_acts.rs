@@ -134,8 +134,7 @@ pub(super) async fn test(
     let told = match look(&app, &f.caller, site, &written).await {
         Ok(told) => told,
         Err(problem) => {
-            let said = problem.words(f.lang);
-            f.say(SayKind::Bad, said.message, Some(said.hint));
+            f.trouble(problem.words(f.lang));
             return page(&app, f, Form::default(), None).await;
         }
     };

@@ -88,7 +88,7 @@ async fn form(
                 Subject::Models => &t.settings.auto_sync_review,
                 Subject::Prices => &t.schedule.review_first,
             };
-            (Some(text.as_str()), page.is_there().then(|| f.href(page)))
+            (Some(text.as_str()), Some(f.href(page)))
         }
         Some(WhyNot::NoSource) => (Some(t.schedule.needs_source.as_str()), None),
     };

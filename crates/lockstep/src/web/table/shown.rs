@@ -64,6 +64,44 @@ pub(crate) struct Column {
     pub(crate) num: bool,
 }
 
+impl Chip {
+    pub(crate) fn new(code: &'static str, label: &str, count: u64) -> Self {
+        Self {
+            code,
+            label: label.to_owned(),
+            count,
+        }
+    }
+}
+
+impl Named {
+    pub(crate) fn new(code: &str, label: &str) -> Self {
+        Self {
+            code: code.to_owned(),
+            label: label.to_owned(),
+        }
+    }
+}
+
+impl Column {
+    /// A column of words.
+    pub(crate) fn new(label: &str, sort: Option<&'static str>) -> Self {
+        Self {
+            label: label.to_owned(),
+            sort,
+            num: false,
+        }
+    }
+
+    /// A column of numbers.
+    pub(crate) fn num(label: &str, sort: Option<&'static str>) -> Self {
+        Self {
+            num: true,
+            ..Self::new(label, sort)
+        }
+    }
+}
+
 impl Table {
     pub(crate) fn id(&self) -> &'static str {
         ID
@@ -218,15 +256,7 @@ mod tests {
 
     fn shown(query: &str, total: u64) -> String {
         let t = Lang::En.words();
-        let named = |code: &str, label: &str| Named {
-            code: code.to_owned(),
-            label: label.to_owned(),
-        };
-        let chip = |code, count| Chip {
-            code,
-            label: code.to_owned(),
-            count,
-        };
+        let chip = |code, count| Chip::new(code, code, count);
         let table = Table {
             t,
             asked: Asked::of_query(&SHAPE, "/t", query),
@@ -236,21 +266,13 @@ mod tests {
             filters: vec![Filter {
                 name: "source",
                 label: "Source".to_owned(),
-                options: vec![named("", "All"), named("a", "A")],
+                options: vec![Named::new("", "All"), Named::new("a", "A")],
             }],
-            groups: vec![named("", "Flat"), named("provider", "By provider")],
-            columns: vec![
-                Column {
-                    label: "ID".to_owned(),
-                    sort: Some("id"),
-                    num: true,
-                },
-                Column {
-                    label: "Message".to_owned(),
-                    sort: None,
-                    num: false,
-                },
+            groups: vec![
+                Named::new("", "Flat"),
+                Named::new("provider", "By provider"),
             ],
+            columns: vec![Column::num("ID", Some("id")), Column::new("Message", None)],
             chooses: true,
             here: (0..total.min(2)).map(|row| row.to_string()).collect(),
             total,

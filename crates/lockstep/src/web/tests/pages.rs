@@ -23,9 +23,9 @@ async fn the_navigation_leads_to_pages_that_are_there_and_to_no_other() {
             _ => format!("/sites/main/{code}"),
         };
         let status = tester.get(&path).await.status;
-        assert_eq!(status.is_success(), page.is_there(), "{path}: {status}");
+        assert!(status.is_success(), "{path}: {status}");
         let link = format!("class=\"item\" href=\"{path}\"");
-        assert_eq!(tester.get("/").await.text.contains(&link), page.is_there());
+        assert!(tester.get("/").await.text.contains(&link));
     }
 }
 
