@@ -4,6 +4,7 @@
 //! database, and run a little later than it says, so that not everybody asks at the full hour.
 
 mod carry;
+mod keep;
 mod lost;
 pub mod spec;
 pub mod tick;

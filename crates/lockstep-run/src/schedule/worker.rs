@@ -7,13 +7,13 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use lockstep_core::change::Subject;
 use lockstep_core::settings::Settings;
-use lockstep_store::keeping::{Forgotten, Keep};
 use lockstep_store::schedule::{Claim, Schedule};
 use lockstep_store::sites::Site;
 use lockstep_store::{Store, StoreError};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::keep::keep_history;
 use super::lost::Lost;
 use super::tick::{Ticks, due};
 use crate::broken::{Broken, unbroken};
@@ -22,7 +22,7 @@ use crate::jobs::{Go, Job, Jobs};
 
 const SECOND: i64 = 1_000;
 const MINUTE: i64 = 60 * SECOND;
-const DAY: i64 = 24 * 60 * MINUTE;
+pub(super) const DAY: i64 = 24 * 60 * MINUTE;
 
 /// The worker looks at least this often, for others may have changed a schedule; in milliseconds.
 pub const LOOKS_EVERY: i64 = 20 * SECOND;
@@ -31,8 +31,6 @@ pub const LOOKS_EVERY: i64 = 20 * SECOND;
 pub const BEGINS_WITHIN: i64 = 30 * SECOND;
 /// A gateway that is busy is tried again after this, in milliseconds.
 pub const TRIES_EVERY: i64 = 30 * SECOND;
-/// How long it is remembered who did what beside runs, in milliseconds.
-const DEEDS_KEPT: i64 = 90 * DAY;
 /// A gateway that is busy for so long loses the tick, in milliseconds.
 pub const TRIES_FOR: i64 = 10 * MINUTE;
 
@@ -210,7 +208,7 @@ impl Worker {
         if self.history_is_due(now) {
             let worker = self.clone();
             self.0.tasks.spawn(async move {
-                if let Err(error) = worker.keep_history(now).await {
+                if let Err(error) = keep_history(&worker, now).await {
                     tracing::warn!(%error, "old history could not be forgotten");
                 }
             });
@@ -443,34 +441,6 @@ impl Worker {
             state.kept_at = Some(now);
         }
         due
-    }
-
-    async fn keep_history(&self, now: i64) -> Result<(), StoreError> {
-        for site in self.store().sites().await? {
-            // Settings that cannot be read are told where a run needs them; until then the default keeps enough.
-            let settings = self.0.orders.settings(&site).unwrap_or_default();
-            let keep = Keep {
-                age_ms: i64::from(settings.history.days) * DAY,
-                runs: settings.history.runs,
-            };
-            // What goes wrong with one site keeps the history of no other.
-            let forgotten = match self.store().forget_old_runs(&site.id, now, keep).await {
-                Ok(forgotten) => forgotten,
-                Err(error) => {
-                    tracing::warn!(site = site.id, %error, "old history was not forgotten");
-                    continue;
-                }
-            };
-            if forgotten != Forgotten::default() {
-                let Forgotten { runs, texts } = forgotten;
-                tracing::info!(site = site.id, runs, texts, "old history was forgotten");
-            }
-        }
-        let deeds = self.store().forget_deeds(now - DEEDS_KEPT).await?;
-        if deeds > 0 {
-            tracing::info!(deeds, "old deeds were forgotten");
-        }
-        Ok(())
     }
 
     pub(super) fn jobs(&self) -> &Jobs {
