@@ -6,6 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_store::changes::ChangeRow;
 use url::form_urlencoded::Serializer;
 
+use super::by_time::{BY_TIME, shown, table};
 use super::chart::{Chart, Series};
 use super::{list_at, run_at};
 use crate::server::App;
@@ -15,19 +16,10 @@ use crate::web::frame::{Frame, Here};
 use crate::web::models::{badge, message};
 use crate::web::place;
 use crate::web::refusal::{Refusal, html};
-use crate::web::table::{Asked, Column, Shape, Table};
+use crate::web::table::{Asked, Column, Table};
 use crate::web::when::Moment;
 use crate::web::words::fill;
 use crate::words::Said;
-
-/// What the table can be asked.
-static SHAPE: Shape = Shape {
-    chips: &["all"],
-    sorts: &["when"],
-    groups: &[],
-    filters: &[],
-    keeps: &[],
-};
 
 /// So many runs are looked back at: their lists are read whole.
 const MOST: u32 = 200;
@@ -67,51 +59,31 @@ pub(super) async fn show(
     let f = f.at(Here::History);
     let site = f.site()?.clone();
     let path = list_at(&f, channel);
-    let mut asked = Asked::of_query(&SHAPE, &path, &query.unwrap_or_default());
+    let mut asked = Asked::of_query(&BY_TIME, &path, &query.unwrap_or_default());
     let history = app.store().channel_history(&site.id, channel, MOST).await?;
     let total = history.len() as u64;
     if let Some(to) = asked.settle(&[], total) {
         return Ok(Redirect::to(&to).into_response());
     }
     let chart = chart(&app, &f, &history);
-    let mut shown: Vec<&ChangeRow> = history.iter().collect();
-    if asked.backwards {
-        shown.reverse();
-    }
-    let size = usize::try_from(asked.size).unwrap_or(usize::MAX);
-    let shown = shown.into_iter().skip(asked.skip()).take(size);
-    let rows: Vec<RowView> = shown.map(|row| view(&app, &f, row)).collect();
+    let rows: Vec<RowView> = shown(&asked, &history)
+        .map(|row| view(&app, &f, row))
+        .collect();
     let t = f.t;
     let name = history.first().map(|row| row.channel_name.clone());
     let name = name.unwrap_or_else(|| channel.to_string());
     let title = fill(&t.history.list_of, &[("channel", &name)]);
-    let table = Table {
-        t,
-        label: t.history.changes.clone(),
-        search: None,
-        chips: Vec::new(),
-        filters: Vec::new(),
-        groups: Vec::new(),
-        columns: vec![
-            Column::new(&t.history.when, Some("when")),
-            Column::new(&t.history.col_run, None),
-            Column::new(&t.history.col_state, None),
-            Column::new(&t.models.col_change, None),
-            Column::num(&t.history.list_size, None),
-            Column::num(&t.history.provider_size, None),
-            Column::new(&t.models.col_message, None),
-        ],
-        chooses: false,
-        here: rows.iter().map(|row| row.run.clone()).collect(),
-        total,
-        exports: None,
-        empty: (
-            t.history.no_history.clone(),
-            t.history.no_history_hint.clone(),
-        ),
-        also: "",
-        asked,
-    };
+    let columns = vec![
+        Column::new(&t.history.when, Some("when")),
+        Column::new(&t.history.col_run, None),
+        Column::new(&t.history.col_state, None),
+        Column::new(&t.models.col_change, None),
+        Column::num(&t.history.list_size, None),
+        Column::num(&t.history.provider_size, None),
+        Column::new(&t.models.col_message, None),
+    ];
+    let here = rows.iter().map(|row| row.run.clone()).collect();
+    let table = table(t, asked, columns, here, total);
     Ok(html(&ListPage {
         title,
         channel: format!(

@@ -2,6 +2,7 @@
 
 mod about;
 mod acts;
+mod by_time;
 mod channel;
 mod chart;
 mod files;

@@ -7,6 +7,7 @@ use lockstep_core::prices::usd::Usd;
 use lockstep_core::prices::values::Kind;
 use lockstep_store::prices::PriceRow;
 
+use super::by_time::{BY_TIME, shown, table};
 use super::chart::{Chart, Series};
 use super::{price_at, run_at};
 use crate::server::App;
@@ -14,18 +15,9 @@ use crate::view::table::short as short_run;
 use crate::web::frame::{Frame, Here};
 use crate::web::prices::{costs, money, short};
 use crate::web::refusal::{Refusal, html};
-use crate::web::table::{Asked, Column, Shape, Table};
+use crate::web::table::{Asked, Column, Table};
 use crate::web::when::Moment;
 use crate::web::words::fill;
-
-/// What the table can be asked.
-static SHAPE: Shape = Shape {
-    chips: &["all"],
-    sorts: &["when"],
-    groups: &[],
-    filters: &[],
-    keeps: &[],
-};
 
 /// So many values are looked back at.
 const MOST: u32 = 500;
@@ -62,49 +54,29 @@ pub(super) async fn show(
     let f = f.at(Here::History);
     let site = f.site()?.clone();
     let path = price_at(&f, &model);
-    let mut asked = Asked::of_query(&SHAPE, &path, &query.unwrap_or_default());
+    let mut asked = Asked::of_query(&BY_TIME, &path, &query.unwrap_or_default());
     let writes = app.store().price_writes(&site.id, &model, MOST).await?;
     let total = writes.len() as u64;
     if let Some(to) = asked.settle(&[], total) {
         return Ok(Redirect::to(&to).into_response());
     }
     let chart = chart(&app, &f, &writes);
-    let mut shown: Vec<&PriceRow> = writes.iter().collect();
-    if asked.backwards {
-        shown.reverse();
-    }
-    let size = usize::try_from(asked.size).unwrap_or(usize::MAX);
-    let shown = shown.into_iter().skip(asked.skip()).take(size);
-    let rows: Vec<RowView> = shown.map(|row| view(&app, &f, row)).collect();
+    let rows: Vec<RowView> = shown(&asked, &writes)
+        .map(|row| view(&app, &f, row))
+        .collect();
     let t = f.t;
     let title = fill(&t.history.price_of, &[("model", &model)]);
-    let table = Table {
-        t,
-        label: t.history.changes.clone(),
-        search: None,
-        chips: Vec::new(),
-        filters: Vec::new(),
-        groups: Vec::new(),
-        columns: vec![
-            Column::new(&t.history.when, Some("when")),
-            Column::new(&t.history.col_run, None),
-            Column::new(&t.prices.filter_field, None),
-            Column::new(&t.history.before, None),
-            Column::new(&t.history.after, None),
-            Column::new(&t.prices.in_dollars, None),
-            Column::new(&t.prices.filter_source, None),
-        ],
-        chooses: false,
-        here: rows.iter().map(|row| row.run.clone()).collect(),
-        total,
-        exports: None,
-        empty: (
-            t.history.no_history.clone(),
-            t.history.no_history_hint.clone(),
-        ),
-        also: "",
-        asked,
-    };
+    let columns = vec![
+        Column::new(&t.history.when, Some("when")),
+        Column::new(&t.history.col_run, None),
+        Column::new(&t.prices.filter_field, None),
+        Column::new(&t.history.before, None),
+        Column::new(&t.history.after, None),
+        Column::new(&t.prices.in_dollars, None),
+        Column::new(&t.prices.filter_source, None),
+    ];
+    let here = rows.iter().map(|row| row.run.clone()).collect();
+    let table = table(t, asked, columns, here, total);
     Ok(html(&PricePage {
         title,
         chart,

@@ -1,0 +1,52 @@
+//! The table of what became of one thing over time.
+
+use crate::web::table::{Asked, Column, Shape, Table};
+use crate::web::words::Words;
+
+/// What it can be asked.
+pub(super) static BY_TIME: Shape = Shape {
+    chips: &["all"],
+    sorts: &["when"],
+    groups: &[],
+    filters: &[],
+    keeps: &[],
+};
+
+/// The rows of the page, of all of them, which come the newest first.
+pub(super) fn shown<'r, R>(asked: &Asked, all: &'r [R]) -> impl Iterator<Item = &'r R> {
+    let size = usize::try_from(asked.size).unwrap_or(usize::MAX);
+    let rows: Box<dyn Iterator<Item = &R>> = match asked.backwards {
+        true => Box::new(all.iter().rev()),
+        false => Box::new(all.iter()),
+    };
+    rows.skip(asked.skip()).take(size)
+}
+
+/// The table with these rows on this page, of so many. Nothing in it is searched or chosen.
+pub(super) fn table(
+    t: &'static Words,
+    asked: Asked,
+    columns: Vec<Column>,
+    here: Vec<String>,
+    total: u64,
+) -> Table {
+    Table {
+        t,
+        label: t.history.changes.clone(),
+        search: None,
+        chips: Vec::new(),
+        filters: Vec::new(),
+        groups: Vec::new(),
+        columns,
+        chooses: false,
+        here,
+        total,
+        exports: None,
+        empty: (
+            t.history.no_history.clone(),
+            t.history.no_history_hint.clone(),
+        ),
+        also: "",
+        asked,
+    }
+}
