@@ -9,12 +9,14 @@ use lockstep_core::hash::Digest;
 use lockstep_run::jobs::{Chosen, Go};
 use lockstep_run::prices::chosen::Picks;
 use lockstep_store::prices::PriceRow;
+use lockstep_store::runs::Run;
 
 use super::cells::model_id;
 use super::review::{found, led_to, refused, working as under_way};
 use super::review_rows::Stands;
 use crate::deciding;
 use crate::server::App;
+use crate::server::problem::Problem;
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
 use crate::web::frame::Frame;
@@ -46,13 +48,7 @@ pub(super) async fn apply(
     let run = found(&app, &f, &run).await?;
     let shown = Digest::stored(fields.text("plan").to_owned());
     let begun = deciding::apply(&app, &f.caller, &site, &run, shown, Chosen::All, false).await;
-    match begun {
-        Ok(id) => {
-            soon(&app, &id, WRITING).await;
-            Ok(Redirect::to(&led_to(&f, &id)).into_response())
-        }
-        Err(problem) => refused(&app, f, &run, &problem).await,
-    }
+    led(&app, f, &run, begun, WRITING, "").await
 }
 
 /// `POST .../again`: the same choice planned once more, by what the gateway has now. What was ticked is let pass although
@@ -74,19 +70,13 @@ pub(super) async fn again(
     if picks.is_empty() {
         return Ok(Redirect::to(&Flash::NothingChosen.at(&led_to(&f, &run.id))).into_response());
     }
-    match deciding::prices::review(&app, &f.caller, &site, picks).await {
-        Ok(id) => {
-            soon(&app, &id, PLANNING).await;
-            let ok: Vec<String> = allowed.into_iter().collect();
-            let page = led_to(&f, &id);
-            let page = match ok.is_empty() {
-                true => page,
-                false => format!("{page}?ok={}", ok.join("%2C")),
-            };
-            Ok(Redirect::to(&page).into_response())
-        }
-        Err(problem) => refused(&app, f, &run, &problem).await,
-    }
+    let ok: Vec<String> = allowed.into_iter().collect();
+    let more = match ok.is_empty() {
+        true => String::new(),
+        false => format!("?ok={}", ok.join("%2C")),
+    };
+    let begun = deciding::prices::review(&app, &f.caller, &site, picks).await;
+    led(&app, f, &run, begun, PLANNING, &more).await
 }
 
 /// What was chosen of these rows.
@@ -117,13 +107,8 @@ pub(super) async fn undo(
     f.writer()?;
     let site = f.site()?.clone();
     let run = found(&app, &f, &run).await?;
-    match deciding::undo(&app, &f.caller, &site, &run, Chosen::All, Go::Plans).await {
-        Ok(id) => {
-            soon(&app, &id, PLANNING).await;
-            Ok(Redirect::to(&led_to(&f, &id)).into_response())
-        }
-        Err(problem) => refused(&app, f, &run, &problem).await,
-    }
+    let begun = deciding::undo(&app, &f.caller, &site, &run, Chosen::All, Go::Plans).await;
+    led(&app, f, &run, begun, PLANNING, "").await
 }
 
 /// `POST .../cancel`
@@ -137,5 +122,24 @@ pub(super) async fn cancel(
     match deciding::cancel(&app, &f.caller, &run).await {
         Ok(()) => Ok(Redirect::to(&led_to(&f, &run.id)).into_response()),
         Err(problem) => refused(&app, f, &run, &problem).await,
+    }
+}
+
+/// To the run that was begun, once it is beyond these states or is long about it; else the page of this run with why
+/// there is none.
+async fn led(
+    app: &App,
+    f: Frame,
+    run: &Run,
+    begun: Result<String, Problem>,
+    beyond: &[RunState],
+    more: &str,
+) -> Result<Response, Refusal> {
+    match begun {
+        Ok(id) => {
+            soon(app, &id, beyond).await;
+            Ok(Redirect::to(&format!("{}{more}", led_to(&f, &id))).into_response())
+        }
+        Err(problem) => refused(app, f, run, &problem).await,
     }
 }
