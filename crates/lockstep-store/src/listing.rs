@@ -179,7 +179,7 @@ impl Store {
     }
 
     /// The run's channels in the order of their ids. `search`: only those whose name or id has it, whose failure or
-    /// hold has that code, or whose list before or after has such a name. Case is ignored.
+    /// hold has that code, or whose list has such a name where it changes or waits. Case is ignored.
     pub async fn channel_heads(
         &self,
         run_id: &str,
@@ -266,41 +266,46 @@ impl Store {
         run_id: &str,
         page: &ItemPage,
     ) -> Result<(Vec<String>, u64), StoreError> {
-        // What is told of a model follows from all of its fields, so those are looked at where it matters.
-        if !page.statuses.is_empty() || page.changed || page.order == ItemOrder::Status {
-            let search = page.search.as_deref();
-            let mut heads = self.heads_of_models(run_id, search, page.changed).await?;
-            heads.retain(|head| page.statuses.is_empty() || page.statuses.contains(&head.status));
-            if page.order == ItemOrder::Status {
-                heads.sort_by_key(|head| head.status);
-            }
-            if page.backwards {
-                heads.reverse();
-            }
-            return Ok(page.cut(heads.into_iter().map(|head| head.model).collect()));
-        }
-        let mut query =
-            QueryBuilder::new("SELECT DISTINCT p.model FROM price_change p WHERE p.run_id = ");
-        query.push_bind(run_id);
-        if let Some(text) = &page.search {
-            push_model_search(&mut query, run_id, text);
-        }
-        let turned = if page.backwards { " DESC" } else { "" };
-        query.push(" ORDER BY p.model").push(turned);
-        if page.search.is_none() {
+        if page.statuses.is_empty()
+            && !page.changed
+            && page.search.is_none()
+            && page.order != ItemOrder::Status
+        {
+            let mut query =
+                QueryBuilder::new("SELECT DISTINCT p.model FROM price_change p WHERE p.run_id = ");
+            query.push_bind(run_id).push(" ORDER BY p.model");
+            query.push(if page.backwards { " DESC" } else { "" });
             push_place(&mut query, page);
+            let rows = query.build().persistent(false);
+            let rows = rows.fetch_all(self.readers()).await?;
+            let names = rows
+                .iter()
+                .map(model)
+                .collect::<Result<Vec<_>, StoreError>>()?;
+            return Ok((names, self.counts(run_id).await?.total));
         }
-        let rows = query.build().persistent(false);
-        let rows = rows.fetch_all(self.readers()).await?;
-        let name = |row: &Row| Columns::new(row, "price_change", "model").text("model");
-        let names = rows
-            .iter()
-            .map(name)
-            .collect::<Result<Vec<_>, StoreError>>()?;
-        if page.search.is_some() {
-            return Ok(page.cut(names));
+        let mut query = QueryBuilder::new("SELECT model, COUNT(*) OVER () AS total");
+        push_models(&mut query, run_id, page);
+        let turned = if page.backwards { " DESC" } else { "" };
+        query.push(" ORDER BY ");
+        if page.order == ItemOrder::Status {
+            query.push("place").push(turned).push(", ");
         }
-        Ok((names, self.counts(run_id).await?.total))
+        query.push("model").push(turned);
+        push_place(&mut query, page);
+        let query = query.build().persistent(false);
+        let rows = query.fetch_all(self.readers()).await?;
+        let names = rows.iter().map(model).collect::<Result<_, StoreError>>()?;
+        if let Some(row) = rows.first() {
+            return Ok((names, total(row)?));
+        }
+        if page.skip == 0 {
+            return Ok((names, 0));
+        }
+        let mut query = QueryBuilder::new("SELECT COUNT(*) AS total");
+        push_models(&mut query, run_id, page);
+        let query = query.build().persistent(false);
+        Ok((names, total(&query.fetch_one(self.readers()).await?)?))
     }
 
     /// The models of a price run in their order. `search`: only those of which the name or a source has it. Case is
@@ -310,15 +315,6 @@ impl Store {
         run_id: &str,
         search: Option<&str>,
     ) -> Result<Vec<ModelHead>, StoreError> {
-        self.heads_of_models(run_id, search, false).await
-    }
-
-    async fn heads_of_models(
-        &self,
-        run_id: &str,
-        search: Option<&str>,
-        changed: bool,
-    ) -> Result<Vec<ModelHead>, StoreError> {
         let mut query = QueryBuilder::new(
             "SELECT p.model, p.state, CAST(MAX(CASE WHEN p.hold IS NULL THEN 0 ELSE 1 END) AS BIGINT) AS held \
              FROM price_change p WHERE p.run_id = ",
@@ -326,11 +322,6 @@ impl Store {
         query.push_bind(run_id);
         if let Some(text) = search {
             push_model_search(&mut query, run_id, text);
-        }
-        if changed {
-            query.push(" AND p.model IN (SELECT s.model FROM price_change s WHERE s.run_id = ");
-            query.push_bind(run_id).push(" AND s.state = ");
-            query.push_bind(State::Applied.code()).push(")");
         }
         query.push(" GROUP BY p.model, p.state ORDER BY p.model, p.state");
         let rows = query
@@ -479,15 +470,23 @@ fn push_channel_search(query: &mut QueryBuilder, text: &str) {
     ] {
         query.push(column).push_bind(code.clone());
     }
-    // A list that does not change is looked at once.
-    for list in [
-        " ESCAPE '\\' OR EXISTS (SELECT 1 FROM blob b WHERE b.hash = c.before_hash AND LOWER(b.text) LIKE ",
-        " ESCAPE '\\') OR c.after_hash <> c.before_hash AND EXISTS (SELECT 1 FROM blob b WHERE b.hash = c.after_hash \
-         AND LOWER(b.text) LIKE ",
+    // A list that stays as it is tells nothing of this run, and there may be ten thousands of them.
+    query.push(" ESCAPE '\\' OR ((c.after_hash <> c.before_hash OR c.hold IS NOT NULL)");
+    for (start, list) in [
+        (" AND (", "before"),
+        (" OR ", "after"),
+        (" OR ", "upstream"),
     ] {
-        query.push(list).push_bind(part.clone());
+        query
+            .push(start)
+            .push("EXISTS (SELECT 1 FROM blob b WHERE b.hash = c.")
+            .push(list);
+        query
+            .push("_hash AND LOWER(b.text) LIKE ")
+            .push_bind(part.clone())
+            .push(" ESCAPE '\\')");
     }
-    query.push(" ESCAPE '\\'))");
+    query.push(")))");
 }
 
 /// Looks for a text in a model's name and in the names of the sources that were chosen for it.
@@ -501,6 +500,45 @@ fn push_model_search(query: &mut QueryBuilder, run_id: &str, text: &str) {
         .push_bind(run_id)
         .push(" AND LOWER(COALESCE(s.source, '')) LIKE ");
     query.push_bind(part).push(" ESCAPE '\\'))");
+}
+
+/// Takes the models of a page, each with the place of what a person is told of it in the order of [`ItemStatus`].
+fn push_models(query: &mut QueryBuilder, run_id: &str, page: &ItemPage) {
+    // What is told of a model follows from all of its fields.
+    query.push(" FROM (SELECT model, changed, CASE");
+    for weight in 0..=ItemStatus::LIGHTEST {
+        let place = ItemStatus::of_weight(weight) as i64;
+        query.push(&format!(" WHEN weight = {weight} THEN {place}"));
+    }
+    query.push(" END AS place FROM (SELECT p.model AS model, MIN(CASE");
+    for (state, held) in states() {
+        let weight = ItemStatus::weight(state, held);
+        query.push(&format!(
+            " WHEN p.state = '{}' AND p.hold IS {}NULL THEN {weight}",
+            state.code(),
+            if held { "NOT " } else { "" }
+        ));
+    }
+    query
+        .push(" END) AS weight, MAX(CASE WHEN p.state = ")
+        .push_bind(State::Applied.code());
+    query.push(" THEN 1 ELSE 0 END) AS changed FROM price_change p WHERE p.run_id = ");
+    query.push_bind(run_id);
+    if let Some(text) = &page.search {
+        push_model_search(query, run_id, text);
+    }
+    query.push(" GROUP BY p.model) weighed) told WHERE 1 = 1");
+    if page.changed {
+        query.push(" AND changed = 1");
+    }
+    if !page.statuses.is_empty() {
+        let places: Vec<String> = page
+            .statuses
+            .iter()
+            .map(|status| (*status as i64).to_string())
+            .collect();
+        query.push(&format!(" AND place IN ({})", places.join(", ")));
+    }
 }
 
 /// Takes the states of which a person is told so, by the one rule that says it.
@@ -528,9 +566,13 @@ pub(crate) fn push_rank(query: &mut QueryBuilder) {
 
 /// What a person is told of each state, with a hold and without.
 fn told() -> impl Iterator<Item = (State, bool, ItemStatus)> {
+    states().map(|(state, held)| (state, held, ItemStatus::of(state, held)))
+}
+
+/// Each state with a hold and without.
+fn states() -> impl Iterator<Item = (State, bool)> {
     let states = State::ALL.iter().copied();
-    let both = states.flat_map(|state| [(state, false), (state, true)]);
-    both.map(|(state, held)| (state, held, ItemStatus::of(state, held)))
+    states.flat_map(|state| [(state, false), (state, true)])
 }
 
 fn null(held: bool) -> &'static str {
@@ -545,6 +587,15 @@ fn push_place(query: &mut QueryBuilder, page: &ItemPage) {
     query.push(" LIMIT ").push_bind(i64::from(page.limit));
     let skip = i64::try_from(page.skip).unwrap_or(i64::MAX);
     query.push(" OFFSET ").push_bind(skip);
+}
+
+fn model(row: &Row) -> Result<String, StoreError> {
+    Columns::new(row, "price_change", "model").text("model")
+}
+
+fn total(row: &Row) -> Result<u64, StoreError> {
+    let total = Columns::new(row, "price_change", "total").number("total")?;
+    Ok(u64::try_from(total).unwrap_or(0))
 }
 
 fn channel_head(row: &Row) -> Result<ChannelHead, StoreError> {

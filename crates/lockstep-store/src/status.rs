@@ -18,6 +18,9 @@ pub enum ItemStatus {
 }
 
 impl ItemStatus {
+    /// See [`Self::weight`].
+    pub(crate) const LIGHTEST: u8 = 6;
+
     /// The status of a change in `state`, part of which is `held`.
     pub fn of(state: State, held: bool) -> Self {
         match state {
@@ -34,22 +37,32 @@ impl ItemStatus {
     /// wrong with one field went wrong with the model, one held field holds it, and what was to be written and was not
     /// is no success.
     pub fn of_model(states: &[State], held: bool) -> Self {
-        let is = |wanted| states.iter().any(|state| Self::of(*state, held) == wanted);
-        let has = |wanted| states.contains(&wanted);
-        if is(Self::Failed) {
-            Self::Failed
-        } else if is(Self::Held) {
-            Self::Held
-        } else if is(Self::Planned) {
-            Self::Planned
-        } else if has(State::Dropped) {
-            Self::Skipped
-        } else if has(State::Applied) {
-            Self::Success
-        } else if has(State::Skipped) {
-            Self::Skipped
-        } else {
-            Self::Success
+        let weights = states.iter().map(|state| Self::weight(*state, held));
+        Self::of_weight(weights.min().unwrap_or(Self::LIGHTEST))
+    }
+
+    /// How much a field in `state`, which is `held` or not, has to say about its model: the least of all fields' says what
+    /// [`Self::of_model`] the model is, by [`Self::of_weight`].
+    pub(crate) fn weight(state: State, held: bool) -> u8 {
+        match (Self::of(state, held), state) {
+            (Self::Failed, _) => 0,
+            (Self::Held, _) => 1,
+            (Self::Planned, _) => 2,
+            (_, State::Dropped) => 3,
+            (_, State::Applied) => 4,
+            (_, State::Skipped) => 5,
+            _ => Self::LIGHTEST,
+        }
+    }
+
+    /// What a model is told to be by the least of its fields' weights.
+    pub(crate) fn of_weight(weight: u8) -> Self {
+        match weight {
+            0 => Self::Failed,
+            1 => Self::Held,
+            2 => Self::Planned,
+            3 | 5 => Self::Skipped,
+            _ => Self::Success,
         }
     }
 
