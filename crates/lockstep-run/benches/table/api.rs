@@ -101,6 +101,7 @@ pub(crate) fn measure(program: &Path, folder: &Path, report: &mut Report) -> Out
             goal: Some(GOAL),
             ..Row::alone(most, Some(percentile(&times, 99)), "ms")
         });
+        report.note(&slowest(&paths, &times));
     }
     report.add(Row::alone(
         "differences: made anew, kept lists",
@@ -194,6 +195,26 @@ pub(crate) async fn plan(session: &Session, source: Source) -> Outcome<String> {
         ahead: Ahead::default(),
     };
     Ok(session.plan(&request, &Watch::default()).await?.id)
+}
+
+/// The kind of page that took longest, for which the times come in turn.
+fn slowest(paths: &[String], times: &[f64]) -> String {
+    let usual = |kind: usize| {
+        let of_kind: Vec<f64> = times
+            .iter()
+            .skip(kind)
+            .step_by(paths.len())
+            .copied()
+            .collect();
+        percentile(&of_kind, 50)
+    };
+    let kinds = paths.iter().enumerate();
+    let slowest = kinds
+        .map(|(kind, path)| (usual(kind), path))
+        .max_by(|one, other| one.0.total_cmp(&other.0));
+    slowest.map_or_else(String::new, |(time, path)| {
+        format!("The slowest is {path}: usually {time:.1} ms.")
+    })
 }
 
 fn lists_of_runs() -> Vec<String> {
