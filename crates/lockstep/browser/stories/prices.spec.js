@@ -33,58 +33,65 @@ async function settled(page) {
   }).toPass();
 }
 
+/** Presses a button that leads to another page, and waits until that is there. */
+async function press(page, name) {
+  const there = page.waitForEvent("domcontentloaded");
+  await page.getByRole("button", { name }).first().click();
+  await there;
+}
+
 async function charges(gateway, model) {
   return gateway.do("charges", { model });
 }
 
 test("prices are fetched, reviewed, applied, read back and undone", async ({ page, gateway }) => {
-  await page.getByRole("button", { name: /^Fetch/ }).click();
+  await press(page, /^Fetch/);
   await settled(page);
   await looksRight(page);
   await expect(page.locator("tbody")).toContainText("gpt-5");
   expect(await gateway.writes()).toEqual([]);
-  await page.getByRole("button", { name: /^Review \d+$/ }).click();
+  await press(page, /^Review \d+$/);
   await settled(page);
   await looksRight(page);
   await expect(page.locator("tbody")).toContainText("$1.5");
   expect(await gateway.writes()).toEqual([]);
-  await page.getByRole("button", { name: /^Apply \d+$/ }).click();
+  await press(page, /^Apply \d+$/);
   await settled(page);
   await expect(page.getByText("Written and read back")).toBeVisible();
   expect(await charges(gateway, "gpt-5")).toEqual({ input: 1.5, output: 12 });
   expect(await charges(gateway, "gpt-5-mini")).toEqual({ input: 0.25, output: 2 });
   await looksRight(page);
-  await page.getByRole("button", { name: "Undo" }).click();
+  await press(page, "Undo");
   await settled(page);
-  await page.getByRole("button", { name: /^Apply \d+$/ }).click();
+  await press(page, /^Apply \d+$/);
   await settled(page);
   expect(await charges(gateway, "gpt-5")).toEqual({ input: 1.25, output: 10 });
 });
 
 test("what moved between the review and the yes is shown again, and not written", async ({ page, gateway }) => {
-  await page.getByRole("button", { name: /^Fetch/ }).click();
+  await press(page, /^Fetch/);
   await settled(page);
-  await page.getByRole("button", { name: /^Review \d+$/ }).click();
+  await press(page, /^Review \d+$/);
   await settled(page);
   const ratios = Object.fromEntries(CAST.prices.map(({ model, input }) => [model, input / 2]));
   await gateway.do("option", { key: "ModelRatio", text: JSON.stringify({ ...ratios, "gpt-5": 7 }) });
-  await page.getByRole("button", { name: /^Apply \d+$/ }).click();
+  await press(page, /^Apply \d+$/);
   await settled(page);
   await expect(page.getByText(/moved meanwhile/)).toBeVisible();
   expect((await charges(gateway, "gpt-5")).input).toBe(14);
 });
 
 test("a model without a price gets one", async ({ page, server, gateway }) => {
-  await page.getByRole("button", { name: /^Fetch/ }).click();
+  await press(page, /^Fetch/);
   await settled(page);
   expect(await charges(gateway, "claude-new")).toBe(null);
   await page.goto(`${server.url}/sites/main/unpriced`);
   await settled(page);
   await looksRight(page);
   await page.getByLabel(/claude-new/).check();
-  await page.getByRole("button", { name: /^Review/ }).first().click();
+  await press(page, /^Review/);
   await settled(page);
-  await page.getByRole("button", { name: /^Apply \d+$/ }).click();
+  await press(page, /^Apply \d+$/);
   await settled(page);
   expect(await charges(gateway, "claude-new")).toEqual({ input: 4, output: 20 });
   await page.goto(`${server.url}/sites/main/unpriced`);
@@ -101,4 +108,27 @@ test("a source is tested before it is kept, and what is wrong is said", async ({
   await page.locator("#url").press("Enter");
   await expect(page.locator(".bad-edge, .wrong").first()).toBeVisible();
   await page.goto(`${server.url}/sites/main/prices`);
+});
+
+test("what is pressed while the number of chosen rows is still counted counts", async ({ page, server }) => {
+  await press(page, /^Fetch/);
+  await settled(page);
+  await page.goto(`${server.url}/sites/main/unpriced`);
+  await settled(page);
+  let counted;
+  const held = new Promise((go) => (counted = go));
+  await page.route(/\/unpriced\?/, async (route) => {
+    await held;
+    await route.continue();
+  });
+  await page.getByLabel(/claude-new/).check();
+  await page.getByRole("button", { name: /^Review/ }).first().hover();
+  await page.mouse.down();
+  counted();
+  await expect(page.locator("#picked")).toContainText("1");
+  const there = page.waitForEvent("domcontentloaded");
+  await page.mouse.up();
+  await there;
+  await settled(page);
+  await expect(page.getByRole("button", { name: /^Apply 1$/ })).toBeVisible();
 });
