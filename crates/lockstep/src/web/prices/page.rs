@@ -50,7 +50,6 @@ struct PricesPage {
     left_out: Option<String>,
     review: String,
     nothing_chosen: bool,
-    proposals_chosen: bool,
 }
 
 /// Something that is under way behind the page.
@@ -315,7 +314,6 @@ async fn page(
             .then(|| fill(&t.prices.left_out, &[("n", &choice.left_out)])),
         review: fill(&t.prices.review, &[("n", &count)]),
         nothing_chosen: count == 0,
-        proposals_chosen: asked.text("column") == PROPOSALS,
         table: Table {
             t,
             label: t.prices.title.clone(),
