@@ -1,34 +1,5 @@
+import { AFTER, bring, open, rests, written } from "../steps.js";
 import { CAST, expect, looksRight, test } from "../world.js";
-
-/** The model sync page of the site. */
-async function open(page, server, more = "") {
-  await page.goto(`${server.url}/sites/main/models${more}`);
-}
-
-/** Has the run that is under way come to rest. */
-async function rests(page) {
-  await expect(page.locator("#live")).toHaveCount(0, { timeout: 45_000 });
-}
-
-/** Plans, and applies the plan as it is shown. */
-async function bring(page, server) {
-  await open(page, server);
-  await page.getByRole("button", { name: "Preview" }).click();
-  await rests(page);
-  await page.getByRole("button", { name: /^Apply \d+ changes?$/ }).click();
-  await rests(page);
-}
-
-const AFTER = [
-  { channel: 1, after: "gpt-5,gpt-5-mini,gpt-4.1" },
-  { channel: 3, after: "gemini-2.5-pro,gemini-2.5-flash,gemini-2.0-flash,gemini-2.5-flash-lite" },
-];
-
-/** What was written to channels, in the order of their ids. */
-async function written(gateway) {
-  const writes = (await gateway.writes()).filter((write) => write.channel !== null);
-  return writes.map(({ channel, after }) => ({ channel, after })).sort((one, other) => one.channel - other.channel);
-}
 
 test("the first run is looked at and applied in two clicks", async ({ page, server, gateway }) => {
   await open(page, server);

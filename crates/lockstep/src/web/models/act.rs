@@ -41,7 +41,8 @@ pub(in crate::web) async fn run(
         Err(_) => match fields.text("what") {
             "failed" => Source::RetryFailed,
             "selected" | "preview-selected" => {
-                Source::Selected(chosen(&app, &f, &site, &listings, &fields).await?)
+                let chosen = Chosen::of_form(&TABLE, asked.path(), &fields);
+                Source::Selected(ids(&app, &f, &site, &listings, chosen).await?)
             }
             _ => Source::All,
         },
@@ -58,21 +59,21 @@ pub(in crate::web) async fn run(
     }
 }
 
-/// The channels that the table's form chose.
-async fn chosen(
+/// The channels that are chosen.
+pub(super) async fn ids(
     app: &App,
     f: &Frame,
     site: &Site,
     listings: &Listings,
-    fields: &Fields,
+    chosen: Chosen,
 ) -> Result<Vec<i64>, Refusal> {
-    match Chosen::of_form(&TABLE, &f.href(Here::Models), fields) {
+    match chosen {
         Chosen::These(picks) => Ok(picks.iter().filter_map(|id| id.parse().ok()).collect()),
         Chosen::All(asked) => results::all_that_match(app, f.lang, site, listings, &asked).await,
     }
 }
 
-/// `POST /sites/{site}/models/apply`: the yes to the plan that was shown.
+/// `POST /sites/{site}/models/apply`: the yes to the plan that was shown, with `chosen` to the chosen channels of it.
 pub(in crate::web) async fn apply(
     State(app): State<App>,
     f: Frame,
@@ -84,9 +85,20 @@ pub(in crate::web) async fn apply(
     let site = f.site()?.clone();
     let run = live::run_of(&app, &f, fields.text("run")).await?;
     let shown = Digest::stored(fields.text("plan").to_owned());
-    let begun = deciding::apply(&app, &caller, &site, &run, shown, Only::All, false).await;
+    let only = match fields.has("chosen") {
+        true => {
+            let chosen = Chosen::of_form(&TABLE, asked.path(), &fields);
+            Only::Channels(ids(&app, &f, &site, &listings, chosen).await?)
+        }
+        false => Only::All,
+    };
+    if only == Only::Channels(Vec::new()) {
+        return led(Flash::NoneSelected, &asked.href());
+    }
+    let begun = deciding::apply(&app, &caller, &site, &run, shown, only, false).await;
     let problem = match begun {
-        Ok(_) => return led(Flash::Started, &asked.href()),
+        // What was chosen has been done; the next choice begins anew.
+        Ok(_) => return led(Flash::Started, &asked.with(&[("take", "none")])),
         Err(problem) => problem,
     };
     if !matches!(

@@ -197,9 +197,13 @@ async fn page(
     let about = about(app, &f, &site, schedule.map(|one| &one.plan.rhythm));
     let policies = lockstep_core::models::policy::Policy::ALL;
     let policies = policies.iter().map(|one| (one.code(), f.lang.policy(*one)));
+    let mut plan = newest.and_then(|(run, counts)| Plan::of(app, &f, run, *counts));
+    if let Some(plan) = &mut plan {
+        plan.choose(app, &f, &site, listings, &asked).await?;
+    }
     let page = ModelsPage {
         figures: last_whole(&runs).map(|(run, counts)| figures(app, &f, run, *counts, next)),
-        plan: newest.and_then(|(run, counts)| Plan::of(app, &f, run, *counts)),
+        plan,
         failed: found.counts.failed,
         asking: matches!(found.listing, Some(Found::Asking)),
         first: !site.first_write_done,

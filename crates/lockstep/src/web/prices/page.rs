@@ -153,6 +153,12 @@ pub(super) async fn show(
     let asked = Asked::of_query(&SHAPE, &path, &query);
     if let Some(table) = &known.table {
         let sent = Fields::read(query.as_bytes());
+        // What is chosen as a whole is chosen anew, whatever is ticked on the page that was left.
+        if let Some(base) = sent.all("base").next_back() {
+            let page = asked.page.to_string();
+            let anew = [("column", base), ("take", "none"), ("page", &page)];
+            return Ok(Redirect::to(&asked.with(&anew)).into_response());
+        }
         if let Some(address) = by_hand(table, &asked, &sent) {
             return Ok(Redirect::to(&address).into_response());
         }

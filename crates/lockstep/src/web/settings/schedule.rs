@@ -36,6 +36,8 @@ pub(in crate::web) struct ScheduleForm {
     pub(in crate::web) first_at: Option<String>,
     pub(in crate::web) next: Option<Moment>,
     pub(in crate::web) ranges: String,
+    /// What is good, and what goes wrong outside of it.
+    pub(in crate::web) outside: String,
     /// Why it cannot be as it was typed.
     pub(in crate::web) wrong: Option<String>,
 }
@@ -93,6 +95,8 @@ async fn form(
         Some(WhyNot::NoSource) => (Some(t.schedule.needs_source.as_str()), None),
     };
     let range = |text: &str, (low, high): (u64, u64)| fill(text, &[("low", &low), ("high", &high)]);
+    let recommended = range(&t.form.recommended, RECOMMENDED);
+    let outside = fill(&t.form.outside, &[("why", &t.settings.interval_outside)]);
     Ok(ScheduleForm {
         subject: subject.code(),
         title: match subject {
@@ -116,11 +120,12 @@ async fn form(
             .map(|at| Moment::new(at, app.now(), f.lang)),
         ranges: [
             fill(&t.form.default, &[("value", &6)]),
-            range(&t.form.recommended, RECOMMENDED),
+            recommended.clone(),
             range(&t.form.possible, HOURS),
-            fill(&t.form.outside, &[("why", &t.settings.interval_outside)]),
+            outside.clone(),
         ]
         .join(" · "),
+        outside: [recommended, outside].join(" · "),
         wrong: None,
     })
 }
@@ -154,6 +159,14 @@ pub(super) async fn why_not(
 }
 
 impl ScheduleForm {
+    /// Whether its runs come more or less often than is good.
+    pub(in crate::web) fn is_warned(&self) -> bool {
+        let (low, high) = RECOMMENDED;
+        let hours = self.hours.parse::<u64>();
+        let outside = hours.is_ok_and(|hours| hours < low || hours > high);
+        self.on && !self.by_cron && self.wrong.is_none() && outside
+    }
+
     /// A field's name in the form.
     pub(in crate::web) fn field(&self, name: &str) -> String {
         format!("{}-{name}", self.subject)

@@ -13,6 +13,15 @@ pub(crate) enum Chosen {
 }
 
 impl Chosen {
+    /// What the address says that is chosen.
+    pub(crate) fn of(asked: &Asked) -> Self {
+        if asked.all {
+            Self::All(Box::new(asked.clone()))
+        } else {
+            Self::These(asked.picks.iter().cloned().collect())
+        }
+    }
+
     /// What the form of the table at `path` chose.
     pub(crate) fn of_form(shape: &'static Shape, path: &str, fields: &Fields) -> Self {
         let asked = Asked::of_form(shape, path, fields);

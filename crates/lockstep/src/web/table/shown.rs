@@ -115,6 +115,9 @@ impl Table {
         if self.total > 0 {
             seen.push("size");
         }
+        if self.is_sorted() {
+            seen.push("sort");
+        }
         self.asked.hidden(&seen, &self.here)
     }
 
@@ -147,6 +150,42 @@ impl Table {
     pub(crate) fn sort_by(&self, code: &str) -> String {
         let turns = self.asked.sort == code && !self.asked.backwards;
         format!("{}{code}", if turns { "-" } else { "" })
+    }
+
+    /// Whether there is an order to choose.
+    pub(crate) fn is_sorted(&self) -> bool {
+        self.total > 0 && self.columns.iter().any(|column| column.sort.is_some())
+    }
+
+    /// Every order, as the address says it, for a narrow screen: that has no heads of columns to press.
+    pub(crate) fn orders(&self) -> Vec<Named> {
+        let t = &self.t.table;
+        let mut orders = Vec::new();
+        for column in &self.columns {
+            for (sign, text) in [("", &t.sorted_up), ("-", &t.sorted_down)] {
+                let said = fill(text, &[("column", &column.label)]);
+                orders.extend(
+                    column
+                        .sort
+                        .map(|code| Named::new(&format!("{sign}{code}"), &said)),
+                );
+            }
+        }
+        // Prices have an order that is no column's: it holds until another one is chosen.
+        if !orders.iter().any(|order| self.is_order(order)) {
+            orders.push(Named::new(&self.order(), &self.t.prices.by_move));
+        }
+        orders
+    }
+
+    pub(crate) fn is_order(&self, order: &Named) -> bool {
+        order.code == self.order()
+    }
+
+    /// The order that the rows are in, as the address says it.
+    fn order(&self) -> String {
+        let sign = if self.asked.backwards { "-" } else { "" };
+        format!("{sign}{}", self.asked.sort)
     }
 
     /// Whether a row is chosen.
@@ -316,6 +355,32 @@ mod tests {
         // Enter in the search presses the first button of the form, which must be the search.
         let first = page.split("<button").nth(1).expect("a button");
         assert!(first.contains("id=\"seek\""), "{first}");
+    }
+
+    #[test]
+    fn where_heads_of_columns_have_no_room_the_order_is_a_list_of_choices() {
+        let page = shown("sort=-id", 5);
+        says(
+            &page,
+            &[
+                "<select id=\"by-sort\" name=\"sort\" hx-get=\"/t\">",
+                "<option value=\"id\">ID, ascending",
+                "<option value=\"-id\" selected>ID, descending",
+            ],
+        );
+        // The list says the order, and nothing beside it says another one.
+        assert!(!page.contains("type=\"hidden\" name=\"sort\""), "{page}");
+        assert!(!page.contains("Message, ascending"), "{page}");
+        assert_eq!(page.matches(" selected>").count(), 3, "{page}");
+        // An order that no column has stays until another one is chosen.
+        says(
+            &shown("sort=-name", 5),
+            &["<option value=\"-name\" selected>"],
+        );
+        // Without the list the form keeps the order.
+        let none = shown("sort=-id", 0);
+        assert!(!none.contains("by-sort"), "{none}");
+        says(&none, &["type=\"hidden\" name=\"sort\" value=\"-id\""]);
     }
 
     #[test]

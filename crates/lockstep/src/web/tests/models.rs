@@ -191,6 +191,37 @@ async fn the_first_run_all_shows_its_plan_and_two_clicks_later_it_is_written() {
 }
 
 #[tokio::test]
+async fn of_a_plan_the_chosen_channels_alone_can_be_written() {
+    let gateway = mixed().await;
+    let tester = Tester::quick(&gateway).await;
+    tester.get(MODELS).await.never_says("Apply Selected");
+    begin(&tester, "preview").await;
+    let page = tester.get(MODELS).await;
+    page.says("Apply Selected</span>");
+    // Only channels that the plan changes are counted.
+    let page = tester.get(&format!("{MODELS}?pick=1%2C2")).await;
+    page.says("2 selected");
+    page.says("Apply Selected (1)");
+    let all = tester.get(&format!("{MODELS}?take=all")).await.location;
+    tester.get(&all).await.says("Apply Selected (2)");
+    let send = async |picks: &[&str]| {
+        let (run, plan) = (page.value("run"), page.value("plan"));
+        let mut fields = vec![("run", run.as_str()), ("plan", &plan), ("chosen", "1")];
+        fields.extend(picks.iter().map(|id| ("pick", *id)));
+        tester.post("/sites/main/models/apply", &fields).await
+    };
+    // A choice of nothing is never taken for all, and one that the plan does not change is refused.
+    let none = send(&[]).await;
+    assert_eq!(none.location, format!("{MODELS}?said=none-selected"));
+    assert_eq!(send(&["2"]).await.status, 409);
+    assert!(gateway.effective_writes().is_empty());
+    let led = send(&["1", "2"]).await;
+    assert_eq!(led.location, format!("{MODELS}?said=started"));
+    tester.rest().await;
+    assert_eq!(written(&gateway), [1]);
+}
+
+#[tokio::test]
 async fn a_preview_writes_nothing_however_often() {
     let gateway = mixed().await;
     let tester = Tester::quick(&gateway).await;

@@ -289,11 +289,19 @@ async fn auto_sync_waits_for_a_first_review_and_is_then_switched_on_and_off() {
     assert_eq!(schedules[0].plan.rhythm, Rhythm::Every { hours: 8 });
     assert_eq!(schedules[0].plan.mode, Mode::Propose);
     assert_eq!(schedules[0].plan.by, "admin");
-    tester.get(SETTINGS).await.says("Next Scheduled Time");
+    let page = tester.get(SETTINGS).await;
+    page.says("Next Scheduled Time");
+    page.never_says("models-hours-warned");
     assert_eq!(
         tester.save(&[]).await.location,
         "/sites/main/settings?said=unchanged"
     );
+    // More often than is good is taken, and warned of.
+    tester.save(&[("models-hours", "5")]).await;
+    tester
+        .get(SETTINGS)
+        .await
+        .says("id=\"models-hours-warned\">Recommended: 6 to 12");
     let off = tester.save(&[("models-on", "")]).await;
     assert_eq!(off.status, 303);
     assert!(

@@ -292,6 +292,19 @@ async fn a_column_is_chosen_over_the_whole_filter_without_what_looks_wrong() {
     let fewer = look(&tester, &format!("{PRICES}?column=list&q=birch")).await;
     fewer.says("Review 1");
     let nothing = look(&tester, &format!("{PRICES}?column=-")).await;
+    // A press that chooses as a whole does so whatever was ticked where it was pressed.
+    for (from, base, leads) in [
+        (&page, "-", "?size=25&column=-"),
+        (&nothing, "list", "?column=list"),
+        (&nothing, "", ""),
+    ] {
+        let mut query = url::form_urlencoded::Serializer::new(String::new());
+        query
+            .extend_pairs(sent(from, &[]))
+            .append_pair("base", base);
+        let moved = tester.get(&format!("{PRICES}?{}", query.finish())).await;
+        assert_eq!(moved.location, format!("{PRICES}{leads}"));
+    }
     let refused = post(&tester, &format!("{PRICES}/review"), &sent(&nothing, &[])).await;
     assert!(
         refused.location.ends_with("said=nothing-chosen"),
