@@ -52,6 +52,9 @@ macro_rules! either {
     };
 }
 
+mod deed;
+mod notice;
+
 /// What went wrong, and what stands in the way.
 impl Lang {
     /// A failure: what happened, its likely cause, what to do.
