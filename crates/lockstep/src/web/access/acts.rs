@@ -6,7 +6,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_store::StoreError;
 use secrecy::SecretString;
 
-use super::rows::{long, short};
+use super::rows::long;
 use super::{AT, Forms, page};
 use crate::server::App;
 use crate::server::caller::{Scope, Who};
@@ -52,7 +52,6 @@ pub(super) struct TokenForm {
 pub(super) struct Choice {
     pub(super) code: String,
     pub(super) label: String,
-    pub(super) text: &'static str,
     pub(super) chosen: bool,
 }
 
@@ -61,8 +60,7 @@ impl TokenForm {
     pub(super) fn scopes(&self, t: &&'static Words) -> Vec<Choice> {
         let choice = |scope: Scope| Choice {
             code: scope.code().to_owned(),
-            label: short(scope, &t.tokens).to_owned(),
-            text: long(scope, &t.tokens),
+            label: long(scope, &t.tokens).to_owned(),
             chosen: self.scopes.iter().any(|code| code == scope.code()),
         };
         Scope::ALL.map(choice).into()
@@ -78,7 +76,6 @@ impl TokenForm {
             chosen: code == chosen,
             code,
             label,
-            text: "",
         })
         .collect()
     }

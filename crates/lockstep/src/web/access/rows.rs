@@ -119,7 +119,7 @@ impl Done {
 }
 
 /// A scope in a word or two.
-pub(super) fn short(scope: Scope, t: &'static TokenWords) -> &'static str {
+fn short(scope: Scope, t: &'static TokenWords) -> &'static str {
     match scope {
         Scope::Read => &t.short_read,
         Scope::Plan => &t.short_plan,

@@ -499,6 +499,7 @@ fn numbers_read_well_in_both_languages() {
     assert_eq!(Lang::ZhCn.duration(Duration::from_secs(270)), "4 分 30 秒");
     assert_eq!(Lang::ZhCn.duration(Duration::from_hours(6)), "6 小时");
     assert_eq!(Lang::En.duration(Duration::from_hours(75)), "3 d 3 h");
+    assert_eq!(Lang::En.duration(Duration::from_hours(90 * 24)), "90 d");
     let models = names_of_models();
     assert_eq!(Lang::En.names(&models, 2), "gpt-x, claude-y and 1 more");
     assert_eq!(
