@@ -1,6 +1,7 @@
 //! Sessions: who is signed in. Of a sign-in token only the digest is known here.
 
 use crate::columns::Columns;
+use crate::sql::Row;
 use crate::{Store, StoreError, sql};
 
 /// One sign-in.
@@ -12,6 +13,15 @@ pub struct Session {
     pub created_at: i64,
     /// When it was last used, in Unix milliseconds; not every use is written.
     pub seen_at: i64,
+}
+
+/// A session in the list of all, with the digest of its token, by which it is ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedSession {
+    /// The digest of its token.
+    pub hash: String,
+    /// The session.
+    pub session: Session,
 }
 
 /// How long a session lasts, in milliseconds.
@@ -67,15 +77,21 @@ impl Store {
             .bind(hash)
             .fetch_optional(self.readers())
             .await?;
-        row.map(|row| {
-            let columns = Columns::new(&row, "session", "person");
-            Ok(Session {
-                person: columns.text("person")?,
-                created_at: columns.number("created_at")?,
-                seen_at: columns.number("seen_at")?,
+        row.as_ref().map(from_row).transpose()
+    }
+
+    /// All sessions, the last used one first, whether or not they are over.
+    pub async fn sessions(&self) -> Result<Vec<ListedSession>, StoreError> {
+        let rows = sql::query("SELECT * FROM session ORDER BY seen_at DESC, hash")
+            .fetch_all(self.readers())
+            .await?;
+        let read = |row: &Row| {
+            Ok(ListedSession {
+                hash: Columns::new(row, "session", "person").text("hash")?,
+                session: from_row(row)?,
             })
-        })
-        .transpose()
+        };
+        rows.iter().map(read).collect()
     }
 
     /// Remembers that the session was used.
@@ -108,4 +124,29 @@ impl Store {
         })
         .await
     }
+
+    /// Ends all sessions of a person but the one of a digest. Returns how many that were.
+    pub async fn remove_other_sessions(&self, person: &str, but: &str) -> Result<u64, StoreError> {
+        let (person, but) = (person.to_owned(), but.to_owned());
+        self.write(move |db| {
+            Box::pin(async move {
+                let gone = sql::query("DELETE FROM session WHERE person = $1 AND hash <> $2")
+                    .bind(person)
+                    .bind(but)
+                    .execute(db)
+                    .await?;
+                Ok(gone.rows_affected())
+            })
+        })
+        .await
+    }
+}
+
+fn from_row(row: &Row) -> Result<Session, StoreError> {
+    let columns = Columns::new(row, "session", "person");
+    Ok(Session {
+        person: columns.text("person")?,
+        created_at: columns.number("created_at")?,
+        seen_at: columns.number("seen_at")?,
+    })
 }

@@ -23,8 +23,40 @@ pub(crate) struct Deed {
     data: Value,
 }
 
+/// The code of every kind, those that the schedule notes by itself included.
+pub(crate) const KINDS: [&str; 27] = [
+    "site_added",
+    "site_changed",
+    "site_removed",
+    "site_default",
+    "settings_changed",
+    "channel_set",
+    "provider_set",
+    "names_released",
+    "holds_answered",
+    "prices_answered",
+    "source_added",
+    "source_accepted",
+    "source_moved",
+    "source_removed",
+    "schedule_set",
+    "schedule_off",
+    "notice_target_added",
+    "notice_target_changed",
+    "notice_target_removed",
+    "token_added",
+    "token_removed",
+    "sign_in",
+    "sessions_ended",
+    "password",
+    "password_link",
+    "tick_lost_models",
+    "tick_lost_prices",
+];
+
 /// Makes a deed of a kind.
 fn deed(kind: &'static str, data: Value) -> Deed {
+    debug_assert!(KINDS.contains(&kind), "{kind} is not among the kinds");
     Deed { kind, data }
 }
 
@@ -144,9 +176,10 @@ impl Deed {
         deed("notice_target_added", data)
     }
 
-    /// A place was made to hear notices, or not to.
-    pub(crate) fn notice_target_changed(name: &str, enabled: bool) -> Self {
-        let data = json!({ "name": name, "enabled": enabled });
+    /// A place was made to hear notices, other ones, or none; as it is now.
+    pub(crate) fn notice_target_changed(target: &NoticeTarget) -> Self {
+        let only: Vec<&str> = target.kinds.iter().map(|kind| kind.code()).collect();
+        let data = json!({ "name": target.name, "enabled": target.enabled, "only": only });
         deed("notice_target_changed", data)
     }
 
@@ -170,6 +203,11 @@ impl Deed {
     /// Somebody signed in, from an address.
     pub(crate) fn sign_in(address: &impl serde::Serialize) -> Self {
         deed("sign_in", json!({ "address": address }))
+    }
+
+    /// Sign-ins were ended by somebody else than those who use them; how many.
+    pub(crate) fn sessions_ended(count: u64) -> Self {
+        deed("sessions_ended", json!({ "count": count }))
     }
 
     /// A password was set, from an address.

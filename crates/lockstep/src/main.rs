@@ -9,6 +9,7 @@ mod deeds;
 mod differences;
 mod notify;
 mod ordering;
+mod places;
 mod seed;
 mod server;
 mod view;

@@ -234,23 +234,21 @@ impl Store {
         .bind(i64::from(limit))
         .fetch_all(self.readers())
         .await?;
-        let read = |row: &Row| {
-            let columns = Columns::new(row, "notice_sent", "id");
-            Ok(NoticeSent {
-                id: columns.text("id")?,
-                target_id: columns.text("target_id")?,
-                target: columns.maybe_text("target")?,
-                site_id: columns.maybe_text("site_id")?,
-                run_id: told_run(&columns)?,
-                kind: columns.text("kind")?,
-                at: columns.number("at")?,
-                done_at: columns.maybe_number("done_at")?,
-                due_at: columns.maybe_number("due_at")?,
-                attempts: columns.count("attempts")?,
-                error: columns.maybe_text("error")?,
-            })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(sent).collect()
+    }
+
+    /// Of each target that is there the newest notice or test.
+    pub async fn last_notices_sent(&self) -> Result<Vec<NoticeSent>, StoreError> {
+        let rows = sql::query(
+            "SELECT s.*, t.name AS target, (SELECT d.id FROM deed d WHERE d.id = s.run_id) AS deed
+             FROM notice_target t
+             JOIN notice_sent s ON s.id = (
+                 SELECT l.id FROM notice_sent l WHERE l.target_id = t.id ORDER BY l.id DESC LIMIT 1)
+             ORDER BY t.name",
+        )
+        .fetch_all(self.readers())
+        .await?;
+        rows.iter().map(sent).collect()
     }
 }
 
@@ -331,6 +329,23 @@ async fn forget_old(db: &mut Connection, now: i64) -> Result<(), StoreError> {
         .execute(db)
         .await?;
     Ok(())
+}
+
+fn sent(row: &Row) -> Result<NoticeSent, StoreError> {
+    let columns = Columns::new(row, "notice_sent", "id");
+    Ok(NoticeSent {
+        id: columns.text("id")?,
+        target_id: columns.text("target_id")?,
+        target: columns.maybe_text("target")?,
+        site_id: columns.maybe_text("site_id")?,
+        run_id: told_run(&columns)?,
+        kind: columns.text("kind")?,
+        at: columns.number("at")?,
+        done_at: columns.maybe_number("done_at")?,
+        due_at: columns.maybe_number("due_at")?,
+        attempts: columns.count("attempts")?,
+        error: columns.maybe_text("error")?,
+    })
 }
 
 fn due(row: &Row, until: i64) -> Result<DueNotice, StoreError> {

@@ -113,6 +113,24 @@ impl Store {
         opened.ok_or_else(|| ADDRESS.not_found(id))
     }
 
+    /// Sends notices of these kinds there from now on; all where there are none. What was put out before is sent.
+    pub async fn set_notice_kinds(&self, id: &str, kinds: &[NoticeKind]) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        let codes: Vec<&str> = kinds.iter().map(|kind| kind.code()).collect();
+        let codes = wire::to_text(&codes);
+        self.write(move |db| {
+            Box::pin(async move {
+                let set = sql::query("UPDATE notice_target SET kinds = $2 WHERE id = $1")
+                    .bind(&id)
+                    .bind(codes)
+                    .execute(db)
+                    .await?;
+                ADDRESS.there_was(set.rows_affected(), &id)
+            })
+        })
+        .await
+    }
+
     /// Sends something there from now on, or nothing: what was still to be sent there is not.
     pub async fn enable_notice_target(&self, id: &str, enabled: bool) -> Result<(), StoreError> {
         let id = id.to_owned();

@@ -1,8 +1,7 @@
 import { expect, looksRight, test } from "../world.js";
 
-const PAGES = ["/", "/sites/add", "models", "channels", "prices", "unpriced", "history", "history/channels/1", "settings"].map((page) =>
-  page.startsWith("/") ? page : `/sites/main/${page}`,
-);
+const OF_SITE = ["models", "channels", "prices", "unpriced", "history", "history/channels/1", "settings"];
+const PAGES = ["/", "/sites/add", ...OF_SITE.map((page) => `/sites/main/${page}`), "/settings/notices", "/settings/access"];
 
 for (const colorScheme of ["light", "dark"]) {
   for (const width of [360, 1280, 2560]) {

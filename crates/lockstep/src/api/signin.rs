@@ -9,13 +9,14 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::extract::SecretBody;
+use crate::api::extract::{Path, SecretBody};
 use crate::server::App;
 use crate::server::caller::{Anyone, Person, Scope, Who};
 use crate::server::door::address::Client;
 use crate::server::door::password::ADMIN;
 use crate::server::door::{enter, session};
 use crate::server::problem::Problem;
+use crate::view::json::time;
 
 /// A name and a password. Neither is ever shown again, so that this has no `Debug`.
 #[derive(Deserialize, ToSchema)]
@@ -58,6 +59,27 @@ struct Session {
     scopes: Vec<&'static str>,
 }
 
+/// A sign-in that holds.
+#[derive(Debug, Serialize, ToSchema)]
+struct SignedIn {
+    /// By what it is ended. It lets nobody in.
+    id: String,
+    /// Who signed in.
+    person: String,
+    /// When; RFC 3339.
+    created_at: String,
+    /// When it was last used, to the minute; RFC 3339.
+    last_used_at: String,
+    /// Whether it is that of whoever asks.
+    own: bool,
+}
+
+/// The sign-ins that hold, the last used one first.
+#[derive(Debug, Serialize, ToSchema)]
+struct SignIns {
+    sessions: Vec<SignedIn>,
+}
+
 /// Routes below `/api/v1`.
 pub(crate) fn routes() -> OpenApiRouter<App> {
     OpenApiRouter::new()
@@ -65,6 +87,8 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(use_link))
         .routes(routes!(sign_out))
         .routes(routes!(session_now))
+        .routes(routes!(sessions))
+        .routes(routes!(end_session))
         .routes(routes!(change_password))
 }
 
@@ -145,6 +169,48 @@ async fn session_now(Anyone(caller): Anyone) -> Json<Session> {
         name,
         scopes: caller.scopes.iter().map(|scope| scope.code()).collect(),
     })
+}
+
+/// Everybody's sign-ins that hold.
+#[utoipa::path(
+    get,
+    path = "/sessions",
+    tag = "sign-in",
+    responses((status = 200, body = SignIns), (status = "default", body = Problem))
+)]
+async fn sessions(
+    State(app): State<App>,
+    Person(caller): Person,
+) -> Result<Json<SignIns>, Problem> {
+    let all = session::all(&app, &caller).await?.into_iter();
+    Ok(Json(SignIns {
+        sessions: all
+            .map(|one| SignedIn {
+                id: one.id,
+                person: one.person,
+                created_at: time(one.created_at),
+                last_used_at: time(one.seen_at),
+                own: one.own,
+            })
+            .collect(),
+    }))
+}
+
+/// Ends a sign-in.
+#[utoipa::path(
+    delete,
+    path = "/sessions/{id}",
+    tag = "sign-in",
+    params(("id" = String, Path, description = "The sign-in's id")),
+    responses((status = 204), (status = "default", body = Problem))
+)]
+async fn end_session(
+    State(app): State<App>,
+    Person(caller): Person,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Problem> {
+    session::end_one(&app, &caller, &id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Changes the password. All other sessions end.

@@ -13,9 +13,10 @@ use super::args::{NoticeAddArgs, NoticeVerb};
 use super::context::{Context, variable};
 use super::exit::Exit;
 use crate::deeds::Deed;
-use crate::notify::{Address, Notifier, after_run};
+use crate::notify::{Address, Notifier, Why, after_run};
 use crate::view::notice::{Sent, Target};
 use crate::view::{json::time, table};
+use crate::words::en;
 
 const URL: &str = "LOCKSTEP_NOTICE_URL";
 const SECRET: &str = "LOCKSTEP_NOTICE_SECRET";
@@ -53,7 +54,8 @@ pub(crate) async fn after_unattended(
     match told.await {
         Ok(deliveries) => {
             for delivery in deliveries {
-                if let Some(error) = delivery.error {
+                if let Some(why) = delivery.error {
+                    let error = en::notice_why(&why);
                     let again = match delivery.again_at {
                         Some(at) => format!(
                             ". The next unattended run, or `lockstep serve`, tries it again from {} on",
@@ -181,18 +183,19 @@ async fn list(context: &Context) -> anyhow::Result<Exit> {
 async fn test(context: &Context, name: &str) -> anyhow::Result<Exit> {
     let target = known(context, name).await?;
     let delivery = Notifier::new(&context.engine).test(&target).await?;
-    let arrived = delivery.error.is_none();
+    let error = delivery.error.as_ref().map(en::notice_why);
+    let arrived = error.is_none();
     let screen = &context.screen;
     if screen.json {
         let told = json!({
             "target": name,
             "arrived": arrived,
             "attempts": delivery.attempts,
-            "error": delivery.error,
+            "error": error,
         });
         screen.data(&json!({ "test": told }).to_string());
     } else {
-        match delivery.error {
+        match error {
             None => screen.says(&format!("{name}: the test arrived")),
             Some(error) => screen.says(&format!("{name}: the test did not arrive: {error}")),
         }
@@ -228,7 +231,9 @@ async fn log(context: &Context, limit: u32) -> anyhow::Result<Exit> {
     let mut table = table::plain(screen, &["WHEN", "TO", "NOTICE", "RUN", "RESULT"]);
     for one in &sent {
         let failed = |error| format!("failed after {}: {error}", one.attempts);
-        let result = match (&one.error, one.done_at, one.due_at) {
+        let error = one.error.as_deref().map(Why::read);
+        let error = error.as_ref().map(en::notice_why);
+        let result = match (&error, one.done_at, one.due_at) {
             (Some(error), _, Some(again)) => {
                 format!("{}; again from {} on", failed(error), time(again))
             }

@@ -10,11 +10,10 @@ use lettre::{AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use lockstep_run::outside::Outside;
 use url::Url;
 
-use super::Message;
 use super::cut::{body, bytes};
 use super::target::{Address, encrypted};
 use super::vendor::Verdict;
-use crate::words::en;
+use super::{Cause, Message, Why};
 
 /// How long a mail may take on its way to the server, in each of its steps.
 const STEP: Duration = Duration::from_secs(20);
@@ -37,18 +36,18 @@ pub(super) async fn send(
         .ok()
         .and_then(|url| Some((url.clone(), url.host_str()?.to_owned())))
     else {
-        return Verdict::Refused("the server's address cannot be read".to_owned());
+        return Verdict::Refused(Why::new(Cause::WrongAddress));
     };
     let found = match outside.addresses(&host).await {
         Ok(found) => found,
         Err(failure) if failure.kind.worth_a_retry(None) => {
-            return Verdict::Later(en::notice_failure(&failure), None);
+            return Verdict::Later(Why::of(&failure), None);
         }
-        Err(failure) => return Verdict::Refused(en::notice_failure(&failure)),
+        Err(failure) => return Verdict::Refused(Why::of(&failure)),
     };
     let turn = usize::try_from(attempt.saturating_sub(1)).unwrap_or(0);
     let Some(dialled) = found.get(turn % found.len().max(1)) else {
-        return Verdict::Refused("the server has no address".to_owned());
+        return Verdict::Refused(Why::new(Cause::Unreachable));
     };
     let tls = match tls(&url, &host) {
         Ok(tls) => tls,
@@ -75,7 +74,7 @@ pub(super) async fn send(
 }
 
 /// An error with what caused it.
-fn told(error: &lettre::transport::smtp::Error) -> String {
+fn told(error: &lettre::transport::smtp::Error) -> Why {
     let mut text = error.to_string();
     let mut cause = std::error::Error::source(error);
     while let Some(inner) = cause {
@@ -85,15 +84,16 @@ fn told(error: &lettre::transport::smtp::Error) -> String {
         }
         cause = inner.source();
     }
-    text
+    Why::said(Cause::Mail, text)
 }
 
-fn tls(url: &Url, host: &str) -> Result<Tls, String> {
+fn tls(url: &Url, host: &str) -> Result<Tls, Why> {
     if !encrypted(url) {
         return Ok(Tls::None);
     }
     let name = host.trim_start_matches('[').trim_end_matches(']');
-    let parameters = TlsParameters::new(name.to_owned()).map_err(|error| error.to_string())?;
+    let parameters = TlsParameters::new(name.to_owned())
+        .map_err(|error| Why::said(Cause::Tls, error.to_string()))?;
     Ok(if url.scheme() == "smtps" {
         Tls::Wrapper(parameters)
     } else {
@@ -101,10 +101,11 @@ fn tls(url: &Url, host: &str) -> Result<Tls, String> {
     })
 }
 
-fn mail(address: &Address, message: &Message, id: &str) -> Result<Mail, String> {
+fn mail(address: &Address, message: &Message, id: &str) -> Result<Mail, Why> {
+    let unmade = |error: &dyn std::error::Error| Why::said(Cause::NoMail, error.to_string());
     let mailbox = |text: &str| {
         let read = text.parse::<Mailbox>();
-        read.map_err(|error| format!("a mail address cannot be read: {error}"))
+        read.map_err(|error| unmade(&error))
     };
     let from = mailbox(address.from.as_deref().unwrap_or_default())?;
     let domain = from.email.domain().to_owned();
@@ -117,5 +118,5 @@ fn mail(address: &Address, message: &Message, id: &str) -> Result<Mail, String> 
         mail = mail.to(mailbox(to)?);
     }
     mail.body(body(message, LONGEST, bytes))
-        .map_err(|error| format!("the mail cannot be made: {error}"))
+        .map_err(|error| unmade(&error))
 }

@@ -11,6 +11,7 @@ mod send;
 mod sign;
 mod target;
 mod vendor;
+mod why;
 
 use futures_util::future::join_all;
 use lockstep_core::change::RunState;
@@ -21,8 +22,10 @@ use lockstep_store::sites::Site;
 
 pub(crate) use findings::unpriced_models;
 pub(crate) use message::{Message, finding_as_json};
-pub(crate) use target::{Address, Vendor};
+pub(crate) use target::{Address, BadAddress, Vendor};
+pub(crate) use why::{Cause, Why};
 
+use crate::words::en;
 use send::Ended;
 use vendor::Verdict;
 
@@ -45,7 +48,7 @@ pub(crate) struct Delivery {
     /// How often it was tried.
     pub(crate) attempts: u32,
     /// Why it did not arrive.
-    pub(crate) error: Option<String>,
+    pub(crate) error: Option<Why>,
     /// From when on it is tried again, in Unix milliseconds.
     pub(crate) again_at: Option<i64>,
 }
@@ -132,23 +135,20 @@ impl Notifier {
         let store = self.0.store();
         let kind = due.notice.kind.code();
         let ended = match store.site(&due.site_id).await {
-            Ok(_) if due.attempts >= MOST_TRIES => {
-                gone("sending it was cut off again and again; look at the log")
-            }
+            Ok(_) if due.attempts >= MOST_TRIES => gone(Cause::CutOff),
             Ok(site) => {
                 let message = Message::of(&site, due);
                 self.send(target, kind, &due.id, &message).await?
             }
-            Err(StoreError::NotFound(_)) => gone("its site was removed"),
+            Err(StoreError::NotFound(_)) => gone(Cause::SiteGone),
             Err(error) => return Err(error),
         };
         let attempts = due.attempts.saturating_add(ended.attempts);
         let now = self.0.now();
-        let outcome = outcome(ended.verdict, attempts, now);
-        let (error, again_at) = match &outcome {
-            Outcome::Arrived => (None, None),
-            Outcome::Later { why, at } => (Some(why.clone()), Some(*at)),
-            Outcome::GivenUp { why } => (Some(why.clone()), None),
+        let (outcome, error) = outcome(ended.verdict, attempts, now);
+        let again_at = match outcome {
+            Outcome::Later { at, .. } => Some(at),
+            Outcome::Arrived | Outcome::GivenUp { .. } => None,
         };
         if !store.record_notice(due, attempts, outcome, now).await? {
             tracing::warn!(
@@ -180,8 +180,9 @@ impl Notifier {
             Verdict::Arrived => None,
             Verdict::Later(why, _) | Verdict::Refused(why) => Some(why),
         };
+        let stored = error.as_ref().map(Why::to_stored);
         store
-            .record_notice_test(&id, attempts, error.as_deref(), self.0.now())
+            .record_notice_test(&id, attempts, stored.as_deref(), self.0.now())
             .await?;
         Ok(Delivery {
             target: target.name.clone(),
@@ -206,14 +207,14 @@ impl Notifier {
             Some((vendor, address)) => {
                 send::send(vendor, &address, message, id, || self.0.now()).await
             }
-            None => gone("this Lockstep cannot read what is stored of the target"),
+            None => gone(Cause::Unreadable),
         };
         if let Verdict::Later(error, _) | Verdict::Refused(error) = &ended.verdict {
             tracing::warn!(
                 target_name = target.name,
                 kind,
                 attempts = ended.attempts,
-                error,
+                error = en::notice_why(error),
                 "a notice did not arrive"
             );
         }
@@ -222,19 +223,22 @@ impl Notifier {
 }
 
 /// What is not even tried.
-fn gone(why: &str) -> Ended {
+fn gone(cause: Cause) -> Ended {
     Ended {
         attempts: 0,
-        verdict: Verdict::Refused(why.to_owned()),
+        verdict: Verdict::Refused(Why::new(cause)),
     }
 }
 
-/// What is recorded of a round of tries, after so many in all.
-fn outcome(verdict: Verdict, attempts: u32, now: i64) -> Outcome {
+/// What is recorded of a round of tries, after so many in all, and why it did not arrive, where it did not.
+fn outcome(verdict: Verdict, attempts: u32, now: i64) -> (Outcome, Option<Why>) {
     let (why, asked) = match verdict {
-        Verdict::Arrived => return Outcome::Arrived,
+        Verdict::Arrived => return (Outcome::Arrived, None),
         Verdict::Later(why, asked) if attempts < MOST_TRIES => (why, asked),
-        Verdict::Later(why, _) | Verdict::Refused(why) => return Outcome::GivenUp { why },
+        Verdict::Later(why, _) | Verdict::Refused(why) => {
+            let stored = why.to_stored();
+            return (Outcome::GivenUp { why: stored }, Some(why));
+        }
     };
     let round = usize::try_from(attempts.saturating_sub(1) / 3).unwrap_or(usize::MAX);
     let wait = WAITS[round.min(WAITS.len() - 1)];
@@ -242,7 +246,8 @@ fn outcome(verdict: Verdict, attempts: u32, now: i64) -> Outcome {
         i64::try_from(asked.as_millis()).unwrap_or(i64::MAX)
     });
     let at = now.saturating_add(wait.max(asked.min(LONGEST_WAIT)));
-    Outcome::Later { why, at }
+    let stored = why.to_stored();
+    (Outcome::Later { why: stored, at }, Some(why))
 }
 
 #[cfg(test)]
@@ -378,14 +383,14 @@ mod tests {
         let process = one_process(&store, now).await;
         let told = process.deliver_to(some).await.expect("delivered");
         assert_eq!(told.len(), 1);
-        let error = told[0].error.as_deref().unwrap_or_default();
-        assert!(error.contains("cut off"), "{told:?}");
+        let cause = told[0].error.as_ref().map(|why| why.cause);
+        assert_eq!(cause, Some(Cause::CutOff), "{told:?}");
         assert!(process.deliver_to(some).await.expect("asked").is_empty());
     }
 
     #[test]
     fn a_notice_waits_longer_each_round_and_ends() {
-        let later = |asked| Verdict::Later("503".to_owned(), asked);
+        let later = |asked| Verdict::Later(Why::new(Cause::Status), asked);
         let hour = 3_600_000;
         for (attempts, asked, wait) in [
             (1, None, Some(60_000)),
@@ -398,14 +403,17 @@ mod tests {
             (9, Some(Duration::from_secs(600)), Some(hour)),
             (1, Some(Duration::from_secs(86_400)), Some(6 * hour)),
         ] {
-            let at = match outcome(later(asked), attempts, NOW) {
+            let at = match outcome(later(asked), attempts, NOW).0 {
                 Outcome::Later { at, .. } => Some(at - NOW),
                 _ => None,
             };
             assert_eq!(at, wait, "{attempts} {asked:?}");
         }
-        let refused = outcome(Verdict::Refused("404".to_owned()), 1, NOW);
-        assert!(matches!(refused, Outcome::GivenUp { .. }));
-        assert_eq!(outcome(Verdict::Arrived, 1, NOW), Outcome::Arrived);
+        let why = Why::new(Cause::Status).number(404);
+        let (refused, told) = outcome(Verdict::Refused(why.clone()), 1, NOW);
+        assert!(matches!(refused, Outcome::GivenUp { why: stored } if Why::read(&stored) == why));
+        assert_eq!(told, Some(why));
+        let arrived = outcome(Verdict::Arrived, 1, NOW);
+        assert_eq!(arrived, (Outcome::Arrived, None));
     }
 }

@@ -7,8 +7,7 @@ use lockstep_run::outside::Outside;
 
 use super::target::{Address, Vendor};
 use super::vendor::{Verdict, judge, post};
-use super::{Message, mail};
-use crate::words::en;
+use super::{Cause, Message, Why, mail};
 
 /// How often a message is tried.
 const TRIES: u32 = 3;
@@ -39,7 +38,8 @@ pub(super) async fn send(
     match tokio::time::timeout(LONGEST, tries).await {
         Ok(ended) => ended,
         Err(_) => {
-            let why = format!("no end in {} s", LONGEST.as_secs());
+            let seconds = i64::try_from(LONGEST.as_secs()).unwrap_or(i64::MAX);
+            let why = Why::new(Cause::NoEnd).number(seconds);
             Ended {
                 attempts: TRIES,
                 verdict: Verdict::Later(why, None),
@@ -59,7 +59,7 @@ async fn tried(
     let outside = match Outside::new(address.networks()) {
         Ok(outside) => outside,
         Err(failure) => {
-            let verdict = Verdict::Refused(en::notice_failure(&failure));
+            let verdict = Verdict::Refused(Why::of(&failure));
             return Ended { attempts, verdict };
         }
     };
@@ -80,10 +80,14 @@ async fn tried(
             }
             verdict => verdict,
         };
+        let clean = |why: Why| Why {
+            detail: address.clean(&why.detail),
+            ..why
+        };
         let verdict = match verdict {
             Verdict::Arrived => Verdict::Arrived,
-            Verdict::Later(why, asked) => Verdict::Later(address.clean(&why), asked),
-            Verdict::Refused(why) => Verdict::Refused(address.clean(&why)),
+            Verdict::Later(why, asked) => Verdict::Later(clean(why), asked),
+            Verdict::Refused(why) => Verdict::Refused(clean(why)),
         };
         return Ended { attempts, verdict };
     }
@@ -101,7 +105,7 @@ async fn once(
     match outside.post_json(&post.url, &post.headers, post.body).await {
         Ok(reply) => judge(vendor, &reply),
         Err(failure) => {
-            let why = en::notice_failure(&failure);
+            let why = Why::of(&failure);
             if failure.kind.worth_a_retry(failure.http_status) {
                 Verdict::Later(why, None)
             } else {

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use super::cut::plain;
+use crate::words::en;
 
 /// Telegram's own server, where only a token is given.
 const TELEGRAM: &str = "https://api.telegram.org";
@@ -91,9 +92,57 @@ pub(crate) struct Address {
     pub(crate) allow: Vec<String>,
 }
 
-/// An address that cannot be used: what is wrong, and what to do. The address is not in it.
-#[derive(Debug, PartialEq, Eq)]
-pub(crate) struct BadAddress(String);
+/// Why an address cannot be used. The address is not in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum BadAddress {
+    /// It cannot be read as an address.
+    Unreadable(String),
+    /// It begins with another word than one of these.
+    Scheme(&'static [&'static str]),
+    /// A user or a password stands in it.
+    Credentials,
+    /// It does not end in a topic.
+    NoTopic,
+    /// It is no token of a bot.
+    BotToken,
+    /// Telegram has to be told the chat.
+    NoChat,
+    /// Nobody else has chats.
+    ChatElsewhere,
+    /// Telegram signs nothing.
+    TelegramSecret,
+    /// WeCom signs nothing.
+    WeComSecret,
+    /// A password would be sent in the clear.
+    Unencrypted,
+    /// A mail has to be from somebody.
+    NoFrom,
+    /// A mail has to be to somebody.
+    NoTo,
+    /// This is no mail address.
+    BadFrom {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// This is no mail address.
+    BadTo {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// Nobody else is sent mail.
+    MailElsewhere,
+    /// This is no network.
+    Network {
+        /// What was given.
+        text: String,
+        /// What is wrong with it.
+        why: String,
+    },
+}
 
 impl Address {
     /// The address, checked and in its full form.
@@ -110,58 +159,54 @@ impl Address {
         if vendor == Vendor::Telegram {
             self.telegram()?;
         } else if self.chat.is_some() {
-            return Err(bad("--chat is for Telegram only"));
+            return Err(BadAddress::ChatElsewhere);
         }
-        let url = Url::parse(&self.url)
-            .map_err(|error| bad(&format!("the address cannot be read: {error}")))?;
-        let schemes: &[&str] = match vendor {
+        let url =
+            Url::parse(&self.url).map_err(|error| BadAddress::Unreadable(error.to_string()))?;
+        let schemes: &'static [&'static str] = match vendor {
             Vendor::Email => &["smtp", "smtps"],
             _ => &["http", "https"],
         };
         if !schemes.contains(&url.scheme()) || url.host_str().is_none_or(str::is_empty) {
-            return Err(bad(&format!(
-                "the address must begin with {}://HOST",
-                schemes.join(":// or ")
-            )));
+            return Err(BadAddress::Scheme(schemes));
         }
         if !url.username().is_empty() || url.password().is_some() {
-            return Err(bad(
-                "the address must have no user or password in it: the secret is given apart, the user as --user",
-            ));
+            return Err(BadAddress::Credentials);
         }
         match vendor {
             Vendor::Ntfy => {
-                topic(&url).ok_or_else(|| {
-                    bad("the address must end in the topic, as https://ntfy.sh/TOPIC")
-                })?;
+                topic(&url).ok_or(BadAddress::NoTopic)?;
             }
             Vendor::WeCom if self.secret.is_some() => {
-                return Err(bad("WeCom signs nothing: its key is in the address"));
+                return Err(BadAddress::WeComSecret);
             }
             Vendor::Email => self.email(&url)?,
             _ => {}
         }
         if vendor != Vendor::Email && (self.from.is_some() || !self.to.is_empty()) {
-            return Err(bad("--from and --to are for email only"));
+            return Err(BadAddress::MailElsewhere);
         }
         for network in &self.allow {
-            parse_cidr(network).map_err(|error| bad(&error.to_string()))?;
+            parse_cidr(network).map_err(|error| BadAddress::Network {
+                text: network.clone(),
+                why: error.to_string(),
+            })?;
         }
         Ok(self)
     }
 
     fn telegram(&mut self) -> Result<(), BadAddress> {
         if self.chat.as_deref().is_none_or(str::is_empty) {
-            return Err(bad("Telegram needs --chat: the chat's id, or @channel"));
+            return Err(BadAddress::NoChat);
         }
         if self.secret.is_some() {
-            return Err(bad("Telegram needs no secret beside the bot's token"));
+            return Err(BadAddress::TelegramSecret);
         }
         if !self.url.contains("://") {
             let token = self.url.trim_start_matches("bot");
             let fits = |letter: char| letter.is_ascii_alphanumeric() || ":_-".contains(letter);
             if token.is_empty() || !token.chars().all(fits) {
-                return Err(bad("the bot's token looks like 123456:ABC-DEF"));
+                return Err(BadAddress::BotToken);
             }
             self.url = format!("{TELEGRAM}/bot{token}");
         }
@@ -172,20 +217,20 @@ impl Address {
     }
 
     fn email(&self, url: &Url) -> Result<(), BadAddress> {
-        let mailbox = |text: &String| {
-            let read = text.parse::<Mailbox>();
-            read.map_err(|error| bad(&format!("`{text}` is no mail address: {error}")))
+        let mailbox = |text: &str| match text.parse::<Mailbox>() {
+            Ok(_) => Ok(()),
+            Err(error) => Err((text.to_owned(), error.to_string())),
         };
-        let from = self.from.as_ref();
-        mailbox(from.ok_or_else(|| bad("email needs --from, who it is from"))?)?;
+        let from = self.from.as_deref().ok_or(BadAddress::NoFrom)?;
+        mailbox(from).map_err(|(text, why)| BadAddress::BadFrom { text, why })?;
         if self.to.is_empty() {
-            return Err(bad("email needs --to, who it is to"));
+            return Err(BadAddress::NoTo);
         }
-        self.to.iter().try_for_each(|to| mailbox(to).map(|_| ()))?;
+        for to in &self.to {
+            mailbox(to).map_err(|(text, why)| BadAddress::BadTo { text, why })?;
+        }
         if !encrypted(url) && self.secret.is_some() {
-            return Err(bad(
-                "a password is sent only over an encrypted connection: use smtps:// or smtp:// without ?tls=none",
-            ));
+            return Err(BadAddress::Unencrypted);
         }
         Ok(())
     }
@@ -266,19 +311,33 @@ pub(super) fn encrypted(url: &Url) -> bool {
         .any(|(key, value)| key == "tls" && value == "none")
 }
 
-fn bad(text: &str) -> BadAddress {
-    BadAddress(text.to_owned())
-}
-
 impl fmt::Debug for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Address({})", self.host())
     }
 }
 
+impl BadAddress {
+    /// The field that it is in, as programs name it.
+    pub(crate) fn field(&self) -> &'static str {
+        match self {
+            Self::Unreadable(_)
+            | Self::Scheme(_)
+            | Self::Credentials
+            | Self::NoTopic
+            | Self::BotToken => "url",
+            Self::NoChat | Self::ChatElsewhere => "chat",
+            Self::TelegramSecret | Self::WeComSecret | Self::Unencrypted => "secret",
+            Self::NoFrom | Self::BadFrom { .. } | Self::MailElsewhere => "from",
+            Self::NoTo | Self::BadTo { .. } => "to",
+            Self::Network { .. } => "allow_private",
+        }
+    }
+}
+
 impl fmt::Display for BadAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&en::bad_address(self))
     }
 }
 

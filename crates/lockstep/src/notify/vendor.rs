@@ -9,7 +9,7 @@ use url::Url;
 
 use super::cut::{body, bytes, escaped, items, text, utf16};
 use super::target::{Address, Vendor, topic};
-use super::{Message, sign};
+use super::{Cause, Message, Why, sign};
 
 /// Telegram takes 4096 characters.
 const TELEGRAM: usize = 4096;
@@ -44,9 +44,9 @@ pub(super) enum Verdict {
     /// It arrived.
     Arrived,
     /// It did not, and may when it is tried again, after a wait where one is asked for.
-    Later(String, Option<Duration>),
+    Later(Why, Option<Duration>),
     /// It did not, and will not.
-    Refused(String),
+    Refused(Why),
 }
 
 /// The request of a message. `now` is Unix milliseconds, `id` the delivery's.
@@ -154,15 +154,9 @@ fn webhook(message: &Message) -> Value {
 /// What an answer means. Status 200 with an error code in its body is a failure.
 pub(super) fn judge(vendor: Vendor, reply: &Reply) -> Verdict {
     let body: Value = serde_json::from_str(&reply.body).unwrap_or_default();
-    let said = |keys: &[&str]| {
-        let texts = keys.iter().filter_map(|key| body.get(key)?.as_str());
-        let text: Vec<&str> = texts.take(1).collect();
-        match text.as_slice() {
-            [text] if !text.is_empty() => format!(": {text}"),
-            _ => String::new(),
-        }
-    };
-    let words = said(&["description", "errmsg", "msg", "StatusMessage", "error"]);
+    let words = ["description", "errmsg", "msg", "StatusMessage", "error"];
+    let words = words.iter().find_map(|key| body.get(key)?.as_str());
+    let words = words.unwrap_or_default();
     let keys: &[&str] = match vendor {
         Vendor::Webhook | Vendor::Ntfy | Vendor::Email => &[],
         Vendor::Telegram => &["error_code"],
@@ -177,7 +171,7 @@ pub(super) fn judge(vendor: Vendor, reply: &Reply) -> Verdict {
     };
     let status = reply.status;
     if !(200..300).contains(&status) {
-        let why = format!("HTTP status {status}{words}");
+        let why = Why::said(Cause::Status, words).number(status);
         return match status {
             408 | 425 | 429 | 500.. => Verdict::Later(why, wait()),
             // Some of Feishu's calls say so with this status.
@@ -195,10 +189,10 @@ pub(super) fn judge(vendor: Vendor, reply: &Reply) -> Verdict {
     match code {
         Some(0) => Verdict::Arrived,
         Some(code) if later || code == 429 => {
-            Verdict::Later(format!("error {code}{words}"), wait())
+            Verdict::Later(Why::said(Cause::Code, words).number(code), wait())
         }
-        Some(code) => Verdict::Refused(format!("error {code}{words}")),
-        None if vendor == Vendor::Telegram => Verdict::Refused(format!("refused{words}")),
+        Some(code) => Verdict::Refused(Why::said(Cause::Code, words).number(code)),
+        None if vendor == Vendor::Telegram => Verdict::Refused(Why::said(Cause::Refused, words)),
         None => not_its_answer(vendor),
     }
 }
@@ -210,10 +204,7 @@ fn asked(body: &Value) -> Option<Duration> {
 }
 
 fn not_its_answer(vendor: Vendor) -> Verdict {
-    Verdict::Refused(format!(
-        "what answered is not {}: look at the address",
-        vendor.code()
-    ))
+    Verdict::Refused(Why::said(Cause::NotItsAnswer, vendor.code()))
 }
 
 #[cfg(test)]
@@ -221,6 +212,7 @@ mod tests {
     use secrecy::ExposeSecret as _;
 
     use super::*;
+    use crate::words::en;
 
     const NOW: i64 = 1_599_360_473_000;
 
@@ -438,11 +430,10 @@ mod tests {
                 "refused: no",
             ),
         ] {
-            assert_eq!(
-                answer(vendor, 200, body),
-                Verdict::Refused(why.to_owned()),
-                "{body}"
-            );
+            match answer(vendor, 200, body) {
+                Verdict::Refused(told) => assert_eq!(en::notice_why(&told), why, "{body}"),
+                other => panic!("{body}: {other:?}"),
+            }
         }
         for vendor in [
             Vendor::Telegram,
@@ -500,11 +491,14 @@ mod tests {
         );
         let told = answer(Vendor::Webhook, 503, "");
         let seven = Some(Duration::from_secs(7));
-        assert_eq!(told, Verdict::Later("HTTP status 503".to_owned(), seven));
+        assert_eq!(
+            told,
+            Verdict::Later(Why::said(Cause::Status, "").number(503), seven)
+        );
         let told = answer(Vendor::Ntfy, 403, r#"{"code":40301,"error":"forbidden"}"#);
         assert_eq!(
             told,
-            Verdict::Refused("HTTP status 403: forbidden".to_owned())
+            Verdict::Refused(Why::said(Cause::Status, "forbidden").number(403))
         );
     }
 }

@@ -6,6 +6,7 @@ use axum::http::request::Parts;
 
 use super::App;
 use super::problem::Problem;
+use crate::words::{Lang, Said};
 
 /// What a caller may do. A wider one includes the narrower ones, but for [`Scope::RatioSync`], which stands alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -137,6 +138,25 @@ pub(crate) fn may_not(scope: Scope) -> Problem {
     .hint("Use another token, or make one with that scope.")
 }
 
+/// Refuses a program, whatever its token may.
+pub(crate) fn person(caller: &Caller) -> Result<(), Problem> {
+    match caller.who {
+        Who::Person { .. } => Ok(()),
+        Who::Token { .. } => Err(Problem::new(
+            StatusCode::FORBIDDEN,
+            "people_only",
+            "this is for a person who signed in, not for a token",
+        )
+        .said(Lang::ALL.map(|lang| {
+            let t = &lang.words().error;
+            Said {
+                message: t.people_only.clone(),
+                hint: t.people_only_hint.clone(),
+            }
+        }))),
+    }
+}
+
 macro_rules! extracted {
     ($($name:ident: $scope:expr),+ $(,)?) => {
         $(impl FromRequestParts<App> for $name {
@@ -165,13 +185,7 @@ impl FromRequestParts<App> for Person {
 
     async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Problem> {
         let caller = caller(parts, Scope::Apply)?;
-        match caller.who {
-            Who::Person { .. } => Ok(Self(caller)),
-            Who::Token { .. } => Err(Problem::new(
-                StatusCode::FORBIDDEN,
-                "people_only",
-                "this is for a person who signed in, not for a token",
-            )),
-        }
+        person(&caller)?;
+        Ok(Self(caller))
     }
 }

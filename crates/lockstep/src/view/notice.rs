@@ -6,7 +6,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::json::time;
-use crate::notify::Address;
+use crate::notify::{Address, Why};
+use crate::words::en;
 
 /// A place that notices go to.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,7 +77,7 @@ impl From<NoticeSent> for Sent {
             done_at: one.done_at.map(time),
             due_at: one.due_at.map(time),
             attempts: one.attempts,
-            error: one.error,
+            error: one.error.map(|why| en::notice_why(&Why::read(&why))),
         }
     }
 }

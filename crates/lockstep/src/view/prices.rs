@@ -271,6 +271,18 @@ pub(crate) fn verified(verified: Option<&Verified>, text: &str) -> Value {
 
 /// A price before and after, in dollars.
 pub(crate) fn in_dollars(old: Option<&Usd>, new: Option<&Usd>) -> Vec<String> {
+    let moves = moves(old, new).into_iter();
+    let side = |sum: Option<String>| sum.unwrap_or_else(|| "none".to_owned());
+    moves
+        .map(|(part, old, new)| format!("{part} {} -> {}", side(old), side(new)))
+        .collect()
+}
+
+/// The parts of a price that differ, each with what it was and what it is.
+pub(crate) fn moves(
+    old: Option<&Usd>,
+    new: Option<&Usd>,
+) -> Vec<(&'static str, Option<String>, Option<String>)> {
     let none = Usd::default();
     let (old, new) = (old.unwrap_or(&none), new.unwrap_or(&none));
     let parts = [
@@ -280,17 +292,9 @@ pub(crate) fn in_dollars(old: Option<&Usd>, new: Option<&Usd>) -> Vec<String> {
         ("cache write", old.cache_write, new.cache_write),
         ("a call", old.per_call, new.per_call),
     ];
-    let mut lines = Vec::new();
-    for (what, old, new) in parts {
-        let (old, new) = (old.map(dollars), new.map(dollars));
-        if old == new {
-            continue;
-        }
-        let old = old.unwrap_or_else(|| "none".to_owned());
-        let new = new.unwrap_or_else(|| "none".to_owned());
-        lines.push(format!("{what} {old} -> {new}"));
-    }
-    lines
+    let parts = parts.map(|(part, old, new)| (part, old.map(dollars), new.map(dollars)));
+    let differ = |(_, old, new): &(&str, Option<String>, Option<String>)| old != new;
+    parts.into_iter().filter(differ).collect()
 }
 
 /// A sum: cents where they are enough, up to six significant digits where not.

@@ -22,10 +22,15 @@ pub(crate) enum Flash {
     NoneSelected,
     NoneFailed,
     NothingHeld,
+    PlaceAdded,
+    Removed,
+    PasswordChanged,
+    Revoked,
+    SignInsEnded,
 }
 
 impl Flash {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 18] = [
         Self::Saved,
         Self::Unchanged,
         Self::SiteKept,
@@ -39,6 +44,11 @@ impl Flash {
         Self::NoneSelected,
         Self::NoneFailed,
         Self::NothingHeld,
+        Self::PlaceAdded,
+        Self::Removed,
+        Self::PasswordChanged,
+        Self::Revoked,
+        Self::SignInsEnded,
     ];
 
     fn code(self) -> &'static str {
@@ -56,6 +66,11 @@ impl Flash {
             Self::NoneSelected => "none-selected",
             Self::NoneFailed => "none-failed",
             Self::NothingHeld => "nothing-held",
+            Self::PlaceAdded => "place-added",
+            Self::Removed => "removed",
+            Self::PasswordChanged => "password-changed",
+            Self::Revoked => "revoked",
+            Self::SignInsEnded => "sign-ins-ended",
         }
     }
 
@@ -101,6 +116,11 @@ impl Flash {
             Self::NoneSelected => (&t.models.none_selected, None),
             Self::NoneFailed => (&t.models.none_failed, None),
             Self::NothingHeld => (&t.models.held_none, None),
+            Self::PlaceAdded => (&t.notices.added, Some(&t.notices.added_hint)),
+            Self::Removed => (&t.form.removed, None),
+            Self::PasswordChanged => (&t.tokens.changed, None),
+            Self::Revoked => (&t.tokens.revoked, None),
+            Self::SignInsEnded => (&t.tokens.ended, None),
         }
     }
 }

@@ -10,11 +10,14 @@ use super::flash::{Flash, SAID};
 use super::words::{Lang, Words};
 use super::{assets, place, refusal::Refusal};
 use crate::server::App;
-use crate::server::caller::{Caller, Reader, Scope, may_not};
+use crate::server::caller::{self, Caller, Reader, Scope, may_not};
 use crate::words::Said;
 
 /// The cookie that keeps a chosen language.
 pub(super) const LANGUAGE: &str = "lockstep-language";
+
+/// Where the address of a page that is of no site names the one that its reader came from.
+const FROM: &str = "site";
 
 /// A page of the navigation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -157,6 +160,35 @@ impl Frame {
         }
     }
 
+    /// Who looks at the page, if he is a person; programs are refused, whatever their token may.
+    pub(crate) fn person(&self) -> Result<&Caller, Refusal> {
+        self.writer()?;
+        caller::person(&self.caller)?;
+        Ok(&self.caller)
+    }
+
+    /// What the navigation calls whoever looks.
+    pub(super) fn who(&self) -> String {
+        self.caller.actor()
+    }
+
+    /// The address of a page that is of no site, which names the site that its reader comes from where there are several.
+    pub(crate) fn beside(&self, path: &str) -> String {
+        match &self.site {
+            Some(site) if self.sites.len() > 1 => {
+                let mut query = url::form_urlencoded::Serializer::new(String::new());
+                query.append_pair(FROM, key(site));
+                format!("{path}?{}", query.finish())
+            }
+            _ => path.to_owned(),
+        }
+    }
+
+    /// The address of the page of people and tokens.
+    pub(super) fn access(&self) -> String {
+        self.beside(super::access::AT)
+    }
+
     /// Says something above the page.
     pub(crate) fn say(&mut self, kind: SayKind, text: impl Into<String>, hint: Option<String>) {
         self.says.push(Say {
@@ -252,7 +284,17 @@ impl FromRequestParts<App> for Frame {
                     .cloned()
                     .ok_or(Refusal::NotFound)?,
             ),
-            None => store.default_site().await?.or_else(|| all.first().cloned()),
+            None => {
+                // A page of no site stays with the one that its reader came from.
+                let query = parts.uri.query().unwrap_or_default();
+                let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+                let from = pairs.find(|(name, _)| name == FROM).map(|(_, site)| site);
+                let from = from.and_then(|from| all.iter().find(|site| key(site) == from));
+                match from {
+                    Some(site) => Some(site.clone()),
+                    None => store.default_site().await?.or_else(|| all.first().cloned()),
+                }
+            }
         };
         let (mut held_models, mut held_prices) = (0, 0);
         if let Some(site) = &site {

@@ -1,5 +1,6 @@
 //! The pages: rendered here, complete without JavaScript but for live progress.
 
+mod access;
 mod assets;
 mod channels;
 mod flash;
@@ -9,6 +10,7 @@ mod gateway;
 mod history;
 mod live;
 mod models;
+mod notices;
 mod overview;
 mod place;
 mod prices;
@@ -69,6 +71,8 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .merge(prices::routes())
         .merge(unpriced::routes())
         .merge(history::routes())
+        .merge(notices::routes())
+        .merge(access::routes())
         .route("/sites/{site}/models", get(models::show))
         .route("/sites/{site}/models.csv", get(models::csv))
         .route("/sites/{site}/models.json", get(models::json))

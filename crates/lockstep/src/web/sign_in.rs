@@ -245,7 +245,7 @@ fn status(why: &NotLetIn) -> StatusCode {
     }
 }
 
-fn said(why: &NotLetIn, lang: Lang) -> String {
+pub(super) fn said(why: &NotLetIn, lang: Lang) -> String {
     let t = lang.words();
     match why {
         NotLetIn::TooMany(too_many) => {

@@ -42,7 +42,9 @@ words! {
         now, ago, in_time, actions,
     }
     /// Pages that say what went wrong.
-    error: ErrorWords { title, not_found, not_found_hint, way_on, signed_out, signed_out_hint }
+    error: ErrorWords {
+        title, not_found, not_found_hint, way_on, signed_out, signed_out_hint, people_only, people_only_hint,
+    }
     /// Signing in.
     sign_in: SignInWords {
         title, name, password, submit, wrong, first_title, first_text, new_password, again, set, short, differ,
@@ -152,16 +154,27 @@ words! {
     }
     /// Notices: who is told what.
     notices: NoticeWords {
-        title, intro, add, col_name, col_kind, col_events, col_last, address, kind_webhook, kind_telegram,
-        kind_ntfy, kind_feishu, kind_dingtalk, kind_wecom, kind_email, secret, secret_stored, failed, held, changed,
-        source_trouble, price_moved, unpriced, below_cost, all_sites, enabled, test, test_sent, test_failed,
-        arrived, not_arrived, empty, empty_hint,
+        title, intro, add, col_name, col_kind, col_events, col_last, kind_webhook, kind_telegram, kind_ntfy,
+        kind_feishu, kind_dingtalk, kind_wecom, kind_email, failed, held, changed, source_trouble, price_moved,
+        unpriced, below_cost, all_sites, enabled, test, test_sent, test_failed, arrived, not_arrived, empty,
+        empty_hint, places, everything, silent, change, remove, remove_now, remove_hint, added, added_hint,
+        not_added, taken, type_again, name_hint, missed, kind_test, gone, again, to_be_sent, not_sent, never_sent,
+        never_sent_hint, none_told, open_title, open_hint, open_empty, open_empty_hint, nobody, unwatched,
+        unwatched_hint, empty_schedule, since, told_at, not_told, sent_title, col_when, col_to, col_about, col_result,
+        address, bot_token, topic, webhook, server, address_webhook, address_telegram, address_ntfy,
+        address_feishu, address_dingtalk, address_wecom, address_email, signing, access_token, password,
+        secret_webhook, secret_ntfy, secret_feishu, secret_dingtalk, secret_email, chat, chat_hint, to, to_hint,
+        user, user_hint, networks_hint, bad_name, bad_address, bad_scheme, bad_credentials, bad_topic,
+        bad_bot_token, bad_chat, bad_unencrypted, bad_secret, bad_no_mail, bad_mail, from, from_hint,
     }
     /// Tokens of programs, and people.
     tokens: TokenWords {
-        title, tokens, tokens_hint, make, name, may, scope_read, scope_plan, scope_apply, scope_ratio_sync, expires,
-        never, days, created, created_by, seen, made, revoke, revoked, revoke_hint, empty, people, password,
-        old_password, changed, sessions, this_session, end, end_others,
+        title, tokens, tokens_hint, make, name, may, scope_read, scope_plan, scope_apply, scope_ratio_sync,
+        expires, never, days, created, created_by, seen, made, revoke, revoked, revoke_hint, empty, people,
+        password, old_password, changed, sessions, this_session, end, end_others, intro, short_read, short_plan,
+        short_apply, short_ratio_sync, made_hint, name_hint, empty_hint, revoke_now, taken, bad_name, no_scope,
+        not_made, wrong_old, not_changed, password_hint, password_set, you, ended, since, deeds, deeds_hint,
+        deeds_empty, who, what, older, newest,
     }
     /// What runs by itself, and when.
     schedule: ScheduleWords {

@@ -52,6 +52,9 @@ macro_rules! either {
     };
 }
 
+mod deed;
+mod notice;
+
 /// What went wrong, and what stands in the way.
 impl Lang {
     /// A failure: what happened, its likely cause, what to do.
@@ -364,6 +367,13 @@ impl Lang {
         let hours = duration.as_secs() / 3_600;
         let whole = duration.as_secs().is_multiple_of(3_600);
         match hours {
+            48.. if hours.is_multiple_of(24) => {
+                either!(
+                    self,
+                    format!("{} d", hours / 24),
+                    format!("{} 天", hours / 24)
+                )
+            }
             48.. => either!(
                 self,
                 format!("{} d {} h", hours / 24, hours % 24),

@@ -88,8 +88,26 @@ pub(crate) async fn a_target_is_added_found_silenced_and_removed(store: &Store) 
         .expect("silenced");
     let found = store.notice_target_by_name("one").await.expect("found");
     assert!(!found.enabled);
+    for kinds in [&[NoticeKind::Missed][..], &[]] {
+        let set = store.set_notice_kinds(&one.id, kinds).await;
+        set.expect("set");
+        let found = store.notice_target_by_name("one").await.expect("found");
+        assert_eq!(found.kinds, kinds);
+    }
+    assert!(store.last_notices_sent().await.expect("none").is_empty());
+    for (target, at) in [(&one, NOW), (&two, NOW + 1), (&one, NOW + 2)] {
+        let test = store.begin_notice_test(&target.id, at).await;
+        test.expect("begun");
+    }
+    let last = store.last_notices_sent().await.expect("the last ones");
+    let last: Vec<_> = last
+        .iter()
+        .map(|one| (one.target.as_deref(), one.at))
+        .collect();
+    assert_eq!(last, [(Some("another"), NOW + 1), (Some("one"), NOW + 2)]);
     store.remove_notice_target(&one.id).await.expect("removed");
     for gone in [
+        store.set_notice_kinds(&one.id, &[]).await.err(),
         store.remove_notice_target(&one.id).await.err(),
         store.enable_notice_target(&one.id, true).await.err(),
         store.notice_secret(&one.id).await.err(),

@@ -16,6 +16,11 @@ async fn names(store: &Store) -> Vec<String> {
     people.into_iter().map(|person| person.name).collect()
 }
 
+async fn sessions(store: &Store) -> Vec<String> {
+    let sessions = store.sessions().await.expect("sessions");
+    sessions.into_iter().map(|one| one.hash).collect()
+}
+
 pub(crate) async fn a_link_sets_a_password_once_and_ends_every_session(store: &Store) {
     assert!(names(store).await.is_empty());
     for link in ["one", "two"] {
@@ -73,6 +78,14 @@ pub(crate) async fn another_password_ends_the_sessions_but_one(store: &Store) {
     set.expect("set");
     assert!(store.session("here").await.expect("asked").is_some());
     assert_eq!(store.session("there").await.expect("asked"), None);
+    for (hash, at) in [("phone", NOW + 5), ("laptop", NOW + 9)] {
+        let added = store.add_session(hash, "admin", LASTING, at).await;
+        added.expect("a session");
+    }
+    assert_eq!(sessions(store).await, ["laptop", "phone", "here"]);
+    let ended = store.remove_other_sessions("admin", "here").await;
+    assert_eq!(ended.expect("ended"), 2);
+    assert_eq!(sessions(store).await, ["here"]);
     store.remove_session("here").await.expect("removed");
     assert_eq!(store.session("here").await.expect("asked"), None);
     let nobody = store.add_session("x", "nobody", LASTING, NOW).await;

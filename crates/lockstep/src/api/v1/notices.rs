@@ -3,8 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use lockstep_core::notices::NoticeKind;
-use lockstep_store::notices::{NewNoticeTarget, NoticeTarget, OpenNotice};
+use lockstep_store::notices::OpenNotice;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -14,17 +13,14 @@ use utoipa_axum::routes;
 use super::paging::Limit;
 use crate::api::extract::{Body, Path, Query};
 use crate::api::orders;
-use crate::deeds::Deed;
-use crate::notify::{Address, Notifier, Vendor, finding_as_json};
+use crate::notify::{Address, finding_as_json};
+use crate::places::{self, Bad, Change, Given};
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
 use crate::server::problem::{Mistake, Problem};
 use crate::view::json::time;
 use crate::view::notice::{Sent, Target};
 use crate::words::en;
-
-/// The longest name of a place, in characters.
-const LONGEST: usize = 100;
 
 /// The places that notices go to, by name.
 #[derive(Debug, Serialize, ToSchema)]
@@ -63,12 +59,14 @@ struct NewTarget {
     only: Vec<String>,
 }
 
-/// What is to change of a place.
+/// What is to change of a place; what is left out stays.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TargetChange {
     /// Whether anything is sent there.
-    enabled: bool,
+    enabled: Option<bool>,
+    /// Only notices of these kinds from now on; all where there are none.
+    only: Option<Vec<String>>,
 }
 
 /// How a test went.
@@ -153,17 +151,13 @@ async fn add(
     Writer(caller): Writer,
     Body(new): Body<NewTarget>,
 ) -> Result<(StatusCode, Json<Target>), Problem> {
-    let networks = new.allow_private.clone();
-    let (new, host) = new.read()?;
-    orders::may_reach_inside(&caller, &networks)?;
-    let target = app.store().add_notice_target(new, app.now()).await?;
-    let deed = Deed::notice_target_added(&target, &host);
-    app.note(&caller, None, &deed).await;
+    let new = Given::from(new).checked().map_err(|bad| not_taken(&bad))?;
+    let target = places::add(&app, &caller, new).await?;
     let told = Target::of(app.store(), &target).await?;
     Ok((StatusCode::CREATED, Json(told)))
 }
 
-/// Has a place hear notices, or not.
+/// Has a place hear notices, other ones, or none.
 #[utoipa::path(patch, path = "/notices/targets/{target}", tag = "notices", request_body = TargetChange,
     params(("target" = String, Path, description = "The place's name.")),
     responses((status = 200, body = Target), (status = "default", body = Problem)))]
@@ -173,18 +167,14 @@ async fn change(
     Path(name): Path<String>,
     Body(change): Body<TargetChange>,
 ) -> Result<Json<Target>, Problem> {
-    let store = app.store();
-    let target = known(&app, &name).await?;
-    store
-        .enable_notice_target(&target.id, change.enabled)
-        .await?;
-    let deed = Deed::notice_target_changed(&target.name, change.enabled);
-    app.note(&caller, None, &deed).await;
-    let target = NoticeTarget {
+    let only = change.only.map(|codes| places::kinds(&codes)).transpose();
+    let change = Change {
         enabled: change.enabled,
-        ..target
+        only: only.map_err(|bad| not_taken(&bad))?,
     };
-    Ok(Json(Target::of(store, &target).await?))
+    let target = places::named(&app, &name).await?;
+    let target = places::change(&app, &caller, target, change).await?;
+    Ok(Json(Target::of(app.store(), &target).await?))
 }
 
 /// Forgets a place with its address and secret. What was sent there stays in the list.
@@ -196,10 +186,8 @@ async fn remove(
     Writer(caller): Writer,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    let target = known(&app, &name).await?;
-    app.store().remove_notice_target(&target.id).await?;
-    let deed = Deed::notice_target_removed(&target.name);
-    app.note(&caller, None, &deed).await;
+    let target = places::named(&app, &name).await?;
+    places::remove(&app, &caller, &target).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -212,12 +200,12 @@ async fn test(
     _: Writer,
     Path(name): Path<String>,
 ) -> Result<Json<TestedTarget>, Problem> {
-    let target = known(&app, &name).await?;
-    let delivery = Notifier::new(app.engine()).test(&target).await?;
+    let target = places::named(&app, &name).await?;
+    let delivery = places::test(&app, &target).await?;
     Ok(Json(TestedTarget {
         arrived: delivery.error.is_none(),
         attempts: delivery.attempts,
-        error: delivery.error,
+        error: delivery.error.as_ref().map(en::notice_why),
     }))
 }
 
@@ -250,75 +238,37 @@ async fn open(
     }))
 }
 
-async fn known(app: &App, name: &str) -> Result<NoticeTarget, Problem> {
-    let targets = app.store().notice_targets().await?;
-    let named = targets.into_iter().find(|target| target.name == name);
-    named.ok_or_else(|| Problem::not_found("place").hint("GET /api/v1/notices/targets lists them."))
+impl From<NewTarget> for Given {
+    fn from(new: NewTarget) -> Self {
+        Self {
+            name: new.name,
+            kind: new.kind,
+            only: new.only,
+            address: Address {
+                url: new.url,
+                secret: new.secret,
+                chat: new.chat,
+                user: new.user,
+                from: new.from,
+                to: new.to,
+                allow: new.allow_private,
+            },
+        }
+    }
 }
 
-impl NewTarget {
-    /// The place and its host, or every mistake in it.
-    fn read(self) -> Result<(NewNoticeTarget, String), Problem> {
-        let mut mistakes = Vec::new();
-        let mut wrong = |field: &str, message: String| {
-            mistakes.push(Mistake {
-                field: field.to_owned(),
-                message,
-            });
-        };
-        let name = self.name.trim();
-        if name.is_empty() || name.chars().count() > LONGEST || name.chars().any(char::is_control) {
-            wrong("name", format!("a name has 1 to {LONGEST} characters"));
-        }
-        let mut kinds = Vec::new();
-        for code in &self.only {
-            match NoticeKind::from_code(code) {
-                Some(kind) => kinds.push(kind),
-                None => wrong("only", format!("there is no kind of notice `{code}`")),
-            }
-        }
-        kinds.sort_unstable();
-        kinds.dedup();
-        let address = Address {
-            url: self.url,
-            secret: self.secret,
-            chat: self.chat,
-            user: self.user,
-            from: self.from,
-            to: self.to,
-            allow: self.allow_private,
-        };
-        let vendor = Vendor::from_code(&self.kind);
-        let address = match vendor.map(|vendor| address.checked(vendor)) {
-            Some(Ok(address)) => Some(address),
-            Some(Err(bad)) => {
-                // What is a flag on the command line is a key here.
-                wrong("url", bad.to_string().replace("--", ""));
-                None
-            }
-            None => {
-                let codes: Vec<&str> = Vendor::ALL.iter().map(|vendor| vendor.code()).collect();
-                wrong("kind", format!("it can be {}", codes.join(", ")));
-                None
-            }
-        };
-        let Some(address) = address.filter(|_| mistakes.is_empty()) else {
-            return Err(Problem::new(
-                StatusCode::BAD_REQUEST,
-                "bad_target",
-                "the place cannot be taken as it was given",
-            )
-            .hint("`errors` has every mistake; docs/notices.md tells what each kind needs.")
-            .mistakes(mistakes));
-        };
-        let new = NewNoticeTarget {
-            name: name.to_owned(),
-            kind: self.kind,
-            kinds,
-            secret: address.to_stored(),
-        };
-        Ok((new, address.host()))
-    }
+fn not_taken(bad: &[Bad]) -> Problem {
+    let mistake = |bad: &Bad| Mistake {
+        field: bad.field().to_owned(),
+        message: bad.message(),
+    };
+    Problem::new(
+        StatusCode::BAD_REQUEST,
+        "bad_target",
+        "the place cannot be taken as it was given",
+    )
+    .hint("`errors` has every mistake; docs/notices.md tells what each kind needs.")
+    .mistakes(bad.iter().map(mistake).collect())
 }
 
 impl From<OpenNotice> for Open {

@@ -12,12 +12,9 @@ use utoipa_axum::routes;
 
 use crate::api::extract::{Body, Path};
 use crate::server::App;
-use crate::server::caller::{Person, Scope};
-use crate::server::door::tokens::{self, Asked};
+use crate::server::caller::Person;
+use crate::server::door::tokens::{self, Asked, Bad};
 use crate::server::problem::Problem;
-
-/// The longest name, in characters.
-const LONGEST: usize = 100;
 
 /// A token of a program. The token itself is shown once, where it is made.
 #[derive(Debug, Serialize, ToSchema)]
@@ -103,23 +100,17 @@ async fn add(
     Person(caller): Person,
     Body(asked): Body<NewToken>,
 ) -> Result<(StatusCode, [(HeaderName, &'static str); 1], Json<MadeToken>), Problem> {
-    let name = asked.name.trim();
-    if name.is_empty() || name.chars().count() > LONGEST || name.chars().any(char::is_control) {
-        return Err(Problem::bad_request(format!(
-            "a name has 1 to {LONGEST} characters"
-        )));
-    }
     let now = app.now();
-    if asked.expires_at.is_some_and(|end| end <= now) {
-        return Err(Problem::bad_request("that end is over already"));
-    }
-    let scopes = scopes(&asked.scopes)?;
-    let asked = Asked {
-        name: name.to_owned(),
+    let NewToken {
+        name,
         scopes,
-        expires_at: asked.expires_at,
-        actor: caller.actor(),
-    };
+        expires_at,
+    } = asked;
+    let asked = Asked::checked(&name, &scopes, expires_at, caller.actor(), now);
+    let asked = asked.map_err(|bad| {
+        let first = bad.first().map(Bad::message);
+        Problem::bad_request(first.unwrap_or_default())
+    })?;
     let (made, token) = tokens::make(app.store(), asked, now).await?;
     let made = MadeToken {
         about: Token::of(made, now),
@@ -143,33 +134,8 @@ async fn remove(
     Person(caller): Person,
     Path(id): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    tokens::end(app.store(), &id, &caller.actor(), app.now()).await?;
-    app.door().ends_some();
+    tokens::revoke(&app, &caller, &id).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The scopes of codes, each once.
-fn scopes(codes: &[String]) -> Result<Vec<Scope>, Problem> {
-    let all = || Scope::ALL.map(Scope::code).join(", ");
-    let mut scopes = Vec::new();
-    for code in codes {
-        let Some(scope) = Scope::from_code(code) else {
-            return Err(Problem::bad_request(format!(
-                "there is no scope {code:?}; there are {}",
-                all()
-            )));
-        };
-        if !scopes.contains(&scope) {
-            scopes.push(scope);
-        }
-    }
-    if scopes.is_empty() {
-        return Err(Problem::bad_request(format!(
-            "a token needs a scope: {}",
-            all()
-        )));
-    }
-    Ok(scopes)
 }
 
 impl Token {

@@ -6,6 +6,7 @@ use lockstep_store::sessions::Lasting;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::{SEEN, secret};
+use crate::deeds::Deed;
 use crate::server::App;
 use crate::server::caller::{Caller, Scope, Who};
 use crate::server::problem::Problem;
@@ -75,6 +76,73 @@ pub(crate) async fn begin(app: &App, person: &str) -> Result<HeaderValue, Proble
 /// The header that takes the token away from a browser.
 pub(crate) fn end(app: &App) -> Result<HeaderValue, Problem> {
     cookie(app, "", 0)
+}
+
+/// A sign-in that holds, as people are shown it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SignIn {
+    /// By what it is ended: the first digits of its token's digest, which let nobody in.
+    pub(crate) id: String,
+    /// Who signed in.
+    pub(crate) person: String,
+    /// When, in Unix milliseconds.
+    pub(crate) created_at: i64,
+    /// When it was last used, in Unix milliseconds, to the minute.
+    pub(crate) seen_at: i64,
+    /// Whether it is that of whoever asks.
+    pub(crate) own: bool,
+}
+
+/// How many digits of a digest tell sign-ins apart.
+const DIGITS: usize = 16;
+
+/// The sign-ins that hold, the last used one first.
+pub(crate) async fn all(app: &App, by: &Caller) -> Result<Vec<SignIn>, Problem> {
+    let now = app.now();
+    let listed = app.store().sessions().await?.into_iter();
+    let holding = listed.filter(|one| one.session.holds(LASTING, now));
+    Ok(holding
+        .map(|one| SignIn {
+            own: own(by) == Some(one.hash.as_str()),
+            id: one.hash.chars().take(DIGITS).collect(),
+            person: one.session.person,
+            created_at: one.session.created_at,
+            seen_at: one.session.seen_at,
+        })
+        .collect())
+}
+
+/// Ends the sign-in of an id.
+pub(crate) async fn end_one(app: &App, by: &Caller, id: &str) -> Result<(), Problem> {
+    let listed = app.store().sessions().await?;
+    let found = listed
+        .iter()
+        .find(|one| id.chars().count() == DIGITS && one.hash.starts_with(id));
+    let found = found.ok_or_else(|| Problem::not_found("sign-in"))?;
+    app.store().remove_session(&found.hash).await?;
+    app.door().ends_some();
+    app.note(by, None, &Deed::sessions_ended(1)).await;
+    Ok(())
+}
+
+/// Ends all sign-ins of whoever asks but the one that he asks by. Returns how many that were.
+pub(crate) async fn end_others(app: &App, by: &Caller) -> Result<u64, Problem> {
+    let Who::Person { name, session } = &by.who else {
+        return Ok(0);
+    };
+    let ended = app.store().remove_other_sessions(name, session).await?;
+    if ended > 0 {
+        app.door().ends_some();
+        app.note(by, None, &Deed::sessions_ended(ended)).await;
+    }
+    Ok(ended)
+}
+
+fn own(by: &Caller) -> Option<&str> {
+    match &by.who {
+        Who::Person { session, .. } => Some(session),
+        Who::Token { .. } => None,
+    }
 }
 
 fn cookie(app: &App, token: &str, seconds: i64) -> Result<HeaderValue, Problem> {

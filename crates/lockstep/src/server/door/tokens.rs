@@ -6,7 +6,8 @@ use secrecy::SecretString;
 
 use super::secret;
 use crate::deeds::Deed;
-use crate::server::caller::Scope;
+use crate::server::App;
+use crate::server::caller::{Caller, Scope};
 
 /// What tokens of programs begin with.
 pub(crate) const WORD: &str = "lst_";
@@ -25,6 +26,75 @@ pub(crate) struct Asked {
     pub(crate) expires_at: Option<i64>,
     /// Who asks.
     pub(crate) actor: String,
+}
+
+/// The longest name, in characters.
+const LONGEST: usize = 100;
+
+/// What is wrong with what was asked of a token.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Bad {
+    /// The name is empty or too long, or has characters that are no text.
+    Name,
+    /// Its end is over already.
+    Over,
+    /// There is no such scope.
+    Unknown(String),
+    /// It has no scope.
+    NoScope,
+}
+
+impl Bad {
+    /// In words for programs.
+    pub(crate) fn message(&self) -> String {
+        let all = || Scope::ALL.map(Scope::code).join(", ");
+        match self {
+            Self::Name => format!("a name has 1 to {LONGEST} characters"),
+            Self::Over => "that end is over already".to_owned(),
+            Self::Unknown(code) => format!("there is no scope {code:?}; there are {}", all()),
+            Self::NoScope => format!("a token needs a scope: {}", all()),
+        }
+    }
+}
+
+impl Asked {
+    /// What is asked of a token, its scopes by their codes; or every mistake in it.
+    pub(crate) fn checked(
+        name: &str,
+        codes: &[String],
+        expires_at: Option<i64>,
+        actor: String,
+        now: i64,
+    ) -> Result<Self, Vec<Bad>> {
+        let mut bad = Vec::new();
+        let name = name.trim();
+        if name.is_empty() || name.chars().count() > LONGEST || name.chars().any(char::is_control) {
+            bad.push(Bad::Name);
+        }
+        if expires_at.is_some_and(|end| end <= now) {
+            bad.push(Bad::Over);
+        }
+        let mut scopes = Vec::new();
+        for code in codes {
+            match Scope::from_code(code) {
+                Some(scope) if scopes.contains(&scope) => {}
+                Some(scope) => scopes.push(scope),
+                None => bad.push(Bad::Unknown(code.clone())),
+            }
+        }
+        if codes.is_empty() {
+            bad.push(Bad::NoScope);
+        }
+        if !bad.is_empty() {
+            return Err(bad);
+        }
+        Ok(Self {
+            name: name.to_owned(),
+            scopes,
+            expires_at,
+            actor,
+        })
+    }
 }
 
 /// Makes a token and returns it, the only time that it is known.
@@ -62,6 +132,13 @@ pub(crate) async fn end(
     let deed = Deed::token_removed(&removed.name);
     deed.note(store, None, actor, now).await?;
     Ok(removed)
+}
+
+/// Ends the token of an id: whoever uses it is let in no more, not even where he listens already.
+pub(crate) async fn revoke(app: &App, by: &Caller, id: &str) -> Result<ApiToken, StoreError> {
+    let ended = end(app.store(), id, &by.actor(), app.now()).await?;
+    app.door().ends_some();
+    Ok(ended)
 }
 
 /// Whether its time is over.

@@ -3,6 +3,7 @@
 mod fields;
 mod saving;
 mod schedule;
+pub(super) mod sections;
 
 use askama::Template;
 use axum::extract::State;
@@ -25,6 +26,7 @@ use super::words::fill;
 use crate::server::App;
 use fields::{Group, Kind};
 use schedule::ScheduleForm;
+use sections::{Part, Section};
 
 pub(super) use saving::save;
 
@@ -35,6 +37,10 @@ const MANY: u64 = 50;
 #[template(path = "settings.html")]
 struct SettingsPage {
     f: Frame,
+    sections: Vec<Section>,
+    /// Where one says who is told, and whether anybody is.
+    notices: String,
+    told: bool,
     g: GatewayForm,
     form: Form,
     /// The site's name, to be typed before it is removed.
@@ -130,7 +136,11 @@ async fn page(
     let channels = overview::last_whole(&runs).map(|(_, counts)| counts.total);
     let estimate = channels.map(|count| estimate(&f, &fields::settings_of(app, &site), count));
     let base = place::path(&["sites", super::frame::key(&site)]);
+    let targets = app.store().notice_targets().await?;
     Ok(html(&SettingsPage {
+        sections: sections::all(&f, Part::Basic),
+        notices: f.beside(super::notices::AT),
+        told: targets.iter().any(|target| target.enabled),
         name: name_of(&site),
         is_default: site.is_default,
         base,

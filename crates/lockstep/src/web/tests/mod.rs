@@ -1,9 +1,11 @@
 //! Pages over a router, for somebody who is signed in.
 
+mod access;
 mod channels;
 mod history;
 mod live;
 mod models;
+mod notices;
 mod pages;
 mod prices;
 mod templates;

@@ -35,7 +35,8 @@ async fn an_empty_overview_says_how_to_begin_in_both_languages() {
     let page = tester.get("/").await;
     page.says("No gateway is connected yet");
     page.says("href=\"/sites/add\"");
-    page.never_says("/settings");
+    page.never_says("/sites/main");
+    page.never_says("href=\"/settings\"");
     tester.language = "zh-CN";
     let page = tester.get("/").await;
     page.says("<html lang=\"zh-CN\">");

@@ -49,10 +49,6 @@ impl Tester {
     }
 
     pub(super) async fn with(file: File, scope: Scope) -> Self {
-        let store = Store::open_temporary().await.expect("a store");
-        let engine =
-            Engine::start(store, Arc::new(SystemClock), "test".to_owned()).expect("an engine");
-        let app = App::new(engine, file, Options::default());
         let caller = Caller {
             who: Who::Person {
                 name: "admin".to_owned(),
@@ -60,6 +56,15 @@ impl Tester {
             },
             scopes: vec![scope],
         };
+        Self::of(file, caller).await
+    }
+
+    /// A server that somebody asks.
+    pub(super) async fn of(file: File, caller: Caller) -> Self {
+        let store = Store::open_temporary().await.expect("a store");
+        let engine =
+            Engine::start(store, Arc::new(SystemClock), "test".to_owned()).expect("an engine");
+        let app = App::new(engine, file, Options::default());
         let router = crate::web::routes(&app)
             .fallback(crate::web::not_found)
             .layer(Extension(caller))

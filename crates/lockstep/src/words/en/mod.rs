@@ -18,7 +18,7 @@ use lockstep_core::settings::Field;
 pub(crate) use failure::{failure, what_to_do};
 pub(crate) use finding::finding;
 pub(crate) use notice::{
-    and_more, notice_failure, notice_foot, notice_line, notice_test, notice_title,
+    and_more, bad_address, notice_foot, notice_line, notice_test, notice_title, notice_why,
 };
 pub(crate) use price::{
     PAGE_IS_BEHIND, billed, field, first_prices, kind, no_source, nothing_to_compare, output_by,

@@ -1,12 +1,12 @@
 //! Notices in words.
 
 use lockstep_core::change::Subject;
-use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::notices::{About, Finding, Notice, NoticeKind, Telling, What};
 use lockstep_core::prices::source::SourceState;
 
 use super::schedule::missed;
 use super::{failure, names, price_failure, reason};
+use crate::notify::{BadAddress, Cause, Why};
 use crate::view::prices::{dollars, in_dollars};
 
 /// The title of a notice: which site, what, how many, and how it is told.
@@ -146,22 +146,66 @@ fn source(state: SourceState, detail: &str) -> String {
     }
 }
 
-/// Why a notice did not arrive, where nobody answered it.
-pub(crate) fn notice_failure(failure: &Failure) -> String {
-    let detail = &failure.detail;
-    let status = failure
-        .http_status
+/// Why a notice did not arrive, in one line.
+pub(crate) fn notice_why(why: &Why) -> String {
+    let detail = &why.detail;
+    let number = why.number.unwrap_or_default();
+    let status = why
+        .number
         .map_or_else(String::new, |status| format!(" (status {status})"));
-    match failure.kind {
-        FailureKind::RefusedAddress => format!(
+    let words = after_colon(detail);
+    match why.cause {
+        Cause::PrivateAddress => format!(
             "the address is private and was not called: {detail}; add the target again with --allow-private CIDR if it is meant"
         ),
-        FailureKind::Redirected => format!("{detail}{status}; give the address it redirects to"),
-        FailureKind::Timeout => format!("no answer in time: {detail}"),
-        FailureKind::Unreachable => format!("nothing answers there: {detail}"),
-        FailureKind::Tls => format!("the certificate was refused: {detail}"),
-        FailureKind::TooLarge => format!("{detail}, so it was not read; look at the address"),
-        FailureKind::WrongAddress => format!("the address cannot be used: {detail}"),
-        _ => detail.clone(),
+        Cause::Redirected => format!("{detail}{status}; give the address it redirects to"),
+        Cause::Timeout => format!("no answer in time{words}"),
+        Cause::Unreachable => format!("nothing answers there{words}"),
+        Cause::Tls => format!("the certificate was refused{words}"),
+        Cause::TooLarge => format!("{detail}, so it was not read; look at the address"),
+        Cause::WrongAddress => format!("the address cannot be used{words}"),
+        Cause::Broken | Cause::Mail | Cause::Told => detail.clone(),
+        Cause::Status => format!("HTTP status {number}{words}"),
+        Cause::Code => format!("error {number}{words}"),
+        Cause::Refused => format!("refused{words}"),
+        Cause::NotItsAnswer => format!("what answered is not {detail}: look at the address"),
+        Cause::NoMail => format!("the mail cannot be made{words}"),
+        Cause::NoEnd => format!("no end in {number} s"),
+        Cause::CutOff => "sending it was cut off again and again; look at the log".to_owned(),
+        Cause::SiteGone => "its site was removed".to_owned(),
+        Cause::Unreadable => "this Lockstep cannot read what is stored of the target".to_owned(),
+    }
+}
+
+fn after_colon(detail: &str) -> String {
+    match detail {
+        "" => String::new(),
+        detail => format!(": {detail}"),
+    }
+}
+
+/// Why the address of a place cannot be used, for whoever typed it on the command line.
+pub(crate) fn bad_address(bad: &BadAddress) -> String {
+    match bad {
+        BadAddress::Unreadable(why) => format!("the address cannot be read: {why}"),
+        BadAddress::Scheme(schemes) => format!(
+            "the address must begin with {}://HOST",
+            schemes.join(":// or ")
+        ),
+        BadAddress::Credentials => "the address must have no user or password in it: the secret is given apart, the user as --user".to_owned(),
+        BadAddress::NoTopic => "the address must end in the topic, as https://ntfy.sh/TOPIC".to_owned(),
+        BadAddress::BotToken => "the bot's token looks like 123456:ABC-DEF".to_owned(),
+        BadAddress::NoChat => "Telegram needs --chat: the chat's id, or @channel".to_owned(),
+        BadAddress::ChatElsewhere => "--chat is for Telegram only".to_owned(),
+        BadAddress::TelegramSecret => "Telegram needs no secret beside the bot's token".to_owned(),
+        BadAddress::WeComSecret => "WeCom signs nothing: its key is in the address".to_owned(),
+        BadAddress::Unencrypted => "a password is sent only over an encrypted connection: use smtps:// or smtp:// without ?tls=none".to_owned(),
+        BadAddress::NoFrom => "email needs --from, who it is from".to_owned(),
+        BadAddress::NoTo => "email needs --to, who it is to".to_owned(),
+        BadAddress::BadFrom { text, why } | BadAddress::BadTo { text, why } => {
+            format!("`{text}` is no mail address: {why}")
+        }
+        BadAddress::MailElsewhere => "--from and --to are for email only".to_owned(),
+        BadAddress::Network { why, .. } => why.clone(),
     }
 }

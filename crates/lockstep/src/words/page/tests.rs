@@ -499,6 +499,7 @@ fn numbers_read_well_in_both_languages() {
     assert_eq!(Lang::ZhCn.duration(Duration::from_secs(270)), "4 分 30 秒");
     assert_eq!(Lang::ZhCn.duration(Duration::from_hours(6)), "6 小时");
     assert_eq!(Lang::En.duration(Duration::from_hours(75)), "3 d 3 h");
+    assert_eq!(Lang::En.duration(Duration::from_hours(90 * 24)), "90 d");
     let models = names_of_models();
     assert_eq!(Lang::En.names(&models, 2), "gpt-x, claude-y and 1 more");
     assert_eq!(
@@ -506,4 +507,146 @@ fn numbers_read_well_in_both_languages() {
         "gpt-x、claude-y 以及另外 1 个"
     );
     assert_eq!(Lang::ZhCn.ids(&[5, 88]), "5、88");
+}
+
+/// What each kind of deed may have with it.
+fn data_of(kind: &str) -> serde_json::Value {
+    use serde_json::json;
+    match kind {
+        "site_added" | "site_removed" => json!({"name": null, "url": "gw.sample.org"}),
+        "site_changed" => {
+            json!({"changed": ["name", "url", "user_id", "console_url", "token", "allow_private"]})
+        }
+        "settings_changed" => {
+            json!({"settings": {"concurrency": "3", "price-gate": "hold", "burst": null}})
+        }
+        "channel_set" | "names_released" => json!({"channel": 88, "names": ["gpt-x", "claude-y"]}),
+        "provider_set" => json!({"base_url": "gw.sample.org", "type": 1}),
+        "holds_answered" => {
+            json!({"answer": Answer::AlwaysAllow.code(), "channels": [5, 88], "models": []})
+        }
+        "prices_answered" => {
+            json!({"answer": "lock", "models": ["gpt-x"], "field": Field::ModelRatio.code()})
+        }
+        "source_moved" => json!({"name": "relay-q", "position": 2}),
+        "schedule_set" => json!({"schedule": {"subject": "models", "every_hours": 6}}),
+        "schedule_off" => json!({"subject": "prices"}),
+        "sign_in" | "password" => json!({"address": "203.0.113.7"}),
+        "sessions_ended" => json!({"count": 4}),
+        "tick_lost_models" | "tick_lost_prices" => {
+            json!({"tick": 1, "why": "busy", "detail": "relay-q"})
+        }
+        _ => json!({"name": "relay-q", "kind": "webhook", "host": "gw.sample.org", "enabled": true,
+            "only": ["held"], "scopes": ["read"]}),
+    }
+}
+
+#[test]
+fn every_deed_is_told_in_both_languages() {
+    for kind in crate::deeds::KINDS {
+        told_in_both(kind, |lang| lang.deed(kind, &data_of(kind)));
+        // What an earlier version noted may lack something; it is told all the same.
+        let bare = serde_json::json!({});
+        assert!(Lang::ALL.iter().all(|lang| lang.deed(kind, &bare) != kind));
+    }
+    for answer in [
+        "lock",
+        "keep_kind",
+        "ignore",
+        "unlock",
+        "keep",
+        "allow",
+        "else",
+    ] {
+        let data = serde_json::json!({"answer": answer, "models": ["gpt-x"], "field": null});
+        told_in_both(answer, |lang| lang.deed("prices_answered", &data));
+    }
+    assert_eq!(
+        Lang::En.deed("unheard_of", &serde_json::json!({})),
+        "unheard_of"
+    );
+}
+
+#[test]
+fn why_a_notice_did_not_arrive_is_told_in_both_languages() {
+    use crate::notify::{Cause, Why};
+    for cause in Cause::ALL {
+        for number in [401, 404, 418, 503] {
+            let why = Why {
+                cause,
+                number: Some(number),
+                detail: "broken pipe".to_owned(),
+            };
+            said_in_both(&format!("{cause:?}"), true, |lang| lang.notice_why(&why));
+        }
+    }
+}
+
+#[test]
+fn every_finding_of_a_notice_is_told_in_both_languages() {
+    use lockstep_core::notices::{About, Finding, What};
+    use lockstep_core::prices::usd::Usd;
+    let usd = |input, output| Usd {
+        input: Some(input),
+        output: Some(output),
+        ..Usd::default()
+    };
+    let digest = || Digest::of(["x"]);
+    let model = || About::Model("gpt-x".to_owned());
+    let channel = || About::Channel(88, "relay-q".to_owned());
+    let missed = |why: &str| What::Missed {
+        why: why.to_owned(),
+        detail: "broken pipe".to_owned(),
+    };
+    let failure = Failure::status(FailureKind::ProviderStatus, 418, "broken pipe");
+    let mut findings = vec![
+        Finding::new(About::Run, What::Failed(failure.clone())),
+        Finding::new(channel(), What::Failed(failure)),
+        Finding::new(
+            channel(),
+            What::List {
+                added: 4,
+                removed: 1,
+                first_added: vec!["gpt-x".to_owned(), "claude-y".to_owned()],
+                first_removed: vec!["gemini-z".to_owned()],
+            },
+        ),
+        Finding::new(model(), What::Price(usd(1.0, 2.0), usd(3.0, 2.0), digest())),
+        Finding::new(model(), What::Price(usd(1.0, 2.0), usd(1.0, 2.0), digest())),
+        Finding::new(
+            About::Source("relay-q".to_owned()),
+            What::Source(SourceState::Firewall, "broken pipe".to_owned()),
+        ),
+    ];
+    for per_call in [true, false] {
+        let below = What::Below {
+            ours: 1.5,
+            cost: 2.5,
+            per_call,
+        };
+        findings.push(Finding::new(model(), below));
+    }
+    for why in [
+        "busy",
+        "no_token",
+        "no_source",
+        "secret",
+        "settings",
+        "schedule",
+        "refused",
+        "else",
+    ] {
+        findings.push(Finding::new(About::Run, missed(why)));
+    }
+    for finding in &findings {
+        for subject in [Subject::Models, Subject::Prices] {
+            told_in_both(&format!("{finding:?}"), |lang| {
+                lang.notice_line(finding, subject)
+            });
+        }
+    }
+    let unpriced = Finding::new(model(), What::Unpriced);
+    for lang in Lang::ALL {
+        assert_eq!(lang.notice_line(&unpriced, Subject::Models), "gpt-x");
+    }
 }

@@ -14,7 +14,7 @@ pub(crate) use failure::{engine_error, failure, store_error};
 pub(crate) use finding::{finding, topic};
 pub(crate) use price::{
     PAGE_IS_BEHIND, billed, field, first_prices, kind, no_source, nothing_to_compare, output_by,
-    page_unread, price_answer, price_failure, verified, without_price,
+    page_unread, price_answer, price_failure, price_part, verified, without_price,
 };
 pub(crate) use reason::{dropped, kept, note, reason};
 pub(crate) use source::{

@@ -228,3 +228,15 @@ pub(crate) fn output_by(by: OutputBy) -> Option<&'static str> {
         OutputBy::Unknown => Some("输出价格在首次写入后才能确定：网关可能对该名称有内置倍率"),
     }
 }
+
+/// A part of a price, by its English name.
+pub(crate) fn price_part(part: &str) -> &str {
+    match part {
+        "input" => "输入",
+        "output" => "输出",
+        "cache read" => "缓存读取",
+        "cache write" => "缓存写入",
+        "a call" => "每次调用",
+        other => other,
+    }
+}

@@ -140,7 +140,7 @@ async fn places_of_notices_are_added_tested_silenced_and_forgotten_without_their
         .iter()
         .filter_map(|mistake| mistake["field"].as_str())
         .collect();
-    assert_eq!(fields, ["name", "only", "url"], "{}", refused.body);
+    assert_eq!(fields, ["name", "only", "chat"], "{}", refused.body);
 
     // The address is one of this machine, which nobody allowed.
     let tested = tester
@@ -191,8 +191,21 @@ async fn places_of_notices_are_added_tested_silenced_and_forgotten_without_their
         (off.status.as_u16(), &off.body["enabled"]),
         (200, &json!(false))
     );
+    let other = json!({"only": ["missed", "missed"]});
+    let other = tester.send(Method::PATCH, &path, Some(other), &[]).await;
+    assert_eq!(
+        (&other.body["only"], &other.body["enabled"]),
+        (&json!(["missed"]), &json!(false))
+    );
+    let unknown = json!({"only": ["everything"]});
+    let unknown = tester.send(Method::PATCH, &path, Some(unknown), &[]).await;
+    assert_eq!(
+        (unknown.status.as_u16(), &unknown.body["errors"][0]["field"]),
+        (400, &json!("only"))
+    );
     let list = tester.get(TARGETS).await.body;
     assert_eq!(list["targets"][0]["enabled"], false);
+    assert_eq!(list["targets"][0]["only"], json!(["missed"]));
     let gone = tester.send(Method::DELETE, &path, None, &[]).await;
     assert_eq!(gone.status, 204);
     let gone = tester.send(Method::DELETE, &path, None, &[]).await;
