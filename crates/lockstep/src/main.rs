@@ -11,6 +11,7 @@ mod notify;
 mod ordering;
 mod seed;
 mod server;
+mod sourcing;
 mod view;
 mod web;
 mod words;
