@@ -1,6 +1,6 @@
 import { expect, looksRight, test } from "../world.js";
 
-const PAGES = ["/", "/sites/add", "models", "channels", "prices", "unpriced", "history", "history/channels/1", "settings"].map((page) =>
+const PAGES = ["/", "/sites/add", "models", "channels", "prices", "prices/sources", "unpriced", "history", "history/channels/1", "settings"].map((page) =>
   page.startsWith("/") ? page : `/sites/main/${page}`,
 );
 

@@ -1,6 +1,7 @@
 import { CAST, expect, looksRight, test } from "../world.js";
 
 const SHOWN = [{ model: "gpt-5", input: 1.5, output: 12 }];
+const LIST = JSON.stringify({ success: true, data: { model_ratio: { "gpt-5": 3 }, completion_ratio: { "gpt-5": 4 } } });
 const MEMBER = { token: "the-token-of-the-club", user: "7" };
 
 test.use({
@@ -60,6 +61,21 @@ test("a source that wants a sign-in is added with its token, and prices come fro
   expect(await gateway.do("charges", { model: "gpt-5" })).toEqual({ input: 1.5, output: 12 });
 });
 
+for (const width of [360, 2560]) {
+  test.describe(`at ${width} px`, () => {
+    test.use({ viewport: { width, height: 900 } });
+
+    test("the sign-in and the file of a source fit", async ({ page, gateway }) => {
+      await add(page, gateway.providers.club, MEMBER);
+      await page.locator("details", { hasText: "token stored" }).locator("summary").click();
+      await page.locator("#list").setInputFiles({ name: "ours.json", mimeType: "application/json", buffer: Buffer.from(LIST) });
+      await page.getByRole("button", { name: "Upload", exact: true }).click();
+      await expect(page.getByText("upload:ours")).toBeVisible();
+      await looksRight(page);
+    });
+  });
+}
+
 test("a token is forgotten, and the source says what it wants and when it was asked", async ({ page, server, gateway }) => {
   await add(page, gateway.providers.club, MEMBER);
   await page.locator("details", { hasText: "token stored" }).locator("summary").click();
@@ -84,7 +100,7 @@ test.describe("without JavaScript", () => {
     };
     await upload('{"success": true,\n"data": nope}');
     await expect(page.getByText(/line 2/)).toBeVisible();
-    await upload(JSON.stringify({ success: true, data: { model_ratio: { "gpt-5": 3 }, completion_ratio: { "gpt-5": 4 } } }));
+    await upload(LIST);
     await expect(page.getByText("upload:ours")).toBeVisible();
     await page.goto(`${server.url}/sites/main/prices`);
     await settled(page);
