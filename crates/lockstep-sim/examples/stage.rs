@@ -1,7 +1,7 @@
 //! A simulated gateway for tests in other languages: told what to be and what to do by lines of JSON on standard input,
 //! answering each by a line of JSON on standard output. It ends with its input.
 //!
-//! The first line says what there is: `{"demo": 24}`, or `{"providers": [{"name", "models"}], "channels": [{"id", "name",
+//! The first line says what there is: `{"demo": 24}`, or `{"providers": [{"name", "models", "prices"?, "member"?}], "channels": [{"id", "name",
 //! "provider", "models", "status"?}], "prices": [{"model", "input", "output"}]}` (USD per million tokens). It is answered
 //! by `{"url", "token", "providers": {name: address}}`. Every other line is `{"do": ...}`, answered by `{"done": ...}` or `{"error": ...}`.
 
@@ -34,6 +34,15 @@ struct ProviderIs {
     /// What it tells of prices, as a New API's `/api/pricing`.
     #[serde(default)]
     prices: Vec<PriceIs>,
+    /// Whom alone it tells them.
+    member: Option<MemberIs>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MemberIs {
+    token: String,
+    user: String,
 }
 
 #[derive(Deserialize)]
@@ -137,7 +146,7 @@ fn spec(cast: Cast) -> Spec {
         let provider = Provider::new(&one.name, one.models).apart();
         spec = spec.provider(match one.prices.as_slice() {
             [] => provider,
-            told => provider.pricing_list(&prices(told)),
+            told => members_only(provider.pricing_list(&prices(told)), one.member.as_ref()),
         });
     }
     for one in cast.channels {
@@ -147,6 +156,16 @@ fn spec(cast: Cast) -> Spec {
         spec = spec.channel(channel.status(one.status.unwrap_or(1)));
     }
     spec
+}
+
+/// The pages of a provider for its member alone.
+fn members_only(mut provider: Provider, member: Option<&MemberIs>) -> Provider {
+    if let Some(member) = member {
+        for page in provider.pages.values_mut() {
+            *page = page.clone().token(&member.token).user(&member.user);
+        }
+    }
+    provider
 }
 
 fn prices(told: &[PriceIs]) -> Vec<Price> {

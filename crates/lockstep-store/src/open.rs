@@ -32,7 +32,7 @@ pub(crate) struct Found {
     pub(crate) version: Option<i64>,
     /// The stored proof of the key.
     pub(crate) proof: Option<String>,
-    /// Whether anything is encrypted: the token of a site, or where notices go.
+    /// Whether anything is encrypted: the token of a site, where notices go, what lets us into a source.
     pub(crate) secrets: bool,
 }
 
@@ -62,6 +62,12 @@ impl Found {
                 .fetch_one(on.again())
                 .await?;
             found.secrets |= targets > 0;
+        }
+        if has("source_secret") {
+            let secrets: i64 = query_scalar("SELECT COUNT(*) FROM source_secret")
+                .fetch_one(on.again())
+                .await?;
+            found.secrets |= secrets > 0;
         }
         Ok(found)
     }

@@ -104,9 +104,19 @@ impl Store {
         let Some(sealed) = stored.ok_or_else(|| of.not_found(id))? else {
             return Ok(None);
         };
-        let opened = self.seal().open(&sealed, &of.place(id));
+        self.unsealed(of, id, &sealed).map(Some)
+    }
+
+    /// What stands encrypted in the row of the id, decrypted.
+    pub(crate) fn unsealed(
+        &self,
+        of: &SecretColumn,
+        id: &str,
+        sealed: &str,
+    ) -> Result<SecretString, StoreError> {
+        let opened = self.seal().open(sealed, &of.place(id));
         opened
-            .map(|text| Some(text.into()))
+            .map(SecretString::from)
             .ok_or_else(|| StoreError::Inconsistent {
                 table: of.table,
                 column: of.column,

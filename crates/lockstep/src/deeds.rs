@@ -142,6 +142,11 @@ impl Deed {
         deed("source_added", json!({ "name": name }))
     }
 
+    /// What lets us into a source was changed, or its uploaded list; which, by their names.
+    pub(crate) fn source_changed(name: &str, fields: &[&str]) -> Self {
+        deed("source_changed", json!({ "name": name, "changed": fields }))
+    }
+
     /// A source's list was taken as it is now, though it had shrunk.
     pub(crate) fn source_accepted(name: &str) -> Self {
         deed("source_accepted", json!({ "name": name }))

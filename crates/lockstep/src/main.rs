@@ -12,6 +12,7 @@ mod ordering;
 mod places;
 mod seed;
 mod server;
+mod sourcing;
 mod view;
 mod web;
 mod words;

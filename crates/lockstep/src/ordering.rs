@@ -1,6 +1,7 @@
 //! What a run of a site goes by, whoever begins it: settings in layers, its token, its sources with their secrets. A
 //! command and the server ask the same functions; nothing here is shown to anybody.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -12,12 +13,15 @@ use lockstep_core::settings::{PaceMode, Settings, parse_policy};
 use lockstep_core::site::GatewayUrl;
 use lockstep_run::ahead::Ahead;
 use lockstep_run::jobs::{Go, Job, Order};
-use lockstep_run::prices::collect::{Collecting, From, Wanted};
+use lockstep_run::prices::collect::{Collecting, From, Given, Wanted};
 use lockstep_run::prices::plan::{PriceRequest, What};
 use lockstep_run::schedule::{Lost, Orders};
 use lockstep_run::{Request, SiteAccess, Source};
-use lockstep_store::Store;
+use lockstep_store::prices::access::SourceAccess;
+use lockstep_store::prices::sources::{NewSource, StoredSource};
+use lockstep_store::prices::uploads::Upload;
 use lockstep_store::sites::Site;
+use lockstep_store::{Store, StoreError};
 use secrecy::SecretString;
 
 use crate::config::File;
@@ -175,28 +179,104 @@ pub(crate) fn text_of(settings: &Settings, key: &str) -> String {
         .map_or_else(String::new, |(_, text)| text)
 }
 
-/// A source as typed, with the secrets that it names, from the environment.
-pub(crate) fn wanted(text: &str) -> anyhow::Result<Wanted> {
-    let spec: SourceSpec = text.parse()?;
-    let secret = |name: &str| -> anyhow::Result<SecretString> {
-        let value = variable(name)
-            .with_context(|| format!("the source {text} names {name}, which is not set"))?;
-        Ok(value.into())
-    };
-    Ok(Wanted {
-        token: spec.token_env.as_deref().map(secret).transpose()?,
-        headers: spec
-            .headers
-            .iter()
-            .map(|header| Ok((header.name.clone(), secret(&header.env)?)))
-            .collect::<anyhow::Result<_>>()?,
-        from: From::Spec(spec),
-    })
+/// A source that a run asks: as it is written, and what is stored beside.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    text: String,
+    stored: Option<Stored>,
+}
+
+/// What is stored of a source beside its text.
+#[derive(Clone, Debug)]
+struct Stored {
+    id: String,
+    access: SourceAccess,
+    given: Option<Given>,
+}
+
+impl Asked {
+    /// One that was typed, and of which nothing is stored.
+    pub(crate) fn typed(text: &str) -> Self {
+        Self {
+            text: text.to_owned(),
+            stored: None,
+        }
+    }
+
+    /// One that is about to be remembered: what is fetched for it now is found by it later.
+    pub(crate) fn new(source: &NewSource) -> Self {
+        Self {
+            text: source.spec.clone(),
+            stored: Some(Stored {
+                id: source.id.clone(),
+                access: source.access.clone(),
+                given: source.upload.as_ref().map(given),
+            }),
+        }
+    }
+
+    /// One that is remembered, with its secrets.
+    pub(crate) async fn remembered(
+        store: &Store,
+        source: &StoredSource,
+    ) -> Result<Self, StoreError> {
+        let upload = match source.uploaded {
+            Some(_) => store.upload(&source.id).await?,
+            None => None,
+        };
+        Ok(Self {
+            text: source.spec.clone(),
+            stored: Some(Stored {
+                id: source.id.clone(),
+                access: store.source_access(source).await?,
+                given: upload.as_ref().map(given),
+            }),
+        })
+    }
+
+    /// Whether it is sent a stored token.
+    pub(crate) fn has_token(&self) -> bool {
+        let stored = self.stored.as_ref();
+        stored.is_some_and(|stored| stored.access.token.is_some())
+    }
+
+    /// All of it that an engine asks by; secrets that its text names come from the environment.
+    fn wanted(&self) -> anyhow::Result<Wanted> {
+        let text = &self.text;
+        let spec: SourceSpec = text.parse()?;
+        let secret = |name: &str| -> anyhow::Result<SecretString> {
+            let value = variable(name)
+                .with_context(|| format!("the source {text} names {name}, which is not set"))?;
+            Ok(value.into())
+        };
+        let token = spec.token_env.as_deref().map(secret).transpose()?;
+        let headers = spec.headers.iter();
+        let headers = headers.map(|header| Ok((header.name.clone(), secret(&header.env)?)));
+        let mut headers = headers.collect::<anyhow::Result<Vec<_>>>()?;
+        let mut wanted = Wanted::open(From::Spec(spec));
+        if let Some(stored) = &self.stored {
+            headers.extend(stored.access.headers.iter().cloned());
+            wanted.user_id.clone_from(&stored.access.user_id);
+            wanted.token.clone_from(&stored.access.token);
+            wanted.id = Some(stored.id.clone());
+            wanted.given.clone_from(&stored.given);
+        }
+        wanted.token = token.or(wanted.token);
+        wanted.headers = headers;
+        Ok(wanted)
+    }
+}
+
+fn given(upload: &Upload) -> Given {
+    Given {
+        body: Arc::new(upload.body.clone()),
+        at: upload.uploaded_at,
+    }
 }
 
 /// The first variable that a source names and that is not set.
-fn unset(text: &str) -> Option<String> {
-    let spec: SourceSpec = text.parse().ok()?;
+fn unset(source: &Asked) -> Option<String> {
+    let spec: SourceSpec = source.text.parse().ok()?;
     let headers = spec.headers.into_iter().map(|header| header.env);
     spec.token_env
         .into_iter()
@@ -221,7 +301,7 @@ pub(crate) fn allowed(file: &File, given: &[String]) -> anyhow::Result<Vec<Cidr>
 
 /// What is to be collected.
 pub(crate) fn collecting(
-    sources: &[String],
+    sources: &[Asked],
     allow: Vec<Cidr>,
     time_limit: Duration,
     max_retries: u32,
@@ -229,7 +309,7 @@ pub(crate) fn collecting(
     Ok(Collecting {
         wanted: sources
             .iter()
-            .map(|text| wanted(text))
+            .map(Asked::wanted)
             .collect::<anyhow::Result<_>>()?,
         time_limit,
         allow,
@@ -237,15 +317,18 @@ pub(crate) fn collecting(
     })
 }
 
-/// The sources that a site remembers, the preferred first, as texts.
-pub(crate) async fn remembered(store: &Store, site: &Site) -> anyhow::Result<Vec<String>> {
-    let stored = store.sources(&site.id).await?;
-    Ok(stored.into_iter().map(|source| source.spec).collect())
+/// The sources that a site remembers, the preferred first, with their secrets.
+pub(crate) async fn remembered(store: &Store, site: &Site) -> Result<Vec<Asked>, StoreError> {
+    let mut all = Vec::new();
+    for source in store.sources(&site.id).await? {
+        all.push(Asked::remembered(store, &source).await?);
+    }
+    Ok(all)
 }
 
 /// A run about prices from sources. `remembered`: they are just those of the site.
 pub(crate) fn price_request(
-    sources: &[String],
+    sources: &[Asked],
     remembered: bool,
     allow: Vec<Cidr>,
     chosen: &Chosen,
@@ -328,11 +411,12 @@ impl Ordering {
         chosen: &Chosen,
         way: Way,
     ) -> Result<PriceRequest, Lost> {
-        let sources = remembered(&self.store, site).await.map_err(failed)?;
+        let sources = remembered(&self.store, site).await;
+        let sources = sources.map_err(|error| failed(error.into()))?;
         if sources.is_empty() {
             return Err(Lost::NoSource);
         }
-        if let Some(name) = sources.iter().find_map(|text| unset(text)) {
+        if let Some(name) = sources.iter().find_map(unset) {
             return Err(Lost::Secret(name));
         }
         let request = price_request(&sources, true, self.allowed()?, chosen, way);

@@ -1,6 +1,7 @@
 //! Price lists collected from their sources: what came, and the last good copies that stand in for what did not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use lockstep_core::failure::{Failure, FailureKind};
@@ -11,6 +12,7 @@ use lockstep_remote::http::{AddressPolicy, GuardedClient};
 use lockstep_remote::retry::read_with_retries;
 use lockstep_remote::sources::{Access, Ask, Fetched, Fetcher, Options, Page};
 use lockstep_store::prices::copies::SourceCopy;
+use lockstep_store::prices::troubles::SourceTrouble;
 use secrecy::SecretString;
 use url::Url;
 
@@ -22,10 +24,25 @@ use crate::error::EngineError;
 pub struct Wanted {
     /// What it is.
     pub from: From,
-    /// The access token of that site, read from where the source says.
+    /// The access token of that site, read from where the source says, or from where it is stored.
     pub token: Option<SecretString>,
+    /// The user whom that token belongs to, where the source itself does not say.
+    pub user_id: Option<String>,
     /// Further headers with their values.
     pub headers: Vec<(String, SecretString)>,
+    /// The id of the source where it is remembered, or is about to be.
+    pub id: Option<String>,
+    /// The list that was uploaded for it.
+    pub given: Option<Given>,
+}
+
+/// A list that is there already.
+#[derive(Clone, Debug)]
+pub struct Given {
+    /// What it says.
+    pub body: Arc<String>,
+    /// When it was uploaded, in Unix milliseconds.
+    pub at: i64,
 }
 
 /// How a source is named.
@@ -71,6 +88,12 @@ pub struct Collected {
     pub copy: Option<SourceCopy>,
     /// When it was asked, in Unix milliseconds.
     pub asked_at: i64,
+    /// The same where it was asked in vain; of one that was not asked now, when it last was. `None` where it never was.
+    pub tried_at: Option<i64>,
+    /// What was wrong then, where it was not asked now.
+    pub trouble: Option<SourceTrouble>,
+    /// As whom it was asked: a part of the key of its copies.
+    pub(super) who: String,
     /// How long it took.
     pub took: Duration,
 }
@@ -81,8 +104,48 @@ impl Wanted {
         Self {
             from,
             token: None,
+            user_id: None,
             headers: Vec::new(),
+            id: None,
+            given: None,
         }
+    }
+
+    /// What a person wrote, where one did.
+    pub(super) fn spec(&self) -> Option<&SourceSpec> {
+        match &self.from {
+            From::Spec(spec) => Some(spec),
+            From::Id(_) | From::Target(_) => None,
+        }
+    }
+
+    /// What is fetched for it, or why nothing can be.
+    pub(super) fn target(&self, channels: &BTreeMap<i64, Target>) -> Option<Target> {
+        let channel = |id: i64| channels.get(&id).cloned();
+        match &self.from {
+            From::Spec(spec) => spec.target(channel),
+            From::Id(id) => Target::preset(*id).or_else(|| channel(*id)),
+            From::Target(target) => Some(target.clone()),
+        }
+    }
+
+    /// The user whom its token belongs to.
+    fn user_id(&self) -> Option<&str> {
+        let written = || self.spec().and_then(|spec| spec.user_id.as_deref());
+        self.user_id.as_deref().or_else(written)
+    }
+
+    /// As whom it is asked. What a site shows to one user it may not show to another.
+    pub(super) fn who(&self) -> String {
+        let variable = self.spec().and_then(|spec| spec.token_env.as_deref());
+        let stored = self.token.is_some() || !self.headers.is_empty();
+        let token = match (variable, &self.id) {
+            (Some(variable), _) => variable.to_owned(),
+            (None, Some(id)) if stored => format!("stored:{id}"),
+            (None, _) => String::new(),
+        };
+        let who = format!("{token} {}", self.user_id().unwrap_or(""));
+        who.trim().to_owned()
     }
 }
 
@@ -99,25 +162,20 @@ impl Session {
         let mut known = Vec::new();
         let mut missing: Vec<(usize, Collected)> = Vec::new();
         for wanted in &collecting.wanted {
-            let channel = |id: i64| channels.get(&id).cloned();
-            let (spec, target) = match &wanted.from {
-                From::Spec(spec) => (Some(spec.clone()), spec.target(channel)),
-                From::Id(id) => (None, Target::preset(*id).or_else(|| channel(*id))),
-                From::Target(target) => (None, Some(target.clone())),
-            };
-            let Some(target) = target else {
+            let Some(target) = wanted.target(&channels) else {
                 // One that is gone must not keep the others from being asked. A mere id is left out, as New API does.
                 missing.extend(
-                    spec.map(|spec| (asks.len() + missing.len(), unlisted(spec, self.now()))),
+                    unlisted(wanted, self.now()).map(|one| (asks.len() + missing.len(), one)),
                 );
                 continue;
             };
+            let spec = wanted.spec().cloned();
             let copies = self.copies(&target, wanted).await?;
             asks.push(Ask {
                 target,
                 access: Access {
                     token: wanted.token.clone(),
-                    user_id: spec.as_ref().and_then(|spec| spec.user_id.clone()),
+                    user_id: wanted.user_id().map(str::to_owned),
                     headers: wanted.headers.clone(),
                 },
                 proxy: spec.as_ref().and_then(|spec| spec.proxy.clone()),
@@ -125,13 +183,13 @@ impl Session {
                     .iter()
                     .map(|(url, copy)| Page {
                         url: url.clone(),
-                        body: std::sync::Arc::new(copy.body.clone()),
+                        body: Arc::new(copy.body.clone()),
                         etag: copy.etag.clone(),
                         from_copy: true,
                     })
                     .collect(),
             });
-            known.push((spec, copies));
+            known.push((spec, copies, wanted.who()));
         }
         let asked_at = self.now();
         let budget = self.budget(&asks).await?;
@@ -148,7 +206,7 @@ impl Session {
         let mut all: Vec<Collected> = fetched
             .into_iter()
             .zip(known)
-            .map(|(fetched, (spec, copies))| collected(fetched, spec, copies, asked_at))
+            .map(|(fetched, (spec, copies, who))| collected(fetched, spec, copies, who, asked_at))
             .collect();
         for (place, source) in missing {
             all.insert(place.min(all.len()), source);
@@ -156,83 +214,8 @@ impl Session {
         Ok(all)
     }
 
-    /// The lists as they were last kept, without asking the sources. One of which none is kept is among them, with a
-    /// failure.
-    ///
-    /// # Errors
-    ///
-    /// As [`Session::collect`].
-    pub async fn kept(&self, collecting: &Collecting) -> Result<Vec<Collected>, EngineError> {
-        let channels = self.channel_targets(collecting).await?;
-        let mut all = Vec::new();
-        for wanted in &collecting.wanted {
-            let channel = |id: i64| channels.get(&id).cloned();
-            let (spec, target) = match &wanted.from {
-                From::Spec(spec) => (Some(spec.clone()), spec.target(channel)),
-                From::Id(id) => (None, Target::preset(*id).or_else(|| channel(*id))),
-                From::Target(target) => (None, Some(target.clone())),
-            };
-            let Some(target) = target else {
-                all.extend(spec.map(|spec| unlisted(spec, self.now())));
-                continue;
-            };
-            let copies = self.copies(&target, wanted).await?;
-            let last = copies.into_iter().max_by_key(|(_, copy)| copy.fetched_at);
-            let none = Failure::new(FailureKind::NotFound, "it was not fetched yet");
-            let (url, page, asked_at) = match last {
-                Some((url, copy)) => {
-                    let page = Page {
-                        url: url.clone(),
-                        body: std::sync::Arc::new(copy.body),
-                        etag: copy.etag,
-                        from_copy: true,
-                    };
-                    (url, Ok(page), copy.fetched_at)
-                }
-                None => (String::new(), Err(none), self.now()),
-            };
-            all.push(Collected {
-                name: target.unique_name(),
-                asked: url.clone(),
-                url,
-                spec,
-                page,
-                pricing: None,
-                copy: None,
-                asked_at,
-                took: Duration::ZERO,
-            });
-        }
-        Ok(all)
-    }
-
-    /// Keeps a list as the last good one of its address, with how many models it has.
-    ///
-    /// # Errors
-    ///
-    /// When the database fails.
-    pub async fn keep_copy(&self, source: &Collected, models: usize) -> Result<(), EngineError> {
-        let Ok(page) = &source.page else {
-            return Ok(());
-        };
-        if page.url.starts_with("file:") {
-            return Ok(());
-        }
-        let copy = SourceCopy {
-            body: page.body.as_ref().clone(),
-            etag: page.etag.clone(),
-            fetched_at: source.asked_at,
-            models: models as u64,
-        };
-        let key = key(&source.asked, source.spec.as_ref());
-        self.store()
-            .keep_copy(&self.access.site.id, &key, copy)
-            .await?;
-        Ok(())
-    }
-
     /// The gateway's channels as targets, if any of them is wanted: the gateway itself says where they are asked.
-    async fn channel_targets(
+    pub(super) async fn channel_targets(
         &self,
         collecting: &Collecting,
     ) -> Result<BTreeMap<i64, Target>, EngineError> {
@@ -257,30 +240,6 @@ impl Session {
                 Some((channel.id, target))
             })
             .collect())
-    }
-
-    /// The last good lists of a source's addresses.
-    async fn copies(
-        &self,
-        target: &Target,
-        wanted: &Wanted,
-    ) -> Result<Vec<(String, SourceCopy)>, EngineError> {
-        let spec = match &wanted.from {
-            From::Spec(spec) => Some(spec),
-            From::Id(_) | From::Target(_) => None,
-        };
-        let addresses = match target.addresses() {
-            Addresses::One(url) => vec![url],
-            Addresses::Two(first, second) => vec![first, second],
-            Addresses::File(_) => Vec::new(),
-        };
-        let mut copies = Vec::new();
-        for url in addresses {
-            let key = key(&url, spec);
-            let copy = self.store().source_copy(&self.access.site.id, &key).await?;
-            copies.extend(copy.map(|copy| (url, copy)));
-        }
-        Ok(copies)
     }
 
     /// Which addresses may be called: the gateway's own is trusted as it is configured.
@@ -336,6 +295,7 @@ fn collected(
     fetched: Fetched,
     spec: Option<SourceSpec>,
     copies: Vec<(String, SourceCopy)>,
+    who: String,
     asked_at: i64,
 ) -> Collected {
     let (first, second) = match fetched.target.addresses() {
@@ -365,39 +325,57 @@ fn collected(
         pricing: fetched.pricing,
         copy: copy.map(|(_, copy)| copy),
         asked_at,
+        tried_at: Some(asked_at),
+        trouble: None,
+        who,
         took: fetched.took,
     }
 }
 
-/// A source that the gateway does not list.
-fn unlisted(spec: SourceSpec, asked_at: i64) -> Collected {
-    let name = spec.name.clone().unwrap_or_else(|| spec.place.to_string());
-    let failure = Failure::new(
-        FailureKind::NotFound,
-        "the gateway lists no such channel with an address",
-    );
-    Collected {
-        name,
-        url: String::new(),
-        asked: String::new(),
+/// A source that is not asked: one that was uploaded, or that the gateway does not list. A mere id is none.
+pub(super) fn unlisted(wanted: &Wanted, now: i64) -> Option<Collected> {
+    let spec = wanted.spec()?.clone();
+    let place = spec.place.to_string();
+    let (url, page, asked_at) = match (&spec.place, &wanted.given) {
+        (Place::Upload(_), Some(given)) => {
+            let page = Page {
+                url: place.clone(),
+                body: Arc::clone(&given.body),
+                etag: None,
+                from_copy: false,
+            };
+            (place, Ok(page), given.at)
+        }
+        (Place::Upload(_), None) => {
+            let why = "no list is uploaded for it";
+            (place, Err(why), now)
+        }
+        _ => {
+            let why = "the gateway lists no such channel with an address";
+            (String::new(), Err(why), now)
+        }
+    };
+    Some(Collected {
+        name: spec.known_as(),
+        asked: url.clone(),
+        url,
         spec: Some(spec),
-        page: Err(failure),
+        page: page.map_err(|why| Failure::new(FailureKind::NotFound, why)),
         pricing: None,
         copy: None,
         asked_at,
+        tried_at: Some(now),
+        trouble: None,
+        who: String::new(),
         took: Duration::ZERO,
-    }
+    })
 }
 
-/// Under which key an address' copy is kept. What a site shows to one user it may not show to another.
-fn key(url: &str, spec: Option<&SourceSpec>) -> String {
-    let who = spec.map(|spec| {
-        let token = spec.token_env.as_deref().unwrap_or("");
-        format!("{token} {}", spec.user_id.as_deref().unwrap_or(""))
-    });
-    format!("{url} {}", who.unwrap_or_default().trim())
-        .trim()
-        .to_owned()
+impl Collected {
+    /// Whether it is asked over the network.
+    pub(super) fn is_remote(&self) -> bool {
+        self.asked.starts_with("http://") || self.asked.starts_with("https://")
+    }
 }
 
 fn host(url: &str) -> Option<String> {

@@ -7,11 +7,12 @@ use lockstep_core::formats::{self, Decoded, NotAPriceList, Sellers, Skipped};
 use lockstep_core::prices::diff::{Differences, SourceTable, diff};
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::names::Names;
-use lockstep_core::prices::source::SourceState;
+use lockstep_core::prices::source::{Place, SourceSpec, SourceState};
 use lockstep_core::prices::table::Table;
 use lockstep_store::prices::run_sources::RunSource;
+use lockstep_store::prices::troubles::SourceTrouble;
 
-use super::collect::Collected;
+use super::collect::{Collected, From, Given, Wanted, unlisted};
 use super::local::LocalPrices;
 
 /// The fields that `/api/ratio_config` never has: they come from `/api/pricing`.
@@ -34,6 +35,15 @@ pub struct Compared<'a> {
     pub sources: Vec<Judged<'a>>,
 }
 
+/// What is worth remembering of lists: by each source's place, how many models a good one has, or what is wrong.
+#[derive(Clone, Debug, Default)]
+pub struct Outcomes {
+    /// The lists that can be believed, with how many models each has.
+    pub good: Vec<(usize, usize)>,
+    /// What is wrong with the others.
+    pub troubles: Vec<(usize, SourceTrouble)>,
+}
+
 /// One source, judged.
 #[derive(Debug)]
 pub struct Judged<'a> {
@@ -45,6 +55,8 @@ pub struct Judged<'a> {
     pub table: Option<Table<'a>>,
     /// Whether the list is the last good one, because none came.
     pub stale: bool,
+    /// Where none came: how its source would stand without the last good one.
+    pub failed: Option<SourceState>,
     /// When the list was fetched, in Unix milliseconds.
     pub fetched_at: Option<i64>,
     /// What of the list was left out.
@@ -104,6 +116,32 @@ impl Compared<'_> {
             .collect()
     }
 
+    /// What is wrong with those that gave no list which can be believed: each source's place, and its trouble.
+    pub fn troubles(&self) -> Vec<(usize, SourceTrouble)> {
+        self.sources
+            .iter()
+            .enumerate()
+            .filter(|(_, source)| !source.state.is_believed() || source.stale)
+            .map(|(place, source)| {
+                let state = source.failed.unwrap_or(source.state);
+                let trouble = SourceTrouble {
+                    state: state.code().to_owned(),
+                    detail: source.error.clone().unwrap_or_default(),
+                    at: source.collected.asked_at,
+                };
+                (place, trouble)
+            })
+            .collect()
+    }
+
+    /// What is worth remembering of the lists for whoever looks next.
+    pub fn outcomes(&self) -> Outcomes {
+        Outcomes {
+            good: self.good(),
+            troubles: self.troubles(),
+        }
+    }
+
     /// The differences, given [`Self::tables`].
     pub fn differences<'t>(&'t self, tables: &[SourceTable<'t>]) -> Differences<'t> {
         diff(&self.names, &self.local.table, tables)
@@ -127,21 +165,39 @@ impl Judged<'_> {
             detail: self.error.clone().unwrap_or_default(),
             models: self.table.as_ref().map_or(0, Table::len) as u64,
             fetched_at: self.fetched_at,
+            tried_at: self.failed.and(self.collected.tried_at),
+            failed: self.failed.map(|state| state.code().to_owned()),
             skipped: skipped.collect(),
         }
     }
 }
 
+/// How a list stands that somebody uploads, by itself.
+pub fn judged(name: &str, given: &Given) -> RunSource {
+    let spec = SourceSpec::new(Place::Upload(name.to_owned()));
+    let wanted = Wanted {
+        given: Some(given.clone()),
+        ..Wanted::open(From::Spec(spec))
+    };
+    let collected = unlisted(&wanted, given.at);
+    let told = collected.map(|one| judge(&one, &mut Names::new()).told());
+    told.unwrap_or_default()
+}
+
 fn judge<'a>(collected: &'a Collected, names: &mut Names) -> Judged<'a> {
-    let (state, error) = match &collected.page {
-        Err(failure) => {
+    let (state, error) = match (&collected.page, &collected.trouble) {
+        (Err(_), Some(known)) => {
+            let state = SourceState::from_code(&known.state).unwrap_or(SourceState::Failed);
+            (state, known.detail.clone())
+        }
+        (Err(failure), None) => {
             let detail = match (failure.http_status, failure.detail.as_str()) {
                 (Some(status), "") => format!("status code {status}"),
                 (_, detail) => detail.to_owned(),
             };
             (SourceState::of_failure(failure), detail)
         }
-        Ok(page) => match (
+        (Ok(page), _) => match (
             unsure(collected),
             read(page.body.as_str(), collected, names),
         ) {
@@ -155,6 +211,7 @@ fn judge<'a>(collected: &'a Collected, names: &mut Names) -> Judged<'a> {
         state,
         table: None,
         stale: false,
+        failed: Some(state),
         fetched_at: None,
         skipped: Skipped::default(),
         groups: BTreeMap::new(),
@@ -232,6 +289,7 @@ fn fresh<'a>(collected: &'a Collected, decoded: Decoded<'a>) -> Judged<'a> {
         collected,
         state,
         stale: false,
+        failed: None,
         fetched_at: Some(collected.asked_at),
         table: Some(decoded.table),
         skipped: decoded.skipped,

@@ -9,6 +9,7 @@ pub mod compare;
 mod expressions;
 mod held;
 mod judging;
+mod kept;
 pub mod local;
 mod offers;
 mod others;

@@ -256,7 +256,7 @@ impl Session {
         let told = compared.sources.iter().map(|source| source.told());
         store.record_sources(&run.id, fence, told.collect()).await?;
         if chosen.is_none() {
-            self.keep_copies(&compared).await?;
+            self.remember(&collected, compared.outcomes()).await?;
         }
         if !compared
             .sources
@@ -358,16 +358,6 @@ impl Session {
                 .iter()
                 .all(|source| source.state.is_believed()),
         }))
-    }
-
-    /// Keeps the lists that can be believed, to stand in for those that will not come.
-    async fn keep_copies(&self, compared: &Compared<'_>) -> Result<(), EngineError> {
-        for (place, models) in compared.good() {
-            if let Some(source) = compared.sources.get(place) {
-                self.keep_copy(source.collected, models).await?;
-            }
-        }
-        Ok(())
     }
 
     /// Notes what each source says of the models now, and tells since when it does.

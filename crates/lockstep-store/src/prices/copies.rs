@@ -2,12 +2,13 @@
 
 use lockstep_core::hash::Digest;
 
+use super::troubles;
 use crate::columns::{Columns, big};
 use crate::sql::Connection;
 use crate::{Store, StoreError, sites, sql};
 
 /// How long, in milliseconds, a copy is kept that nobody renewed: 30 days. Its source is gone, or as good as gone.
-const KEPT_MS: i64 = 30 * 86_400_000;
+pub(super) const KEPT_MS: i64 = 30 * 86_400_000;
 
 /// How long, in milliseconds, calls are remembered: a day, far longer than any host counts them.
 const CALLS_KEPT_MS: i64 = 86_400_000;
@@ -64,14 +65,7 @@ impl Store {
         self.write(move |db| {
             Box::pin(async move {
                 sites::site(db, &site_id).await?;
-                let hash = Digest::of([&copy.body]);
-                sql::query(
-                    "INSERT INTO source_body (hash, text) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING",
-                )
-                .bind(hash.as_str())
-                .bind(&copy.body)
-                .execute(&mut *db)
-                .await?;
+                let hash = keep_body(db, &copy.body).await?;
                 sql::query(
                     "INSERT INTO source_copy (site_id, source_key, body_hash, etag, fetched_at, models)
                      VALUES ($1, $2, $3, $4, $5, $6)
@@ -87,6 +81,7 @@ impl Store {
                 .bind(big(copy.models))
                 .execute(&mut *db)
                 .await?;
+                troubles::forget(db, &site_id, &key).await?;
                 sql::query("DELETE FROM source_copy WHERE site_id = $1 AND fetched_at < $2")
                     .bind(&site_id)
                     .bind(copy.fetched_at.saturating_sub(KEPT_MS))
@@ -143,10 +138,27 @@ impl Store {
     }
 }
 
-/// Removes the bodies that no copy has any more.
+/// Stores a list, if it is not there yet, and tells its digest.
+pub(super) async fn keep_body(db: &mut Connection, body: &str) -> Result<Digest, StoreError> {
+    let hash = Digest::of([body]);
+    sql::query(
+        "INSERT INTO source_body (hash, text) VALUES ($1, $2) ON CONFLICT (hash) DO NOTHING",
+    )
+    .bind(hash.as_str())
+    .bind(body)
+    .execute(db)
+    .await?;
+    Ok(hash)
+}
+
+/// Removes the bodies that no copy and no upload has any more.
 pub(crate) async fn remove_unused(db: &mut Connection) -> Result<(), StoreError> {
-    sql::query("DELETE FROM source_body WHERE hash NOT IN (SELECT body_hash FROM source_copy)")
-        .execute(db)
-        .await?;
+    sql::query(
+        "DELETE FROM source_body
+         WHERE hash NOT IN (SELECT body_hash FROM source_copy)
+           AND hash NOT IN (SELECT body_hash FROM source_upload)",
+    )
+    .execute(db)
+    .await?;
     Ok(())
 }

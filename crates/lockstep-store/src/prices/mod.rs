@@ -3,6 +3,7 @@
 //! A price run is a run like one about models: the same states, leases, fences and events. Its rows are one per model
 //! and field; what is said of the run as a whole counts models.
 
+pub mod access;
 pub mod answers;
 pub mod copies;
 pub mod holds;
@@ -11,6 +12,8 @@ pub(crate) mod rows;
 pub mod run_sources;
 pub mod seen;
 pub mod sources;
+pub mod troubles;
+pub mod uploads;
 pub mod verified;
 
 use lockstep_core::change::State;

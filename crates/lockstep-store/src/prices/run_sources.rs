@@ -21,6 +21,10 @@ pub struct RunSource {
     pub models: u64,
     /// When what is used of it was fetched, in Unix milliseconds.
     pub fetched_at: Option<i64>,
+    /// When it was last asked in vain, in Unix milliseconds; `None` where nothing is wrong with it.
+    pub tried_at: Option<i64>,
+    /// Where no list came: the code of the state that it would be in without its last good one.
+    pub failed: Option<String>,
     /// Entries that were not used: the code of the reason, how many, the first names.
     pub skipped: Vec<(String, u64, Vec<String>)>,
 }
@@ -34,6 +38,10 @@ struct Text {
     detail: String,
     models: u64,
     fetched_at: Option<i64>,
+    #[serde(default)]
+    tried_at: Option<i64>,
+    #[serde(default)]
+    failed: Option<String>,
     skipped: Vec<(String, u64, Vec<String>)>,
 }
 
@@ -53,6 +61,8 @@ impl Store {
                 detail,
                 models,
                 fetched_at,
+                tried_at,
+                failed,
                 skipped,
             } = Columns::new(row, "run_source", "run_id").json("data")?;
             Ok(RunSource {
@@ -62,6 +72,8 @@ impl Store {
                 detail,
                 models,
                 fetched_at,
+                tried_at,
+                failed,
                 skipped,
             })
         };
@@ -87,6 +99,8 @@ pub(crate) async fn store(
             detail,
             models,
             fetched_at,
+            tried_at,
+            failed,
             skipped,
         } = source.clone();
         let text = Text {
@@ -96,6 +110,8 @@ pub(crate) async fn store(
             detail,
             models,
             fetched_at,
+            tried_at,
+            failed,
             skipped,
         };
         sql::query("INSERT INTO run_source (run_id, position, data) VALUES ($1, $2, $3)")

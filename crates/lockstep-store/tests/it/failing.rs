@@ -255,7 +255,7 @@ async fn what_is_remembered_of_prices_is_whole_or_not_at_all() {
         "answers",
         store.set_price_answers(&site.id, answers(&another)).await,
     );
-    other.break_on("INSERT ON source").await;
+    other.break_on("UPDATE ON source").await;
     fails("removed", store.remove_source(&site.id, "one").await);
     fails("moved", store.move_source(&site.id, "two", 0).await);
     other

@@ -3,6 +3,8 @@
 use std::fs;
 
 use lockstep_store::notices::NewNoticeTarget;
+use lockstep_store::prices::access::{SourceAccess, SourceAccessEdit};
+use lockstep_store::prices::sources::NewSource;
 use lockstep_store::{KeySource, Store, StoreError};
 use secrecy::SecretString;
 
@@ -35,6 +37,24 @@ async fn a_token_is_in_no_byte_of_any_file() {
     let target = store.add_notice_target(target, NOW).await.expect("added");
     let secret = store.notice_secret(&target.id).await.expect("asked");
     assert!(!format!("{target:?} {secret:?}").contains(CANARY));
+    let mut source = NewSource::open("club", "https://club.example");
+    source.access = SourceAccess {
+        token: Some(SecretString::from(CANARY)),
+        user_id: Some("7".to_owned()),
+        headers: vec![("x-key".to_owned(), SecretString::from(CANARY))],
+    };
+    assert!(!format!("{source:?}").contains(CANARY));
+    let source = store.remember_source(&site.id, source).await;
+    let source = source.expect("remembered");
+    let edit = SourceAccessEdit {
+        token: Some(Some(SecretString::from(CANARY))),
+        ..SourceAccessEdit::default()
+    };
+    assert!(!format!("{edit:?}").contains(CANARY));
+    let edited = store.edit_source_access(&site.id, "club", edit).await;
+    edited.expect("changed");
+    let access = store.source_access(&source).await.expect("opened");
+    assert!(!format!("{source:?} {access:?}").contains(CANARY));
     store
         .backup(&folder.path().join("copy.db"))
         .await
@@ -113,6 +133,54 @@ async fn a_notice_target_opens_in_no_other_row_and_with_no_other_key() {
     let refused = store.notice_secret(&two.id).await.expect_err("refused");
     let text = refused.to_string();
     assert!(text.contains("notice_target.sealed"), "{text}");
+    pool.close().await;
+    store.close().await;
+    // No site has a token here, and yet the key is needed.
+    let other = folder.path().join("other");
+    fs::write(&other, "00".repeat(32)).expect("a key");
+    let wrong = Store::open(&path, KeySource::File(other)).await;
+    let wrong = wrong.expect_err("refused");
+    assert!(matches!(wrong, StoreError::WrongKey { .. }), "{wrong}");
+}
+
+#[tokio::test]
+async fn a_sources_token_needs_the_key_and_opens_for_no_other_source() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("lockstep.db");
+    let store = Store::open(&path, KeySource::FileBeside)
+        .await
+        .expect("a store");
+    let site = store
+        .add_site(new_site(Some("main")), NOW)
+        .await
+        .expect("a site");
+    for name in ["one", "two"] {
+        let mut new = NewSource::open(name, "https://club.example");
+        new.access.token = Some(SecretString::from(CANARY));
+        let added = store.remember_source(&site.id, new).await;
+        added.expect("remembered");
+    }
+    let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display()))
+        .await
+        .expect("opens");
+    for edit in [
+        // What stands in another's row, and a row that was given to another, are the same theft.
+        "UPDATE source_secret SET sealed = (SELECT sealed FROM source_secret x JOIN source s ON s.id = x.source_id
+         WHERE s.name = 'one')",
+        "DELETE FROM source_secret WHERE source_id = (SELECT id FROM source WHERE name = 'two')",
+        "UPDATE source_secret SET source_id = (SELECT id FROM source WHERE name = 'two')",
+    ] {
+        let edited = sqlx::query(edit).execute(&pool).await;
+        edited.expect("edited by hand");
+        let sources = store.sources(&site.id).await.expect("sources");
+        let two = &sources[1];
+        if two.has_token {
+            let refused = store.source_access(two).await.expect_err("refused");
+            let text = refused.to_string();
+            assert!(text.contains("source_secret.sealed"), "{text}");
+            assert!(!text.contains(CANARY));
+        }
+    }
     pool.close().await;
     store.close().await;
     // No site has a token here, and yet the key is needed.

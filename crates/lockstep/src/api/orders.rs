@@ -15,7 +15,7 @@ use lockstep_run::{EngineError, Request, Session, SiteAccess, Source};
 use lockstep_store::sites::Site;
 
 use super::v1::idempotency::{self, Began};
-use crate::ordering::{self, Chosen, Way, Wrong};
+use crate::ordering::{self, Asked, Chosen, Way, Wrong};
 use crate::server::App;
 use crate::server::caller::{Caller, Scope, Who};
 use crate::server::problem::{Mistake, Problem};
@@ -243,10 +243,10 @@ impl Reached {
             .session(self.access.clone(), &self.settings)
     }
 
-    /// Sources as they are written, ready to be collected.
-    pub(crate) fn collecting(&self, written: &[String]) -> Result<Collecting, Problem> {
+    /// Sources, ready to be collected.
+    pub(crate) fn collecting(&self, asked: &[Asked]) -> Result<Collecting, Problem> {
         ordering::collecting(
-            written,
+            asked,
             self.allow.clone(),
             self.settings.prices.timeout,
             self.settings.max_retries,

@@ -227,7 +227,7 @@ pub(crate) fn read_token(from_stdin: bool) -> anyhow::Result<Option<SecretString
         let line = line.trim();
         if line.is_empty() {
             bail!(
-                "nothing came on stdin; pipe the token in, e.g. `printenv TOKEN | lockstep site add ... --token-stdin`"
+                "nothing came on stdin; pipe the token in, e.g. `printenv TOKEN | lockstep ... --token-stdin`"
             );
         }
         return Ok(Some(SecretString::from(line)));

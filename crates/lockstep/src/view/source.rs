@@ -20,6 +20,7 @@ pub(crate) fn state_as_json(source: &RunSource) -> Value {
         "message": en::source_state(source),
         "models": source.models,
         "fetched_at": source.fetched_at.map(form::time),
+        "tried_at": source.tried_at.map(form::time),
         "skipped": skipped,
     })
 }

@@ -117,7 +117,10 @@ words! {
         col_endpoint, col_models, col_fetched, endpoint_custom, endpoint_hint, token, token_hint, user_id, group,
         multiplier, multiplier_hint, recharge, recharge_hint, allow_network, private, accept, confirm,
         none_selected, remembered, order_up, order_down, remove, test, keep_untested, left_out,
-        taken, not_kept, bad_text, bad_endpoint, bad_number, endpoint_usual, secret_hint,
+        taken, not_kept, bad_text, bad_endpoint, bad_number, endpoint_usual, token_stored, token_write_only,
+        bad_key, bad_token, bad_user_id, user_alone, sign_in, sign_in_of, forget_token, no_credential, upload, upload_hint,
+        upload_again, uploaded, list, list_name_hint, token_kept, no_file, list_too_long, list_no_text, not_uploaded, tried, never_fetched,
+        never_fetched_hint,
     }
     /// Served models without a price.
     unpriced: UnpricedWords {

@@ -246,6 +246,15 @@ impl Lang {
         )
     }
 
+    /// That a site did not take the token that it was sent, and what to do.
+    pub(crate) fn token_refused(self, source: &RunSource) -> Said {
+        either!(
+            self,
+            en::page::token_refused(source),
+            zh::token_refused(source)
+        )
+    }
+
     /// A source's state in a word or two.
     pub(crate) fn source_badge(self, state: SourceState) -> &'static str {
         either!(self, en::page::source_badge(state), zh::source_badge(state))

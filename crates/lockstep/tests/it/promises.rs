@@ -46,6 +46,7 @@ const HARMLESS: &[&[&str]] = &[
     &["site", "source", "list"],
     &["site", "source", "test", "list"],
     &["site", "source", "accept", "list"],
+    &["site", "source", "edit", "list", "--no-token", "--untested"],
     &["site", "source", "remove", "later"],
     &["plan", "prices", "--source", "PRICES"],
     &[

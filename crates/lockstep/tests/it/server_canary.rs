@@ -3,7 +3,7 @@
 
 use http_body_util::BodyExt as _;
 use hyper::Method;
-use lockstep_sim::Gateway;
+use lockstep_sim::{Gateway, Page, Provider};
 use serde_json::{Value, json};
 
 use crate::canary;
@@ -18,6 +18,9 @@ const NEXT: &str = "Ue3NextPasswordCanaryk9RbXp7";
 const WRONG: &str = "Lc6WrongPasswordCanaryz4TnVd8";
 const SOURCE: &str = "Gm2SourceCanaryj7YhBw9QsEx4";
 const SOURCE_KEY: &str = "Df5HeaderCanaryp3VuCk8ZaLr6";
+const STORED: &str = "Wb5StoredSourceCanaryv8MxTd3KqZe7";
+const STORED_NEXT: &str = "Hr2NextStoredCanaryc6PjLf9WsBn4";
+const STORED_KEY: &str = "Ek9StoredHeaderCanaryu3GyQa5";
 const NOTICE_PATH: &str = "Nb9NoticePathCanaryt6MwJx2";
 const NOTICE: &str = "Xs4NoticeSecretCanaryh8PqGv3";
 const DATABASE: &str = "Rk7DatabaseCanaryw5FyTc2";
@@ -230,6 +233,9 @@ async fn all(shell: &mut Shell) -> Vec<(&'static str, String)> {
             ("wrong password", WRONG),
             ("source", SOURCE),
             ("source's header", SOURCE_KEY),
+            ("stored source", STORED),
+            ("source's next token", STORED_NEXT),
+            ("stored header", STORED_KEY),
             ("notice's address", NOTICE_PATH),
             ("notice's secret", NOTICE),
             ("database's password", DATABASE),
@@ -271,6 +277,38 @@ async fn all(shell: &mut Shell) -> Vec<(&'static str, String)> {
     ] {
         let add = ["site", "source", "add", &source, "--untested"];
         said.push(shell.run(&add).await.is(0));
+    }
+    // What is stored of a source is let out to that source alone.
+    let club = Page::json("{}").token(STORED_NEXT).user("42");
+    let club = Provider::new("club", ["x"]).page("/api/pricing", club);
+    let club = gateway.add_provider(club).base_url().to_owned();
+    let sources = "/api/v1/sites/main/sources";
+    let mut new = json!({"source": format!("{club},name=kept,endpoint=/api/pricing"), "token": STORED,
+        "user_id": "42", "headers": {"x-club": STORED_KEY}});
+    let refused = watched.ask(Method::POST, sources, &[], Some(&new)).await;
+    assert_eq!(refused["code"], "source_failed", "{refused}");
+    new["untested"] = json!(true);
+    let kept = watched.ask(Method::POST, sources, &[], Some(&new)).await;
+    assert_eq!(kept["has_token"], true, "{kept}");
+    let next = json!({"token": STORED_NEXT, "untested": true});
+    let path = format!("{sources}/kept");
+    let changed = watched.ask(Method::PATCH, &path, &[], Some(&next)).await;
+    assert_eq!(changed["has_token"], true, "{changed}");
+    let edit = [
+        "site",
+        "source",
+        "edit",
+        "kept",
+        "--token-stdin",
+        "--untested",
+        "-vv",
+    ];
+    said.push(shell.pipe(&edit, STORED_NEXT).await.is(0));
+    said.push(shell.run(&["site", "source", "list", "--json"]).await.is(0));
+    said.push(shell.run(&["site", "source", "test", "kept", "-vv"]).await);
+    for page in ["prices", "prices/sources"] {
+        let path = format!("/sites/main/{page}");
+        watched.ask_text(Method::GET, &path, &[], None).await;
     }
     let run = watched.in_order(&gateway).await;
     watched.every_route(&run).await;

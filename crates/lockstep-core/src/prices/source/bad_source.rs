@@ -18,6 +18,9 @@ pub enum BadSource {
     /// `file:` without a path.
     #[error("`file:` names no file; write its path, as in file:prices.json")]
     File,
+    /// `upload:` without a name.
+    #[error("`upload:` names no list; write the name of its source, as in upload:prices")]
+    Upload,
     /// The address cannot be a site's.
     #[error("source {0}: {1}")]
     Address(String, BadUrl),

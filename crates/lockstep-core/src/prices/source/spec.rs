@@ -49,6 +49,8 @@ pub enum Place {
     Address(GatewayUrl),
     /// A file of this machine.
     File(String),
+    /// A list that somebody uploaded, by the name of its source.
+    Upload(String),
 }
 
 /// A header whose value stays out of the command line.
@@ -95,6 +97,14 @@ impl SourceSpec {
         }
     }
 
+    /// What it is remembered as: its name, or where it has none, its place.
+    pub fn known_as(&self) -> String {
+        match (&self.name, &self.place) {
+            (Some(name), _) | (None, Place::Upload(name)) => name.clone(),
+            (None, place) => place.to_string(),
+        }
+    }
+
     /// What is fetched for it. `channel` answers a channel of the gateway; `None` comes back where it knows none.
     pub fn target(&self, channel: impl FnOnce(i64) -> Option<Target>) -> Option<Target> {
         let plain = |name: String, base_url: String, endpoint| Target {
@@ -112,6 +122,8 @@ impl SourceSpec {
                 let name = url.as_str().split_once("://").map_or("", |(_, rest)| rest);
                 plain(name.to_owned(), url.as_str().to_owned(), Endpoint::Default)
             }
+            // Its list is there already; nothing is fetched for it.
+            Place::Upload(_) => return None,
             Place::File(path) => {
                 let name = path.rsplit('/').next().unwrap_or(path);
                 plain(name.to_owned(), String::new(), Endpoint::File(path.clone()))
@@ -124,6 +136,51 @@ impl SourceSpec {
             target.name.clone_from(name);
         }
         Some(target)
+    }
+
+    /// Whether stored secrets go with it: a token, and headers by their names. Gives the names in lower case.
+    ///
+    /// # Errors
+    ///
+    /// What does not go with the source, or is no header that it may be sent, and what to do.
+    pub fn admits(&self, token: bool, headers: &[&str]) -> Result<Vec<String>, BadSource> {
+        let no = |option, why| {
+            Err(BadSource::DoesNotFit {
+                place: self.place.to_string(),
+                option,
+                why,
+            })
+        };
+        let option = if token { "token" } else { "header" };
+        if (token || !headers.is_empty()) && !matches!(self.place, Place::Address(_)) {
+            return no(option, NO_CREDENTIAL);
+        }
+        if token && self.token_env.is_some() {
+            return no(
+                "token",
+                "is stored, and token-env= names another one; keep one",
+            );
+        }
+        let mut names: Vec<String> = Vec::new();
+        for text in headers {
+            let name = match header_name(text) {
+                Ok(name) => name,
+                Err(why) => return no("header", why.unwrap_or("has a name that is none")),
+            };
+            let written = self.headers.iter().any(|header| header.name == name);
+            if written || names.contains(&name) {
+                return no("header", "is there twice; keep one");
+            }
+            names.push(name);
+        }
+        let sets = |name: &str| names.iter().any(|known| known == name);
+        if (token || self.token_env.is_some()) && (sets("authorization") || sets("new-api-user")) {
+            return no(
+                "header",
+                "sets what the token and the user id set; keep one of them",
+            );
+        }
+        Ok(names)
     }
 
     /// Reads `KEY=VALUE` and adds it.
@@ -202,6 +259,15 @@ impl SourceSpec {
         if file && self.proxy.is_some() {
             return no("proxy", "does not go with a file; leave it out");
         }
+        let given = [
+            ("name", self.name.is_some()),
+            ("endpoint", self.endpoint.is_some()),
+            ("proxy", self.proxy.is_some()),
+        ];
+        let given = given.into_iter().find(|(_, given)| *given);
+        if let (Some((option, _)), Place::Upload(_)) = (given, &self.place) {
+            return no(option, "does not go with an uploaded list; leave it out");
+        }
         let credential = [
             ("token-env", self.token_env.is_some()),
             ("user-id", self.user_id.is_some()),
@@ -211,9 +277,7 @@ impl SourceSpec {
         if let Some((option, _)) = given
             && !matches!(self.place, Place::Address(_))
         {
-            let why = "goes with an address of your own only, since no other source is sent a \
-                       credential; write the site as http(s)://HOST";
-            return no(option, why);
+            return no(option, NO_CREDENTIAL);
         }
         if self.user_id.is_some() && self.token_env.is_none() {
             return no("user-id", "needs token-env= beside it");
@@ -226,6 +290,10 @@ impl SourceSpec {
         Ok(())
     }
 }
+
+/// Why a place is sent no credential.
+const NO_CREDENTIAL: &str = "goes with an address of your own only, since no other source is sent a credential; write the \
+                             site as http(s)://HOST";
 
 const OPTIONS: &[&str] = &[
     "name",
@@ -260,16 +328,22 @@ fn variable(text: &str) -> Result<String, &'static str> {
 fn header(text: &str) -> Result<Header, &'static str> {
     let must = "it must be a header's name and the environment variable with its value, as in X-Api-Key:ACME_KEY";
     let (name, env) = text.split_once(':').ok_or(must)?;
-    let name = name.trim().to_ascii_lowercase();
-    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
-    if name.is_empty() || !name.chars().all(token) {
-        return Err(must);
-    }
-    if OUR_HEADERS.contains(&name.as_str()) {
-        return Err("that header is set by the client; leave it out");
-    }
+    let name = header_name(name).map_err(|bad| bad.unwrap_or(must))?;
     let env = variable(env.trim())?;
     Ok(Header { name, env })
+}
+
+/// The name of a header that a source may be sent, in lower case. What is wrong with it, where it is a name.
+fn header_name(text: &str) -> Result<String, Option<&'static str>> {
+    let name = text.trim().to_ascii_lowercase();
+    let token = |c: char| c.is_ascii_alphanumeric() || "!#$%&'*+-.^_`|~".contains(c);
+    if name.is_empty() || !name.chars().all(token) {
+        return Err(None);
+    }
+    if OUR_HEADERS.contains(&name.as_str()) {
+        return Err(Some("that header is set by the client; leave it out"));
+    }
+    Ok(name)
 }
 
 fn check_endpoint(text: &str) -> Result<(), &'static str> {
@@ -322,6 +396,12 @@ impl FromStr for Place {
                 _ => Ok(Self::File(path.to_owned())),
             };
         }
+        if let Some(name) = text.strip_prefix("upload:") {
+            return match name.trim() {
+                "" => Err(BadSource::Upload),
+                name => Ok(Self::Upload(name.to_owned())),
+            };
+        }
         let lower = text.to_ascii_lowercase();
         if !lower.starts_with("http://") && !lower.starts_with("https://") {
             return Err(BadSource::Place(text.to_owned()));
@@ -359,6 +439,7 @@ impl fmt::Display for Place {
             Self::Channel(id) => write!(f, "channel:{id}"),
             Self::Address(url) => write!(f, "{url}"),
             Self::File(path) => write!(f, "file:{path}"),
+            Self::Upload(name) => write!(f, "upload:{name}"),
         }
     }
 }
@@ -472,6 +553,7 @@ mod tests {
             "https://h,endpoint=https://x.example/list.json",
             "file:/tmp/prices.json",
             "file:a,,b.json,name=c,,d",
+            "upload:our prices,,2026,multiplier=1.2,group=vip",
         ] {
             assert_eq!(read(text).to_string(), text);
         }
@@ -542,6 +624,9 @@ mod tests {
             ),
             ("file:a,endpoint=/x", "file:a", "path"),
             ("file:a,proxy=http://p", "file:a", "leave it out"),
+            ("upload: ", "`upload:`", "upload:prices"),
+            ("upload:a,endpoint=/x", "upload:a", "leave it out"),
+            ("upload:a,token-env=T", "upload:a", "http(s)://HOST"),
         ] {
             let told = refused(text);
             assert!(told.contains(place), "{text}: {told}");
@@ -568,6 +653,30 @@ mod tests {
     }
 
     #[test]
+    fn stored_secrets_go_with_an_address_alone_and_with_no_other_of_their_kind() {
+        let admitted = |text: &str, token: bool, headers: &[&str]| {
+            let told = read(text).admits(token, headers);
+            told.map_err(|bad| bad.to_string())
+        };
+        assert_eq!(admitted("official", false, &[]), Ok(Vec::new()));
+        let names = admitted("https://h", true, &["X-A", " x-b "]);
+        assert_eq!(names, Ok(vec!["x-a".to_owned(), "x-b".to_owned()]));
+        for (text, token, headers, advice) in [
+            ("official", true, &[][..], "http(s)://HOST"),
+            ("upload:a", false, &["x-a"], "http(s)://HOST"),
+            ("https://h,token-env=T", true, &[], "keep one"),
+            ("https://h,header=x-a:T", false, &["X-A"], "keep one"),
+            ("https://h", false, &["x-a", "X-a"], "keep one"),
+            ("https://h", true, &["Authorization"], "keep one"),
+            ("https://h", false, &["Host"], "leave it out"),
+            ("https://h", false, &["a b"], "none"),
+        ] {
+            let told = admitted(text, token, headers).expect_err(text);
+            assert!(told.contains(advice), "{text}: {told}");
+        }
+    }
+
+    #[test]
     fn a_source_knows_what_is_fetched_for_it() {
         let target = |text| read(text).target(|_| None);
         let named = |text| target(text).map(|target| target.unique_name());
@@ -579,6 +688,7 @@ mod tests {
         assert_eq!(named("file:/a/p.json").as_deref(), Some("p.json"));
         assert_eq!(named("file:/a/p.json,name=P").as_deref(), Some("P"));
         assert_eq!(named("channel:3"), None);
+        assert_eq!(named("upload:p"), None, "it is there already");
         let file = target("file:/a/p.json").map(|target| target.addresses());
         assert_eq!(file, Some(Addresses::File("/a/p.json".to_owned())));
         let known = read("channel:3,endpoint=openrouter")

@@ -18,6 +18,7 @@ pub(crate) mod results;
 pub(crate) mod runs;
 pub(crate) mod schedule;
 pub(crate) mod sites;
+pub(crate) mod source_access;
 pub(crate) mod sources;
 pub(crate) mod steps;
 pub(crate) mod texts;

@@ -7,6 +7,7 @@ use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::notices::Telling;
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::values::Kind;
+use lockstep_store::prices::access::SourceAccessEdit;
 use lockstep_store::prices::verified::{Otherwise, Page, Verified};
 use lockstep_store::steps::Holds;
 use lockstep_store::{KeySource, Store, prices};
@@ -23,12 +24,13 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 pub(crate) const KEY: &str = "5555555555555555555555555555555555555555555555555555555555555555";
 
 /// The rows that each schema brought.
-pub(crate) const ROWS: [&str; 5] = [
+pub(crate) const ROWS: [&str; 6] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
     include_str!("0004.sql"),
     include_str!("0005.sql"),
+    include_str!("0006.sql"),
 ];
 
 /// A database of a released schema with rows in each table, opened by this program.
@@ -79,6 +81,10 @@ fn both_databases_have_the_same_tables() {
         (
             include_str!("../../../migrations/sqlite/0005_outbox.sql"),
             include_str!("../../../migrations/postgres/0005_outbox.sql"),
+        ),
+        (
+            include_str!("../../../migrations/sqlite/0006_sources.sql"),
+            include_str!("../../../migrations/postgres/0006_sources.sql"),
         ),
     ] {
         assert_eq!(plain(sqlite), plain(postgres));
@@ -257,4 +263,33 @@ async fn a_database_of_schema_5_is_read_whole() {
     assert_eq!((taken.id.as_str(), taken.attempts), ("n2", 1));
     assert_eq!(taken.notice.telling, Telling::New);
     assert_eq!(taken.notice.findings.len(), 1);
+}
+
+#[tokio::test]
+async fn a_database_of_schema_6_is_read_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(folder.path(), 6).await;
+    let site = store.site_by_name("main").await.expect("a site");
+    let sources = store.sources(&site.id).await.expect("sources");
+    let names: Vec<&str> = sources.iter().map(|source| source.name.as_str()).collect();
+    assert_eq!(names, ["official", "mine", "lists"]);
+    assert!(sources[1].has_token && !sources[0].has_token);
+    assert_eq!(sources[1].headers, ["x-key"]);
+    let access = store.source_access(&sources[1]).await.expect("opened");
+    assert_eq!(access.user_id.as_deref(), Some("7"));
+    let token = access.token.expect("a token");
+    assert_eq!(token.expose_secret(), "sample source token");
+    assert_eq!(access.headers[0].1.expose_secret(), "sample header");
+    let upload = store.upload("u1").await.expect("asked").expect("a list");
+    assert_eq!((upload.models, upload.uploaded_at), (3, 1_790_000_000_070));
+    let trouble = store.source_trouble(&site.id, "https://mine.example").await;
+    let trouble = trouble.expect("asked").expect("one");
+    assert_eq!(trouble.state, "needs_sign_in");
+    // Sources that an older schema knew by their names alone are let in by a token, too.
+    let edit = SourceAccessEdit {
+        token: Some(Some("another".into())),
+        ..SourceAccessEdit::default()
+    };
+    let edited = store.edit_source_access(&site.id, "official", edit).await;
+    assert!(edited.expect("edited").has_token);
 }

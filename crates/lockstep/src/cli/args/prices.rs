@@ -164,6 +164,16 @@ pub(crate) enum PriceVerb {
     },
 }
 
+#[derive(Debug, Args)]
+pub(crate) struct SourceTokenArgs {
+    /// Read the access token of that site from stdin and store it encrypted; with token-env= it stays in the environment
+    #[arg(long)]
+    pub(crate) token_stdin: bool,
+    /// The user id at that site that the stored token belongs to
+    #[arg(long, value_name = "ID")]
+    pub(crate) token_user: Option<String>,
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum SourceVerb {
     /// Remember a source; it is tested before it is kept
@@ -173,6 +183,23 @@ pub(crate) enum SourceVerb {
         /// Keep it although the test fails
         #[arg(long)]
         untested: bool,
+        #[command(flatten)]
+        token: SourceTokenArgs,
+        #[command(flatten)]
+        target: Target,
+    },
+    /// Store another access token of a source, or forget it; it is tested before it is kept
+    Edit {
+        /// Its name
+        name: String,
+        /// Forget its token
+        #[arg(long, conflicts_with = "token_stdin")]
+        no_token: bool,
+        /// Keep it although the test fails
+        #[arg(long)]
+        untested: bool,
+        #[command(flatten)]
+        token: SourceTokenArgs,
         #[command(flatten)]
         target: Target,
     },

@@ -20,6 +20,7 @@ use crate::cli::exit::Exit;
 use crate::cli::prices::plan as price;
 use crate::cli::prices::sources::collecting;
 use crate::config::File;
+use crate::ordering::Asked;
 use crate::view::prices::Unit;
 use crate::view::{bar, json as form, table};
 use crate::words::en;
@@ -74,10 +75,14 @@ pub(super) async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<E
         }
     }
     let ahead = session.read_ahead(&request, &Watch::default()).await?;
+    let sources: Vec<Asked> = super::sources(gateway)
+        .iter()
+        .map(|text| Asked::typed(text))
+        .collect();
     let collecting = collecting(
         &context,
         &Target::default(),
-        &super::sources(gateway),
+        &sources,
         request.settings.prices.timeout,
         request.settings.max_retries,
     )?;

@@ -2,22 +2,25 @@
 
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
-use lockstep_core::prices::source::{Cidr, SourceSpec, SourceState};
+use anyhow::{Context as _, anyhow, bail};
+use lockstep_core::prices::source::{Cidr, Place, SourceSpec, SourceState};
 use lockstep_run::Session;
 use lockstep_run::prices::collect::Collecting;
 use lockstep_run::prices::compare::compare;
+use lockstep_store::prices::access::{SourceAccess, SourceAccessEdit};
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::prices::sources::StoredSource;
 use lockstep_store::sites::Site;
+use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use super::super::args::{PaceArgs, SourceVerb, Target};
-use super::super::context::Context;
+use super::super::args::{PaceArgs, SourceTokenArgs, SourceVerb, Target};
+use super::super::context::{Context, read_token};
 use super::super::exit::Exit;
 use super::super::run::paced_session;
 use crate::deeds::Deed;
-use crate::ordering;
+use crate::ordering::{self, Asked};
+use crate::sourcing::{self, Typed};
 pub(crate) use crate::view::source::state_as_json;
 use crate::view::{Screen, table};
 use crate::words::en;
@@ -27,11 +30,11 @@ pub(crate) async fn typed_or_stored(
     context: &Context,
     site: &Site,
     typed: &[String],
-) -> anyhow::Result<Vec<String>> {
+) -> anyhow::Result<Vec<Asked>> {
     if !typed.is_empty() {
-        return Ok(typed.to_vec());
+        return Ok(typed.iter().map(|text| Asked::typed(text)).collect());
     }
-    ordering::remembered(context.store(), site).await
+    Ok(ordering::remembered(context.store(), site).await?)
 }
 
 /// Networks that are allowed for this command, beside those of the site.
@@ -45,8 +48,16 @@ pub(crate) async fn source(context: &Context, verb: &SourceVerb) -> anyhow::Resu
         SourceVerb::Add {
             source,
             untested,
+            token,
             target,
-        } => add(context, source, *untested, target).await,
+        } => add(context, source, *untested, token, target).await,
+        SourceVerb::Edit {
+            name,
+            no_token,
+            untested,
+            token,
+            target,
+        } => edit(context, name, (token, *no_token), *untested, target).await,
         SourceVerb::List { target } => list(context, target).await,
         SourceVerb::Test { name, target } => test(context, name.as_deref(), target).await,
         SourceVerb::Accept { name, target } => accept(context, name, target).await,
@@ -58,30 +69,20 @@ async fn add(
     context: &Context,
     text: &str,
     untested: bool,
+    token: &SourceTokenArgs,
     target: &Target,
 ) -> anyhow::Result<Exit> {
     let spec: SourceSpec = text.parse()?;
-    let site = context.site(target).await?;
-    let mut exit = Exit::Done;
-    if !untested {
-        let told = look(context, target, &[text.to_owned()]).await?;
-        show(&context.screen, &told);
-        let good = told
-            .iter()
-            .all(|told| SourceState::from_code(&told.state).is_some_and(SourceState::is_believed));
-        if !good {
-            bail!("the source is not kept: its test failed (--untested keeps it all the same)");
-        }
-        exit = Exit::Done;
+    if let Place::Upload(_) = spec.place {
+        bail!("a list is uploaded on the page of the sources; on this machine write file:PATH");
     }
-    let name = match &spec.name {
-        Some(name) => name.clone(),
-        None => text.split(',').next().unwrap_or(text).to_owned(),
-    };
-    let stored = context
-        .store()
-        .add_source(&site.id, &name, &spec.to_string())
-        .await?;
+    let access = access(&spec, token, false)?;
+    let site = context.site(target).await?;
+    let new = sourcing::new(&spec, access);
+    if !untested {
+        tried(context, target, Asked::new(&new)).await?;
+    }
+    let stored = context.store().remember_source(&site.id, new).await?;
     let deed = Deed::source_added(&stored.name);
     context.note(Some(&site), &deed).await;
     if context.screen.json {
@@ -90,11 +91,92 @@ async fn add(
             .data(&json!({ "source": as_json(&stored) }).to_string());
     } else {
         context.screen.says(&format!(
-            "{name} is remembered as source {}; `lockstep plan prices` uses it",
+            "{} is remembered as source {}; `lockstep plan prices` uses it",
+            stored.name,
             stored.position + 1
         ));
     }
-    Ok(exit)
+    Ok(Exit::Done)
+}
+
+/// What lets us into the source: the token from stdin, where it is to be stored.
+fn access(
+    spec: &SourceSpec,
+    given: &SourceTokenArgs,
+    keeps_token: bool,
+) -> anyhow::Result<SourceAccess> {
+    let token = match given.token_stdin {
+        true => read_token(true)?,
+        false => None,
+    };
+    let typed = Typed {
+        token: token.as_ref().map_or("", |token| token.expose_secret()),
+        user_id: given.token_user.as_deref().unwrap_or(""),
+        keeps_token,
+        ..Typed::default()
+    };
+    sourcing::access(spec, &typed).map_err(|mut bad| anyhow!(bad.swap_remove(0).message()))
+}
+
+/// Shows how a source stands, and refuses one whose list cannot be believed.
+async fn tried(context: &Context, target: &Target, asked: Asked) -> anyhow::Result<()> {
+    let told = look(context, target, &[asked]).await?;
+    show(&context.screen, &told);
+    if told.iter().all(sourcing::is_believed) {
+        return Ok(());
+    }
+    bail!("the source is not kept: its test failed (--untested keeps it all the same)")
+}
+
+async fn edit(
+    context: &Context,
+    name: &str,
+    (token, no_token): (&SourceTokenArgs, bool),
+    untested: bool,
+    target: &Target,
+) -> anyhow::Result<Exit> {
+    let site = context.site(target).await?;
+    let source = found(context, &site, name).await?;
+    let spec: SourceSpec = source.spec.parse()?;
+    let keeps_token = source.has_token && !token.token_stdin && !no_token;
+    let access = access(&spec, token, keeps_token)?;
+    let edit = SourceAccessEdit {
+        token: (token.token_stdin || no_token).then_some(access.token),
+        // Whose a token is goes with it.
+        user_id: (token.token_user.is_some() || no_token).then_some(access.user_id),
+        headers: None,
+    };
+    let fields = sourcing::fields(&edit);
+    if fields.is_empty() {
+        bail!(
+            "nothing is to be changed; pipe a token in with --token-stdin, or forget it with --no-token"
+        );
+    }
+    if !untested {
+        let asked = sourcing::changed(context.store(), &source, &edit).await?;
+        tried(context, target, asked).await?;
+    }
+    let store = context.store();
+    let stored = store.edit_source_access(&site.id, name, edit).await?;
+    let deed = Deed::source_changed(name, &fields);
+    context.note(Some(&site), &deed).await;
+    if context.screen.json {
+        context
+            .screen
+            .data(&json!({ "source": as_json(&stored) }).to_string());
+    } else {
+        context.screen.says(&format!("{name} is changed"));
+    }
+    Ok(Exit::Done)
+}
+
+/// The remembered source of a name.
+async fn found(context: &Context, site: &Site, name: &str) -> anyhow::Result<StoredSource> {
+    let all = context.store().sources(&site.id).await?;
+    let found = all.into_iter().find(|source| source.name == name);
+    found.with_context(|| {
+        format!("there is no source `{name}`; `lockstep site source list` shows them")
+    })
 }
 
 async fn list(context: &Context, target: &Target) -> anyhow::Result<Exit> {
@@ -107,12 +189,13 @@ async fn list(context: &Context, target: &Target) -> anyhow::Result<Exit> {
     } else if sources.is_empty() {
         screen.hint("No source of prices is remembered. `lockstep site source add official` adds the first.");
     } else {
-        let mut table = table::plain(screen, &["#", "NAME", "SOURCE"]);
+        let mut table = table::plain(screen, &["#", "NAME", "SOURCE", "TOKEN"]);
         for source in &sources {
             table.add_row(vec![
                 (source.position + 1).to_string(),
                 source.name.clone(),
                 source.spec.clone(),
+                if source.has_token { "stored" } else { "-" }.to_owned(),
             ]);
         }
         screen.data(&table::text(&table));
@@ -123,11 +206,12 @@ async fn list(context: &Context, target: &Target) -> anyhow::Result<Exit> {
 async fn test(context: &Context, name: Option<&str>, target: &Target) -> anyhow::Result<Exit> {
     let site = context.site(target).await?;
     let sources = context.store().sources(&site.id).await?;
-    let chosen: Vec<String> = sources
-        .iter()
-        .filter(|source| name.is_none_or(|name| source.name == name))
-        .map(|source| source.spec.clone())
-        .collect();
+    let mut chosen = Vec::new();
+    for source in &sources {
+        if name.is_none_or(|name| source.name == name) {
+            chosen.push(Asked::remembered(context.store(), source).await?);
+        }
+    }
     if chosen.is_empty() {
         match name {
             Some(name) => {
@@ -153,18 +237,18 @@ async fn test(context: &Context, name: Option<&str>, target: &Target) -> anyhow:
 async fn accept(context: &Context, name: &str, target: &Target) -> anyhow::Result<Exit> {
     let site = context.site(target).await?;
     let sources = context.store().sources(&site.id).await?;
-    let spec = match sources.into_iter().find(|source| source.name == name) {
-        Some(source) => source.spec,
-        None => name
-            .parse::<SourceSpec>()
-            .with_context(|| {
+    let asked = match sources.iter().find(|source| source.name == name) {
+        Some(source) => Asked::remembered(context.store(), source).await?,
+        None => {
+            let spec: SourceSpec = name.parse().with_context(|| {
                 format!("there is no source `{name}`; `lockstep site source list` shows them")
-            })?
-            .to_string(),
+            })?;
+            Asked::typed(&spec.to_string())
+        }
     };
     let (session, chosen) = paced_session(context, target, &PaceArgs::default()).await?;
     let (timeout, retries) = (chosen.settings.prices.timeout, chosen.settings.max_retries);
-    let collecting = collecting(context, target, &[spec], timeout, retries)?;
+    let collecting = collecting(context, target, &[asked], timeout, retries)?;
     let all = session.accept_lists(&collecting).await?;
     let Some(one) = all.first() else {
         bail!("the gateway lists no such channel with an address");
@@ -219,7 +303,7 @@ async fn remove(context: &Context, name: &str, target: &Target) -> anyhow::Resul
 async fn look(
     context: &Context,
     target: &Target,
-    sources: &[String],
+    sources: &[Asked],
 ) -> anyhow::Result<Vec<RunSource>> {
     let (session, chosen) = paced_session(context, target, &PaceArgs::default()).await?;
     let collecting = collecting(
@@ -236,7 +320,7 @@ async fn look(
 pub(crate) fn collecting(
     context: &Context,
     target: &Target,
-    sources: &[String],
+    sources: &[Asked],
     time_limit: Duration,
     max_retries: u32,
 ) -> anyhow::Result<Collecting> {
@@ -256,7 +340,13 @@ async fn told(session: &Session, collecting: &Collecting) -> anyhow::Result<Vec<
 }
 
 fn as_json(source: &StoredSource) -> Value {
-    json!({"name": source.name, "source": source.spec, "position": source.position + 1})
+    json!({
+        "name": source.name,
+        "source": source.spec,
+        "position": source.position + 1,
+        "token_stored": source.has_token,
+        "user_id": source.user_id,
+    })
 }
 
 /// The states of sources as a table.

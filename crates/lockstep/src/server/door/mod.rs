@@ -20,6 +20,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use lockstep_core::formats::MAX_BYTES;
 use secrecy::SecretString;
 use tokio::sync::{Semaphore, watch};
 
@@ -60,6 +61,11 @@ const HEALTH: [&str; 2] = ["/healthz", "/readyz"];
 pub(crate) const BODY: usize = 1 << 20;
 /// How long a client may take to send a body.
 const BODY_TIME: Duration = Duration::from_secs(30);
+/// The largest body of a request that uploads a price list, in bytes: the longest list that is read, and what a form has
+/// around it.
+pub(crate) const LIST: usize = MAX_BYTES + (64 << 10);
+/// How long a client may take to send a price list.
+const LIST_TIME: Duration = Duration::from_secs(300);
 /// How many requests are worked on at once.
 const AT_ONCE: usize = 256;
 
@@ -182,8 +188,13 @@ async fn admitted(app: &App, request: Request) -> Result<Request, Box<Response>>
         Some(token) => session::person(app, &token).await,
         None => program(app, &parts.headers).await,
     };
+    let mut most = (BODY, BODY_TIME);
     match caller.map_err(refused)? {
         Some(caller) => {
+            // Nobody else makes us keep so much.
+            if takes_a_list(&parts.method, parts.uri.path()) && caller.may(Scope::Apply) {
+                most = (LIST, LIST_TIME);
+            }
             parts.extensions.insert(caller);
         }
         None if access == Access::Closed => {
@@ -193,7 +204,7 @@ async fn admitted(app: &App, request: Request) -> Result<Request, Box<Response>>
     }
     let client = address::client(&parts, &app.options().trusted);
     parts.extensions.insert(client);
-    let body = whole(body, &parts.headers).await.map_err(refused)?;
+    let body = whole(body, &parts.headers, most).await.map_err(refused)?;
     Ok(Request::from_parts(parts, body))
 }
 
@@ -238,8 +249,21 @@ async fn program(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Probl
     }))
 }
 
-/// The whole body, so that nobody keeps a handler waiting.
-async fn whole(body: Body, headers: &HeaderMap) -> Result<Body, Problem> {
+/// Whether a price list is uploaded there.
+fn takes_a_list(method: &Method, path: &str) -> bool {
+    match *method {
+        Method::PUT => path.starts_with("/api/v1/sites/") && path.ends_with("/list"),
+        Method::POST => path.ends_with("/prices/sources/upload"),
+        _ => false,
+    }
+}
+
+/// The whole body, of so many bytes and within such a time at most, so that nobody keeps a handler waiting.
+async fn whole(
+    body: Body,
+    headers: &HeaderMap,
+    (most, time): (usize, Duration),
+) -> Result<Body, Problem> {
     if body.is_end_stream() {
         return Ok(body);
     }
@@ -247,15 +271,15 @@ async fn whole(body: Body, headers: &HeaderMap) -> Result<Body, Problem> {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
-            format!("the body is longer than {BODY} bytes"),
+            format!("the body is longer than {most} bytes"),
         )
     };
     let said = headers.get(header::CONTENT_LENGTH);
     let said = said.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if said.is_some_and(|length| length > BODY as u64) {
+    if said.is_some_and(|length| length > most as u64) {
         return Err(too_large());
     }
-    match tokio::time::timeout(BODY_TIME, axum::body::to_bytes(body, BODY)).await {
+    match tokio::time::timeout(time, axum::body::to_bytes(body, most)).await {
         Ok(Ok(bytes)) => Ok(Body::from(bytes)),
         // A client that went away does not read this.
         Ok(Err(_)) => Err(too_large()),

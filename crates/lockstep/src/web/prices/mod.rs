@@ -11,13 +11,17 @@ mod review_rows;
 mod rows;
 mod sources;
 mod sources_acts;
+mod sources_form;
+mod sources_upload;
 
 use axum::Router;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
 use super::frame::{Frame, Here};
 use super::place;
 use crate::server::App;
+use crate::server::door::LIST;
 
 pub(super) use cells::{model_id, money, short};
 pub(super) use page::{Working, begun, names_of_channels, working};
@@ -56,6 +60,14 @@ pub(super) fn routes() -> Router<App> {
         )
         .route("/sites/{site}/prices/sources", get(sources::show))
         .route("/sites/{site}/prices/sources/add", post(sources_acts::add))
+        .route(
+            "/sites/{site}/prices/sources/access",
+            post(sources_acts::access),
+        )
+        .route(
+            "/sites/{site}/prices/sources/upload",
+            post(sources_upload::upload).layer(DefaultBodyLimit::max(LIST)),
+        )
         .route(
             "/sites/{site}/prices/sources/test",
             post(sources_acts::test),

@@ -73,11 +73,20 @@ pub(super) struct SourceView {
     pub(super) state: &'static str,
     pub(super) name: String,
     pub(super) models: u64,
+    /// When its list was fetched, or uploaded.
     pub(super) when: Option<Moment>,
+    /// When it was last asked in vain.
+    pub(super) tried: Option<Tried>,
     /// What is wrong with it, and what to do; nothing of one that is well.
     pub(super) trouble: Option<Said>,
     /// Whether its address is private and not allowed yet.
     pub(super) private: bool,
+}
+
+/// When a source was last asked in vain, in words and for machines.
+pub(super) struct Tried {
+    pub(super) said: String,
+    pub(super) iso: String,
 }
 
 /// A source's column.
@@ -104,6 +113,25 @@ impl Working {
 impl SourceView {
     pub(super) fn of(source: &RunSource, f: &Frame, now: i64) -> Self {
         let state = SourceState::from_code(&source.state).unwrap_or(SourceState::Failed);
+        let moment = |at: i64| Moment::new(at, now, f.lang);
+        // Nothing is wrong with one that nobody asked yet, nor is anything known of it.
+        let asked = source.fetched_at.is_some() || source.tried_at.is_some();
+        if state == SourceState::Failed && !asked {
+            let t = &f.t.sources;
+            return Self {
+                badge: "none",
+                state: &t.never_fetched,
+                name: source.name.clone(),
+                models: 0,
+                when: None,
+                tried: None,
+                trouble: Some(Said {
+                    message: t.never_fetched.clone(),
+                    hint: t.never_fetched_hint.clone(),
+                }),
+                private: false,
+            };
+        }
         Self {
             badge: match state {
                 SourceState::Ok => "good",
@@ -113,7 +141,11 @@ impl SourceView {
             state: f.lang.source_badge(state),
             name: source.name.clone(),
             models: source.models,
-            when: source.fetched_at.map(|at| Moment::new(at, now, f.lang)),
+            when: source.fetched_at.map(moment),
+            tried: source.tried_at.map(moment).map(|at| Tried {
+                said: fill(&f.t.sources.tried, &[("when", &at.far)]),
+                iso: at.iso,
+            }),
             trouble: (state != SourceState::Ok).then(|| f.lang.source_state(source)),
             private: state == SourceState::PrivateAddress,
         }

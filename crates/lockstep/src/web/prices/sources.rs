@@ -1,21 +1,21 @@
 //! Where a site's prices come from: what is remembered, how it stands, and what can be added.
 
-use std::collections::BTreeMap;
-
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use lockstep_core::prices::source::SourceState;
+use lockstep_core::prices::source::{Place, SourceSpec, SourceState};
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::prices::sources::StoredSource;
 
 use super::below;
 use super::page::{SourceView, names_of_channels};
+use super::sources_form::{Form, Forms};
 use crate::server::App;
-use crate::web::form::Fields;
+use crate::sourcing::refused_token;
 use crate::web::frame::{Frame, Here};
 use crate::web::refusal::{Refusal, html};
-use crate::words::Said;
+use crate::web::when::Moment;
+use crate::web::words::fill;
 
 /// The presets: what they are written as, and what they are called. These are names, the same in every language.
 const PRESETS: [(&str, &str); 3] = [
@@ -33,7 +33,7 @@ struct SourcesPage {
     items: Vec<Item>,
     presets: Vec<(&'static str, &'static str)>,
     channels: Vec<(i64, String)>,
-    form: Form,
+    forms: Forms,
 }
 
 /// A source that is remembered.
@@ -45,71 +45,40 @@ struct Item {
     network: Option<String>,
     first: bool,
     last: bool,
+    /// Its sign-in; `None` where it is sent none that is stored.
+    access: Option<Access>,
+    /// Its uploaded list, with how many models it has.
+    uploaded: Option<(u64, Moment)>,
 }
 
-/// What was typed to add a source, with what is wrong with it.
-#[derive(Default)]
-pub(super) struct Form {
-    typed: BTreeMap<&'static str, String>,
-    pub(super) wrong: BTreeMap<&'static str, String>,
-    /// Why its test failed.
-    pub(super) failed: Option<Said>,
-    /// The network of a private address.
-    pub(super) network: Option<String>,
+/// What lets us into a source, as far as it is shown.
+struct Access {
+    has_token: bool,
+    form: Form,
 }
 
-/// The fields of an address of one's own.
-pub(super) const FIELDS: [&str; 8] = [
-    "place",
-    "channel",
-    "url",
-    "name",
-    "endpoint",
-    "multiplier",
-    "recharge",
-    "group",
-];
-
-impl Form {
-    pub(super) fn typed(fields: &Fields) -> Self {
-        let typed = FIELDS.map(|name| (name, fields.trimmed(name).to_owned()));
-        Self {
-            typed: BTreeMap::from(typed),
-            ..Self::default()
-        }
+impl SourcesPage {
+    /// When a list was uploaded.
+    fn uploaded(&self, at: &Moment) -> String {
+        fill(&self.f.t.sources.uploaded, &[("when", &at.far)])
     }
 
-    pub(super) fn text(&self, name: &str) -> &str {
-        self.typed.get(name).map_or("", String::as_str)
-    }
-
-    fn wrong(&self, name: &str) -> Option<&str> {
-        self.wrong.get(name).map(String::as_str)
-    }
-
-    /// Whether the further fields are to be seen.
-    fn is_open(&self) -> bool {
-        ["name", "multiplier", "recharge", "group"]
-            .iter()
-            .any(|name| !self.text(name).is_empty() || self.wrong.contains_key(name))
-    }
-
-    /// Whether it can be kept although its test failed.
-    fn can_be_kept(&self) -> bool {
-        self.failed.is_some()
+    /// What the form of a source's sign-in is called.
+    fn sign_in_of(&self, item: &Item) -> String {
+        fill(&self.f.t.sources.sign_in_of, &[("name", &item.name)])
     }
 }
 
 /// `GET /sites/{site}/prices/sources`
 pub(super) async fn show(State(app): State<App>, f: Frame) -> Result<Response, Refusal> {
-    page(&app, f, Form::default(), None).await
+    page(&app, f, Forms::default(), None).await
 }
 
 /// The page, with what was typed and what a test of the remembered sources told.
 pub(super) async fn page(
     app: &App,
     f: Frame,
-    form: Form,
+    mut forms: Forms,
     tested: Option<Vec<(String, RunSource)>>,
 ) -> Result<Response, Refusal> {
     let mut f = f.at(Here::Prices);
@@ -129,17 +98,32 @@ pub(super) async fn page(
         let known = || known.get(place).filter(|_| known.len() == stored.len());
         found.or_else(known).cloned()
     };
-    let items = stored.iter().enumerate().map(|(place, source)| {
+    let mut items = Vec::new();
+    for (place, source) in stored.iter().enumerate() {
         let told = told(place, source);
-        Item {
+        let view = told.as_ref().map(|told| {
+            let mut view = SourceView::of(told, &f, now);
+            if refused_token(told, source.has_token) {
+                view.trouble = Some(f.lang.token_refused(told));
+            }
+            view
+        });
+        items.push(Item {
             network: told.as_ref().and_then(network),
-            view: told.map(|told| SourceView::of(&told, &f, now)),
+            view,
             name: source.name.clone(),
             spec: source.spec.clone(),
             first: place == 0,
             last: place + 1 == stored.len(),
-        }
-    });
+            access: is_sent_a_token(source).then(|| Access {
+                has_token: source.has_token,
+                form: forms.take_access(source),
+            }),
+            uploaded: source
+                .uploaded
+                .map(|list| (list.models, Moment::new(list.at, now, f.lang))),
+        });
+    }
     let there = |spec: &str| {
         let mut specs = stored.iter().map(|source| source.spec.split(','));
         specs.any(|mut parts| parts.next() == Some(spec))
@@ -150,12 +134,18 @@ pub(super) async fn page(
     Ok(html(&SourcesPage {
         base: below(&f, &["sources"]),
         prices: f.href(Here::Prices),
-        items: items.collect(),
+        items,
         presets: presets.collect(),
         channels: channels.collect(),
-        form,
+        forms,
         f,
     }))
+}
+
+/// Whether a stored token goes to it: to an address of one's own whose token is not in the environment.
+fn is_sent_a_token(source: &StoredSource) -> bool {
+    let spec = source.spec.parse::<SourceSpec>();
+    spec.is_ok_and(|spec| matches!(spec.place, Place::Address(_)) && spec.token_env.is_none())
 }
 
 /// The network of an address that was refused, as narrow as it can be.

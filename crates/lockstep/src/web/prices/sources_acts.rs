@@ -1,74 +1,93 @@
-//! What is done about sources: added, tested, preferred, forgotten; and the networks that they may be in.
+//! What is done about sources: added, tested, let into, preferred, forgotten; and the networks that they may be in.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::prices::source::SourceSpec;
 use lockstep_store::StoreError;
-use lockstep_store::sites::SiteEdit;
+use lockstep_store::prices::access::SourceAccessEdit;
+use lockstep_store::prices::run_sources::RunSource;
+use lockstep_store::sites::{Site, SiteEdit};
 
 use super::below;
-use super::sources::{Form, network, page};
-use crate::api::v1::prices::sources::{
-    forget, is_believed, keep, look, prefer, reaches_no_further,
-};
+use super::sources::{network, page};
+use super::sources_form::{Form, Forms, typed};
 use crate::connecting;
+use crate::ordering::Asked;
 use crate::server::App;
 use crate::server::problem::Problem;
+use crate::sourcing::{
+    self, forget, is_believed, keep, look, prefer, reaches_no_further, refused_token,
+};
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
 use crate::web::frame::{Frame, SayKind};
 use crate::web::refusal::Refusal;
+use crate::words::Said;
 
 /// `POST .../sources/add`: a preset, a channel, or an address of one's own; tested before it is kept.
 pub(super) async fn add(
     State(app): State<App>,
-    mut f: Frame,
+    f: Frame,
     fields: Fields,
 ) -> Result<Response, Refusal> {
     f.writer()?;
     let site = f.site()?.clone();
     let mut form = Form::typed(&fields);
     let Some(spec) = spec(&mut form, &f) else {
-        return again(&app, f, form).await;
+        return again(&app, f, Forms::own(form)).await;
     };
     reaches_no_further(&spec)?;
+    let access = match sourcing::access(&spec, &typed(&fields)) {
+        Ok(access) => access,
+        Err(bad) => {
+            form.access_is_wrong(f.t, &bad);
+            return again(&app, f, Forms::own(form)).await;
+        }
+    };
+    let new = sourcing::new(&spec, access);
     if !fields.has("untested") {
-        let told = match look(&app, &f.caller, site.clone(), &[spec.to_string()]).await {
-            Ok(told) => told,
-            Err(problem) => {
-                form.failed = Some(problem.words(f.lang));
-                return again(&app, f, form).await;
-            }
-        };
-        if let Some(bad) = told.iter().find(|source| !is_believed(source)) {
-            form.network = network(bad);
-            form.failed = Some(f.lang.source_state(bad));
-            return again(&app, f, form).await;
+        let told = tried(&app, &f, &site, Asked::new(&new)).await;
+        if let Some((failed, network)) = told {
+            form.failed = Some(failed);
+            form.network = network;
+            return again(&app, f, Forms::own(form)).await;
         }
     }
-    match keep(&app, &f.caller, &site, &spec).await {
+    match keep(&app, &f.caller, &site, new).await {
         Ok(_) => Ok(said(&f, Flash::Saved)),
         Err(StoreError::Conflict(_)) => {
-            let taken = f.t.sources.taken.clone();
-            form.wrong.insert("name", taken.clone());
-            f.say(SayKind::Bad, taken, None);
-            again(&app, f, form).await
+            form.wrong.insert("name", f.t.sources.taken.clone());
+            again(&app, f, Forms::own(form)).await
         }
         Err(error) => Err(error.into()),
     }
 }
 
-async fn again(app: &App, mut f: Frame, form: Form) -> Result<Response, Refusal> {
+/// Asks a source as it is to be kept; why its list cannot be believed, with the network of a private address.
+async fn tried(app: &App, f: &Frame, site: &Site, asked: Asked) -> Option<(Said, Option<String>)> {
+    let has_token = asked.has_token();
+    let told = match look(app, &f.caller, site.clone(), &[asked]).await {
+        Ok(told) => told,
+        Err(problem) => return Some((problem.words(f.lang), None)),
+    };
+    let bad: &RunSource = told.iter().find(|source| !is_believed(source))?;
+    let failed = match refused_token(bad, has_token) {
+        true => f.lang.token_refused(bad),
+        false => f.lang.source_state(bad),
+    };
+    Some((failed, network(bad)))
+}
+
+pub(super) async fn again(app: &App, mut f: Frame, forms: Forms) -> Result<Response, Refusal> {
     let said = f.t.sources.not_kept.clone();
     f.say(SayKind::Bad, said, None);
-    let page = page(app, f, form, None).await?;
+    let page = page(app, f, forms, None).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 /// The source that was typed, or what is wrong with it.
 fn spec(form: &mut Form, f: &Frame) -> Option<SourceSpec> {
-    let t = &f.t.sources;
     let (place, channel) = (
         form.text("place").to_owned(),
         form.text("channel").to_owned(),
@@ -85,34 +104,64 @@ fn spec(form: &mut Form, f: &Frame) -> Option<SourceSpec> {
         form.wrong.insert("url", f.t.sites.bad_url.clone());
         return None;
     }
-    let mut text = place;
-    for (name, wrong) in [
-        ("name", &t.bad_text),
-        ("endpoint", &t.bad_endpoint),
-        ("multiplier", &t.bad_number),
-        ("recharge", &t.bad_number),
-        ("group", &t.bad_text),
-    ] {
-        let value = form.text(name).replace(',', ",,");
-        if value.is_empty() {
-            continue;
-        }
-        let with = format!("{text},{name}={value}");
-        match with.parse::<SourceSpec>() {
-            Ok(_) => text = with,
-            Err(_) => {
-                form.wrong.insert(name, wrong.clone());
-            }
-        }
-    }
-    if !form.wrong.is_empty() {
-        return None;
-    }
-    let spec = text.parse().ok();
-    if spec.is_none() {
+    let options = ["name", "endpoint", "multiplier", "recharge", "group"];
+    let spec = form.with_options(place, &options, f.t);
+    if spec.is_none() && form.wrong.is_empty() {
         form.wrong.insert("url", f.t.sites.bad_url.clone());
     }
     spec
+}
+
+/// `POST .../sources/access`: another token of a source, or none any more; tested before it is kept.
+pub(super) async fn access(
+    State(app): State<App>,
+    f: Frame,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    f.writer()?;
+    let site = f.site()?.clone();
+    let source = sourcing::found(&app, &site, fields.text("source")).await?;
+    let name = source.name.clone();
+    if fields.has("forget") {
+        let edit = SourceAccessEdit {
+            token: Some(None),
+            user_id: Some(None),
+            headers: None,
+        };
+        sourcing::change(&app, &f.caller, &site, &name, edit).await?;
+        return Ok(said(&f, Flash::Saved));
+    }
+    let mut form = Form::typed(&fields);
+    let mut typed = typed(&fields);
+    let is_new = !typed.token.is_empty();
+    typed.keeps_token = source.has_token && !is_new;
+    let spec = source.spec.parse::<SourceSpec>();
+    let spec = spec.map_err(|bad| Problem::bad_request(bad.to_string()))?;
+    let access = match sourcing::access(&spec, &typed) {
+        Ok(access) => access,
+        Err(bad) => {
+            form.access_is_wrong(f.t, &bad);
+            return again(&app, f, Forms::access(&name, form)).await;
+        }
+    };
+    let edit = SourceAccessEdit {
+        token: is_new.then_some(access.token),
+        user_id: (access.user_id != source.user_id).then_some(access.user_id),
+        headers: None,
+    };
+    if sourcing::fields(&edit).is_empty() {
+        return Ok(said(&f, Flash::Unchanged));
+    }
+    if !fields.has("untested") {
+        let asked = sourcing::changed(app.store(), &source, &edit).await?;
+        if let Some((failed, network)) = tried(&app, &f, &site, asked).await {
+            form.failed = Some(failed);
+            form.network = network;
+            return again(&app, f, Forms::access(&name, form)).await;
+        }
+    }
+    sourcing::change(&app, &f.caller, &site, &name, edit).await?;
+    Ok(said(&f, Flash::Saved))
 }
 
 /// `POST .../sources/test`: the remembered sources, or one of them, are fetched and judged.
@@ -123,23 +172,18 @@ pub(super) async fn test(
 ) -> Result<Response, Refusal> {
     f.writer()?;
     let site = f.site()?.clone();
-    let wanted = fields.text("test");
-    let stored = app.store().sources(&site.id).await?.into_iter();
-    let stored = stored.filter(|source| wanted.is_empty() || source.name == wanted);
-    let (names, written): (Vec<String>, Vec<String>) =
-        stored.map(|source| (source.name, source.spec)).unzip();
-    if written.is_empty() {
-        return Err(Problem::not_found("source").into());
-    }
-    let told = match look(&app, &f.caller, site, &written).await {
+    let wanted = Some(fields.text("test")).filter(|name| !name.is_empty());
+    let asked = sourcing::asked(&app, &site, wanted).await?;
+    let (names, asked): (Vec<String>, Vec<Asked>) = asked.into_iter().unzip();
+    let told = match look(&app, &f.caller, site, &asked).await {
         Ok(told) => told,
         Err(problem) => {
             f.trouble(problem.words(f.lang));
-            return page(&app, f, Form::default(), None).await;
+            return page(&app, f, Forms::default(), None).await;
         }
     };
     let tested = names.into_iter().zip(told).collect();
-    page(&app, f, Form::default(), Some(tested)).await
+    page(&app, f, Forms::default(), Some(tested)).await
 }
 
 /// `POST .../sources/change`: one is preferred, preferred less, or forgotten.
@@ -150,26 +194,17 @@ pub(super) async fn change(
 ) -> Result<Response, Refusal> {
     f.writer()?;
     let site = f.site()?.clone();
-    let place = |name: &str| {
-        let name = name.to_owned();
-        let (app, site) = (app.clone(), site.id.clone());
-        async move {
-            let all = app.store().sources(&site).await?;
-            let found = all.into_iter().find(|source| source.name == name);
-            found.ok_or_else(|| Refusal::from(Problem::not_found("source")))
-        }
-    };
     let (up, down, gone) = (
         fields.text("up"),
         fields.text("down"),
         fields.text("remove"),
     );
     if !up.is_empty() {
-        let source = place(up).await?;
+        let source = sourcing::found(&app, &site, up).await?;
         let to = source.position.saturating_sub(1);
         prefer(&app, &f.caller, &site, &source.name, to).await?;
     } else if !down.is_empty() {
-        let source = place(down).await?;
+        let source = sourcing::found(&app, &site, down).await?;
         prefer(&app, &f.caller, &site, &source.name, source.position + 1).await?;
     } else {
         forget(&app, &f.caller, &site, gone).await?;
@@ -191,7 +226,7 @@ pub(super) async fn allow(
     if !bad.is_empty() {
         let said = crate::web::words::fill(&f.t.sites.bad_network, &[("text", &network)]);
         f.say(SayKind::Bad, said, None);
-        let page = page(&app, f, Form::default(), None).await?;
+        let page = page(&app, f, Forms::default(), None).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     let mut networks = site.allow_private.clone();
@@ -206,6 +241,6 @@ pub(super) async fn allow(
     Ok(said(&f, Flash::Saved))
 }
 
-fn said(f: &Frame, flash: Flash) -> Response {
+pub(super) fn said(f: &Frame, flash: Flash) -> Response {
     Redirect::to(&flash.at(&below(f, &["sources"]))).into_response()
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use lockstep_sim::price::pricing_list;
 use lockstep_sim::{Channel, Gateway, Price, Provider, Spec};
 
 use super::tester::{Page, Tester};
@@ -498,4 +499,116 @@ async fn an_unpriced_model_is_chosen_reviewed_and_priced_or_ignored() {
     settled(&tester, &format!("{path}?show=ignored"))
         .await
         .says("dune");
+}
+
+/// The source that a member alone is shown.
+async fn for_members(gateway: &Gateway) -> &'static str {
+    let list = pricing_list(&list(), &[("default", 1.0)]);
+    let page = lockstep_sim::Page::json(list).token("the-token").user("7");
+    let club = Provider::new("club", Vec::<String>::new()).page("/api/pricing", page);
+    let club = gateway.add_provider(club);
+    // Forms live as long as a test.
+    club.base_url().to_owned().leak()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_wants_a_sign_in_is_added_and_its_token_changed_and_forgotten() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    allow(&tester).await;
+    let url = for_members(&gateway).await;
+    let add = format!("{SOURCES}/add");
+    let with = |token: &'static str, user: &'static str| {
+        vec![
+            ("place", "own"),
+            ("url", url),
+            ("endpoint", "/api/pricing"),
+            ("name", "club"),
+            ("token", token),
+            ("user_id", user),
+        ]
+    };
+    let refused = tester.post(&add, &with("", "")).await;
+    assert_eq!(refused.status, 422);
+    refused.says("wants a sign-in");
+    for (token, user, said) in [
+        ("sk-canary", "7", "This is an sk- key"),
+        ("can ary", "7", "id=\"token-wrong\""),
+        ("canary", "me", "id=\"user_id-wrong\""),
+        ("", "7", "A user ID alone lets nobody in"),
+        ("canary", "7", "did not take the token"),
+    ] {
+        let refused = tester.post(&add, &with(token, user)).await;
+        assert_eq!(refused.status, 422, "{said}");
+        refused.says(said);
+        refused.never_says("canary");
+        assert_eq!(refused.value("user_id"), user, "it is there to be mended");
+    }
+    let kept = tester.post(&add, &with("the-token", "7")).await;
+    assert_eq!(kept.status, 303, "{}", kept.text);
+    let page = tester.get(SOURCES).await;
+    page.says("token stored");
+    page.never_says("the-token");
+
+    let access = format!("{SOURCES}/access");
+    let wrong = [("source", "club"), ("token", "canary"), ("user_id", "7")];
+    let refused = tester.post(&access, &wrong).await;
+    assert_eq!(refused.status, 422);
+    refused.says("did not take the token");
+    refused.never_says("canary");
+    let same = [("source", "club"), ("token", ""), ("user_id", "7")];
+    let unchanged = tester.post(&access, &same).await;
+    assert!(
+        unchanged.location.ends_with("said=unchanged"),
+        "{}",
+        unchanged.location
+    );
+    let tested = tester.post(&format!("{SOURCES}/test"), &[]).await;
+    tested.says("<span class=\"badge good\">ok</span>");
+    let forget = [("source", "club"), ("forget", "on")];
+    assert_eq!(tester.post(&access, &forget).await.status, 303);
+    tester.get(SOURCES).await.never_says("token stored");
+    let tested = tester.post(&format!("{SOURCES}/test"), &[]).await;
+    tested.says("needs sign-in");
+    tested.says("asked in vain");
+    let nobody = [("source", "nobody"), ("token", "x")];
+    assert_eq!(tester.post(&access, &nobody).await.status, 404);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_is_uploaded_as_a_file_and_its_prices_are_seen() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    tester.save(&[("pace", "auto")]).await;
+    let path = format!("{SOURCES}/upload");
+    let text = pricing_list(&[Price::tokens("birch", 5.0, 6.0)], &[("default", 1.0)]);
+    for (fields, file, said) in [
+        (&[][..], "", "Choose a file first"),
+        (&[], "{\n\"data\": nope}", "line 2"),
+        (
+            &[("multiplier", "-1")],
+            &text,
+            "id=\"list-multiplier-wrong\"",
+        ),
+    ] {
+        let refused = tester.upload(&path, fields, ("ours.json", file)).await;
+        assert_eq!(refused.status, 422, "{said}");
+        refused.says(said);
+    }
+    let kept = tester.upload(&path, &[], ("our prices.json", &text)).await;
+    assert_eq!(kept.status, 303, "{}", kept.text);
+    let page = tester.get(SOURCES).await;
+    page.says("<b>our prices</b>");
+    page.says("upload:our prices");
+    page.says("1 Models");
+    settled(&tester, PRICES).await.says("$5");
+    let newer = pricing_list(&[Price::tokens("birch", 7.0, 6.0)], &[("default", 1.0)]);
+    let same = [("name", "our prices")];
+    let replaced = tester.upload(&path, &same, ("x.json", &newer)).await;
+    assert_eq!(replaced.status, 303, "{}", replaced.text);
+    settled(&tester, PRICES).await.says("$7");
+    assert_eq!(tester.post(&path, &[]).await.status, 400, "no such form");
+    let change = format!("{SOURCES}/change");
+    tester.post(&change, &[("remove", "our prices")]).await;
+    tester.get(SOURCES).await.never_says("our prices");
 }

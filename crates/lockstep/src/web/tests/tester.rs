@@ -176,6 +176,31 @@ impl Tester {
         self.send(Method::POST, path, Some(form.finish())).await
     }
 
+    /// Sends a form with a file, as browsers do.
+    pub(super) async fn upload(
+        &self,
+        path: &str,
+        fields: &[(&str, &str)],
+        (name, text): (&str, &str),
+    ) -> Page {
+        let mut body = String::new();
+        for (field, value) in fields {
+            body.push_str(&format!(
+                "--edge\r\nContent-Disposition: form-data; name=\"{field}\"\r\n\r\n{value}\r\n"
+            ));
+        }
+        body.push_str(&format!(
+            "--edge\r\nContent-Disposition: form-data; name=\"list\"; filename=\"{name}\"\r\n\
+             Content-Type: application/json\r\n\r\n{text}\r\n--edge--\r\n"
+        ));
+        let request = Request::builder().method(Method::POST).uri(path);
+        let request = request
+            .header("content-type", "multipart/form-data; boundary=edge")
+            .header("accept-language", self.language);
+        let request = request.body(Body::from(body)).expect("a request");
+        self.page(request).await
+    }
+
     /// What the form of all settings sends as it is shown, with some of it changed; an empty text unticks a box.
     pub(super) async fn save(&self, changes: &[(&str, &str)]) -> Page {
         let page = self.get("/sites/main/settings").await;
@@ -203,7 +228,12 @@ impl Tester {
             request = request.header("content-type", "application/x-www-form-urlencoded");
         }
         let request = request.body(Body::from(form.unwrap_or_default()));
-        let answer = self.router.clone().oneshot(request.expect("a request"));
+        self.page(request.expect("a request")).await
+    }
+
+    /// What comes of a request.
+    async fn page(&self, request: Request<Body>) -> Page {
+        let answer = self.router.clone().oneshot(request);
         let answer = tokio::time::timeout(PATIENCE, answer).await;
         let (parts, body) = answer.expect("in time").expect("an answer").into_parts();
         let body = to_bytes(body, usize::MAX).await.expect("a body");

@@ -26,7 +26,9 @@ pub(crate) use price::{
 };
 pub(crate) use reason::{dropped, kept, note, reason};
 pub(crate) use schedule::{lost_tick, mode, not_switched, rhythm};
-pub(crate) use source::{conflict, doubt, list_accepted, skipped, source_error, source_state};
+pub(crate) use source::{
+    conflict, doubt, list_accepted, skipped, source_error, source_state, token_refused,
+};
 
 /// Two variables of the environment that contradict each other.
 pub(crate) fn two_gateways(one: &str, other: &str) -> String {

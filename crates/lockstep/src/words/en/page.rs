@@ -221,6 +221,15 @@ pub(crate) fn source_state(source: &RunSource) -> Said {
     }
 }
 
+/// That a site did not take the token that it was sent, and what to do.
+pub(crate) fn token_refused(source: &RunSource) -> Said {
+    Said::new(
+        format!("that site did not take the token ({})", source.detail),
+        "Copy its system access token again, which is under its Personal Settings and is no sk- key, and check the user id \
+         that it belongs to. Making a new one there ends the old one.",
+    )
+}
+
 /// A source's state in a word or two.
 pub(crate) fn source_badge(state: SourceState) -> &'static str {
     match state {

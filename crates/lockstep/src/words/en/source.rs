@@ -57,6 +57,15 @@ pub(crate) fn source_state(source: &RunSource) -> String {
     }
 }
 
+/// That a site did not take the token that it was sent, and what to do.
+pub(crate) fn token_refused(source: &RunSource) -> String {
+    format!(
+        "that site did not take the token ({}); give its system access token, which is under its Personal Settings and \
+         is no sk- key, and the user id that it belongs to",
+        source.detail
+    )
+}
+
 /// Why a source failed, in one line.
 pub(crate) fn source_error(source: &RunSource) -> String {
     match SourceState::from_code(&source.state) {

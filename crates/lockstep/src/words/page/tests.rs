@@ -313,6 +313,7 @@ fn sources_are_told_in_both_languages() {
             ..RunSource::default()
         };
         said_in_both(state.code(), false, |lang| lang.source_state(&source));
+        said_in_both(state.code(), true, |lang| lang.token_refused(&source));
         told_in_both(state.code(), |lang| lang.source_badge(*state).to_owned());
         let silent = RunSource {
             detail: String::new(),

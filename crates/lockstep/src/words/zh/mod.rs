@@ -19,6 +19,7 @@ pub(crate) use price::{
 pub(crate) use reason::{dropped, kept, note, reason};
 pub(crate) use source::{
     conflict, doubt, list_accepted, skipped, source_badge, source_error, source_state,
+    token_refused,
 };
 
 use crate::words::page::Thing;

@@ -63,6 +63,14 @@ pub(crate) fn source_state(source: &RunSource) -> Said {
     }
 }
 
+/// That a site did not take the token that it was sent, and what to do.
+pub(crate) fn token_refused(source: &RunSource) -> Said {
+    Said::new(
+        format!("该站点未接受此令牌（{}）", source.detail),
+        "请在该站点的个人设置中重新复制系统访问令牌（不是 sk- 开头的令牌），并核对其所属的用户 ID。在那里重新生成令牌会使旧令牌失效。",
+    )
+}
+
 /// A source's state in a word or two.
 pub(crate) fn source_badge(state: SourceState) -> &'static str {
     match state {

@@ -21,7 +21,9 @@ async fn a_source_is_tested_kept_listed_tested_again_and_forgotten() {
     assert_eq!(code, 0);
     assert_eq!(
         told,
-        json!({"source": {"name": "shop", "source": "channel:1,name=shop", "position": 2}})
+        json!({"source": {
+            "name": "shop", "source": "channel:1,name=shop", "position": 2, "token_stored": false, "user_id": null,
+        }})
     );
     let (told, _) = shell.json(&["site", "source", "list"]).await;
     let names: Vec<&str> = told["sources"]
@@ -271,4 +273,57 @@ async fn a_list_that_has_shrunk_for_good_is_believed_once_somebody_says_so() {
         .await
         .is(0)
         .says("nothing to accept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_is_stored_from_stdin_used_and_forgotten() {
+    let gateway = start(shop()).await;
+    let list = lockstep_sim::price::pricing_list(&list(), &[("default", 1.0)]);
+    let page = Page::json(list).token(canary::UNKNOWN).user("42");
+    gateway.add_provider(Provider::new("club", ["x"]).page("/api/pricing", page));
+    let shell = open(Shell::with_site(&gateway).await);
+    let typed = source(&gateway, "club");
+    let add = [
+        "site",
+        "source",
+        "add",
+        &typed,
+        "--token-stdin",
+        "--token-user",
+        "42",
+    ];
+    shell
+        .pipe(&add, "sk-0123456789")
+        .await
+        .is(1)
+        .says("system access token");
+    shell.pipe(&add, "mistyped").await.is(1).says("--untested");
+    shell.pipe(&add, canary::UNKNOWN).await.is(0);
+    let (told, _) = shell.json(&["site", "source", "list"]).await;
+    assert_eq!(told["sources"][0]["token_stored"], true);
+    assert_eq!(told["sources"][0]["user_id"], "42");
+    shell.run(&["site", "source", "test"]).await.is(0);
+    let (run, _) = shell.json(&["plan", "prices"]).await;
+    assert_eq!(run["sources"][0]["state"], "ok", "{run:#}");
+    let name = told["sources"][0]["name"].as_str().expect("a name");
+    let edit = ["site", "source", "edit", name];
+    shell.run(&edit).await.is(1).says("--token-stdin");
+    let wrong = [&edit[..], &["--token-stdin"]].concat();
+    shell.pipe(&wrong, "mistyped").await.is(1).says("not kept");
+    let forget = [&edit[..], &["--no-token", "--untested"]].concat();
+    shell.run(&forget).await.is(0);
+    let (told, code) = shell.json(&["site", "source", "test"]).await;
+    assert_eq!(
+        (code, &told["sources"][0]["state"]),
+        (1, &json!("needs_sign_in"))
+    );
+    let both = format!("{typed},token-env=CLUB_TOKEN");
+    let both = ["site", "source", "add", &both, "--token-stdin"];
+    shell.pipe(&both, "token").await.is(1).says("keep one");
+    shell
+        .run(&["site", "source", "add", "upload:ours"])
+        .await
+        .is(1)
+        .says("file:PATH");
+    assert!(gateway.writes().is_empty());
 }

@@ -137,7 +137,7 @@ fn the_schema_of_a_price_run_is_one_and_refuses_what_is_none() {
         "requests": {"reads": 2, "writes": 1, "throttled": 0}, "error": null, "items": [item],
         "sources": [{
             "name": "list", "url": "http://list", "state": "partial", "message": "m", "models": 3,
-            "fetched_at": null, "skipped": [{"reason": "duplicate", "count": 1, "names": ["m"]}],
+            "fetched_at": null, "tried_at": null, "skipped": [{"reason": "duplicate", "count": 1, "names": ["m"]}],
         }],
         "conflicts": [{"option": "ModelRatio", "writes_by_others": 1, "before": "{}", "after": null}],
         "verified": {

@@ -73,8 +73,10 @@ struct SourceReport {
     message: String,
     /// How many models its list has.
     models: u64,
-    /// When the list was fetched.
+    /// When the list was fetched, or uploaded.
     fetched_at: Option<String>,
+    /// When it was last asked in vain; null where nothing is wrong with it.
+    tried_at: Option<String>,
     /// What of the list was left out.
     skipped: Vec<Left>,
 }
@@ -99,6 +101,7 @@ impl From<&RunSource> for SourceReport {
             message: en::source_state(source),
             models: source.models,
             fetched_at: source.fetched_at.map(form::time),
+            tried_at: source.tried_at.map(form::time),
             skipped: source
                 .skipped
                 .iter()

@@ -1,27 +1,32 @@
 //! Where a site's prices come from, the preferred first.
 
+use std::collections::BTreeMap;
+
 use axum::Json;
-use axum::extract::State;
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use lockstep_core::prices::source::{Place, SourceSpec, SourceState};
-use lockstep_run::prices::compare::compare;
-use lockstep_store::StoreError;
-use lockstep_store::prices::run_sources::RunSource;
+use lockstep_core::prices::source::{Place, SourceSpec};
+use lockstep_store::prices::access::SourceAccessEdit;
 use lockstep_store::prices::sources::StoredSource;
 use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::SourceReport;
-use super::differences::kept::of_prices;
-use crate::api::extract::{Body, Path};
-use crate::api::orders::{Reached, site};
-use crate::deeds::Deed;
+use crate::api::extract::{Body, Path, Query, SecretBody};
+use crate::api::orders::site;
+use crate::ordering::Asked;
 use crate::server::App;
 use crate::server::caller::{Caller, Planner, Reader, Writer};
+use crate::server::door::LIST;
 use crate::server::problem::Problem;
+use crate::sourcing::{
+    self, BadList, Typed, forget, is_believed, keep, look, prefer, reaches_no_further,
+};
+use crate::view::json as form;
 use crate::words::en;
 
 /// A source that is remembered.
@@ -33,6 +38,23 @@ struct Source {
     source: String,
     /// Its place in the order of preference, from 1.
     position: u32,
+    /// Whether an access token of that site is stored. The token itself is never answered.
+    has_token: bool,
+    /// The user of that site whom the token belongs to.
+    user_id: Option<String>,
+    /// The names of the stored headers. Their values are never answered.
+    headers: Vec<String>,
+    /// What was uploaded for it; null for a source that is fetched.
+    uploaded: Option<Uploaded>,
+}
+
+/// An uploaded list.
+#[derive(Debug, Serialize, ToSchema)]
+struct Uploaded {
+    /// When it was uploaded.
+    at: String,
+    /// How many models it has.
+    models: u64,
 }
 
 /// The remembered sources, the preferred first.
@@ -42,14 +64,54 @@ struct Sources {
 }
 
 /// A source to remember.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct NewSource {
     /// official, models.dev, litellm, channel:ID or http(s)://HOST, followed by its options.
     source: String,
+    /// An access token of that site: the system access token under its Personal Settings, not an sk- key. It is stored
+    /// encrypted and never answered. Only an address of your own is sent one.
+    #[schema(write_only)]
+    token: Option<String>,
+    /// The user of that site whom the token belongs to, a number.
+    user_id: Option<String>,
+    /// Further headers that it is sent. They are stored encrypted, and only their names are answered.
+    #[serde(default)]
+    #[schema(write_only)]
+    headers: BTreeMap<String, String>,
     /// Whether it is kept although the test fails, or is not made.
     #[serde(default)]
     untested: bool,
+}
+
+/// What to change of what lets us into a source; what is not named stays.
+#[derive(Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+struct SourceChange {
+    /// Another access token; an empty text forgets it.
+    #[schema(write_only)]
+    token: Option<String>,
+    /// The user whom the token belongs to, a number; an empty text forgets it.
+    user_id: Option<String>,
+    /// All further headers.
+    #[schema(write_only)]
+    headers: Option<BTreeMap<String, String>>,
+    /// Whether it is kept although the test with it fails, or is not made.
+    #[serde(default)]
+    untested: bool,
+}
+
+/// What the prices of an uploaded list are multiplied with.
+#[derive(Debug, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct Cost {
+    /// The markup, above 0. Looked at when the source is new.
+    multiplier: Option<String>,
+    /// What one of its dollars costs, above 0. Looked at when the source is new.
+    recharge: Option<String>,
+    /// The group of the list whose ratio counts. Looked at when the source is new.
+    group: Option<String>,
 }
 
 /// Which sources are tested.
@@ -76,11 +138,15 @@ struct Position {
 }
 
 pub(super) fn routes() -> OpenApiRouter<App> {
+    let uploads = OpenApiRouter::new()
+        .routes(routes!(upload))
+        .layer(DefaultBodyLimit::max(LIST));
     OpenApiRouter::new()
         .routes(routes!(list, add))
         .routes(routes!(test))
-        .routes(routes!(remove))
+        .routes(routes!(change, remove))
         .routes(routes!(place))
+        .merge(uploads)
 }
 
 /// The site's sources.
@@ -101,50 +167,161 @@ async fn add(
     State(app): State<App>,
     Writer(caller): Writer,
     Path(name): Path<String>,
-    Body(new): Body<NewSource>,
+    SecretBody(new): SecretBody<NewSource>,
 ) -> Result<(StatusCode, Json<Source>), Problem> {
     let site = site(&app, &name).await?;
-    let text = new.source.trim();
-    let spec: SourceSpec = text
-        .parse()
-        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_source", format!("{error}")))?;
+    let spec: SourceSpec =
+        new.source.trim().parse().map_err(|error| {
+            Problem::new(StatusCode::BAD_REQUEST, "bad_source", format!("{error}"))
+        })?;
     reaches_no_further(&spec)?;
+    let typed = Typed {
+        token: new.token.as_deref().unwrap_or(""),
+        user_id: new.user_id.as_deref().unwrap_or(""),
+        headers: sourcing::pairs(&new.headers),
+        keeps_token: false,
+    };
+    let access = sourcing::access(&spec, &typed).map_err(sourcing::wrong)?;
+    let kept = sourcing::new(&spec, access);
     if !new.untested {
-        let told = look(&app, &caller, site.clone(), &[text.to_owned()]).await?;
-        if let Some(bad) = told.iter().find(|source| !is_believed(source)) {
-            let title = format!(
-                "the source is not kept, for its test failed: {}",
-                en::source_state(bad)
-            );
-            return Err(Problem::new(StatusCode::CONFLICT, "source_failed", title)
-                .hint("Send `untested` as true to keep it all the same."));
-        }
+        tried(&app, &caller, &site, Asked::new(&kept)).await?;
     }
-    let stored = keep(&app, &caller, &site, &spec).await?;
+    let stored = keep(&app, &caller, &site, kept).await?;
     Ok((StatusCode::CREATED, Json(stored.into())))
 }
 
-/// Whether the source's list is one that can be believed.
-pub(crate) fn is_believed(source: &RunSource) -> bool {
-    SourceState::from_code(&source.state).is_some_and(SourceState::is_believed)
+/// Changes what lets us into a source, once it was tested with it.
+#[utoipa::path(patch, path = "/sites/{site}/sources/{source}", tag = "prices", request_body = SourceChange,
+    responses((status = 200, body = Source), (status = "default", body = Problem)))]
+async fn change(
+    State(app): State<App>,
+    Writer(caller): Writer,
+    Path((name, source)): Path<(String, String)>,
+    SecretBody(change): SecretBody<SourceChange>,
+) -> Result<Json<Source>, Problem> {
+    let site = site(&app, &name).await?;
+    let source = sourcing::found(&app, &site, &source).await?;
+    let edit = edited(&source, &change)?;
+    if !change.untested {
+        let asked = sourcing::changed(app.store(), &source, &edit).await?;
+        tried(&app, &caller, &site, asked).await?;
+    }
+    let stored = sourcing::change(&app, &caller, &site, &source.name, edit).await?;
+    Ok(Json(stored.into()))
 }
 
-/// Remembers a source behind the others.
-pub(crate) async fn keep(
-    app: &App,
-    caller: &Caller,
-    site: &Site,
-    spec: &SourceSpec,
-) -> Result<StoredSource, StoreError> {
-    let text = spec.to_string();
-    let known = match &spec.name {
-        Some(name) => name.clone(),
-        None => text.split(',').next().unwrap_or(&text).to_owned(),
+/// What a change asks for, or all that is wrong with it.
+fn edited(source: &StoredSource, change: &SourceChange) -> Result<SourceAccessEdit, Problem> {
+    let spec: SourceSpec = source
+        .spec
+        .parse()
+        .map_err(|error| Problem::new(StatusCode::CONFLICT, "bad_source", format!("{error}")))?;
+    // What stays is looked at too, for it has to go with what comes.
+    let typed = Typed {
+        token: change.token.as_deref().unwrap_or(""),
+        user_id: change.user_id.as_deref().unwrap_or(""),
+        headers: change
+            .headers
+            .as_ref()
+            .map(sourcing::pairs)
+            .unwrap_or_default(),
+        keeps_token: change.token.is_none() && source.has_token,
     };
-    let stored = app.store().add_source(&site.id, &known, &text).await?;
-    let deed = Deed::source_added(&stored.name);
-    app.note(caller, Some(site), &deed).await;
-    Ok(stored)
+    let access = sourcing::access(&spec, &typed).map_err(sourcing::wrong)?;
+    // Of what was given as an empty text there is none.
+    let edit = SourceAccessEdit {
+        token: change.token.as_ref().map(|_| access.token),
+        user_id: change.user_id.as_ref().map(|_| access.user_id),
+        headers: change.headers.as_ref().map(|_| access.headers),
+    };
+    if sourcing::fields(&edit).is_empty() {
+        return Err(Problem::bad_request("nothing is to be changed")
+            .hint("Name `token`, `user_id` or `headers`."));
+    }
+    Ok(edit)
+}
+
+/// Refuses a source whose list cannot be believed.
+async fn tried(app: &App, caller: &Caller, site: &Site, asked: Asked) -> Result<(), Problem> {
+    let has_token = asked.has_token();
+    let told = look(app, caller, site.clone(), &[asked]).await?;
+    let Some(bad) = told.iter().find(|source| !is_believed(source)) else {
+        return Ok(());
+    };
+    let why = match sourcing::refused_token(bad, has_token) {
+        true => en::token_refused(bad),
+        false => en::source_state(bad),
+    };
+    let title = format!("the source is not kept, for its test failed: {why}");
+    Err(Problem::new(StatusCode::CONFLICT, "source_failed", title)
+        .hint("Send `untested` as true to keep it all the same."))
+}
+
+/// Uploads a price list, which is the body as it is: a new source of that name, behind the others, or the next list of one
+/// that was uploaded before. At most 16 MiB; what is no price list is refused with where it shows.
+#[utoipa::path(put, path = "/sites/{site}/sources/{source}/list", tag = "prices", params(Cost),
+    request_body(content = String, content_type = "application/json", description = "The price list, in any layout that is read."),
+    responses((status = 200, body = Source), (status = 201, body = Source), (status = "default", body = Problem)))]
+async fn upload(
+    State(app): State<App>,
+    Writer(caller): Writer,
+    Path((name, source)): Path<(String, String)>,
+    Query(cost): Query<Cost>,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Source>), Problem> {
+    let site = site(&app, &name).await?;
+    let spec = uploaded(&source, &cost)
+        .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_source", format!("{error}")))?;
+    let list = sourcing::list(&source, body.into(), app.now()).await;
+    let list = list.map_err(bad_list)?;
+    let (stored, new) = sourcing::upload(&app, &caller, &site, &spec, list).await?;
+    let status = match new {
+        true => StatusCode::CREATED,
+        false => StatusCode::OK,
+    };
+    Ok((status, Json(stored.into())))
+}
+
+/// The source of an uploaded list.
+fn uploaded(
+    name: &str,
+    cost: &Cost,
+) -> Result<SourceSpec, lockstep_core::prices::source::BadSource> {
+    let place: Place = format!("upload:{name}").parse()?;
+    let mut text = SourceSpec::new(place).to_string();
+    let given = [
+        ("multiplier", &cost.multiplier),
+        ("recharge", &cost.recharge),
+        ("group", &cost.group),
+    ];
+    for (key, value) in given {
+        if let Some(value) = value {
+            text.push_str(&format!(",{key}={}", value.replace(',', ",,")));
+        }
+    }
+    text.parse()
+}
+
+/// Why a list is not taken.
+fn bad_list(bad: BadList) -> Problem {
+    match bad {
+        BadList::TooLong => Problem::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "too_large",
+            "the list is longer than 16 MiB",
+        ),
+        BadList::NoText(at) => Problem::new(
+            StatusCode::BAD_REQUEST,
+            "bad_list",
+            format!("the list is no UTF-8 text from byte {at} on"),
+        ),
+        BadList::Judged(told) => {
+            let title = format!("the list is not kept: {}", en::source_state(&told));
+            let problem = Problem::new(StatusCode::BAD_REQUEST, "bad_list", title);
+            problem.hint("docs/prices.md has the layouts that are read.")
+        }
+        BadList::Internal => Problem::internal(),
+    }
 }
 
 /// Fetches the remembered sources, or one, and tells how far each can be trusted.
@@ -157,25 +334,15 @@ async fn test(
     Body(tested): Body<Tested>,
 ) -> Result<Json<Reports>, Problem> {
     let site = site(&app, &name).await?;
-    let stored = app.store().sources(&site.id).await?;
-    let wanted =
-        |source: &StoredSource| tested.name.as_ref().is_none_or(|name| source.name == *name);
-    let written: Vec<String> = stored
-        .into_iter()
-        .filter(wanted)
-        .map(|source| source.spec)
-        .collect();
-    if written.is_empty() {
-        return Err(Problem::not_found("source")
-            .hint("GET /api/v1/sites/{site}/sources lists those that are remembered."));
-    }
-    let told = look(&app, &caller, site, &written).await?;
+    let asked = sourcing::asked(&app, &site, tested.name.as_deref()).await?;
+    let asked: Vec<Asked> = asked.into_iter().map(|(_, asked)| asked).collect();
+    let told = look(&app, &caller, site, &asked).await?;
     Ok(Json(Reports {
         sources: told.iter().map(SourceReport::from).collect(),
     }))
 }
 
-/// Forgets a source.
+/// Forgets a source, with its token and its uploaded list.
 #[utoipa::path(delete, path = "/sites/{site}/sources/{source}", tag = "prices",
     responses((status = 204), (status = "default", body = Problem)))]
 async fn remove(
@@ -186,19 +353,6 @@ async fn remove(
     let site = site(&app, &name).await?;
     forget(&app, &caller, &site, &source).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// Forgets a source.
-pub(crate) async fn forget(
-    app: &App,
-    caller: &Caller,
-    site: &Site,
-    source: &str,
-) -> Result<(), StoreError> {
-    app.store().remove_source(&site.id, source).await?;
-    let deed = Deed::source_removed(source);
-    app.note(caller, Some(site), &deed).await;
-    Ok(())
 }
 
 /// Moves a source in the order of preference.
@@ -219,78 +373,11 @@ async fn place(
     told(&app, &site).await
 }
 
-/// Moves a source in the order of preference, 0 being the first place.
-pub(crate) async fn prefer(
-    app: &App,
-    caller: &Caller,
-    site: &Site,
-    source: &str,
-    place: u32,
-) -> Result<(), StoreError> {
-    app.store().move_source(&site.id, source, place).await?;
-    let deed = Deed::source_moved(source, place + 1);
-    app.note(caller, Some(site), &deed).await;
-    Ok(())
-}
-
-/// What is typed into a page must not make the server send its own secrets or read its own files: such sources are added
-/// where whoever adds them has both already.
-pub(crate) fn reaches_no_further(spec: &SourceSpec) -> Result<(), Problem> {
-    let what = match spec {
-        SourceSpec {
-            place: Place::File(_),
-            ..
-        } => "a file of this machine",
-        SourceSpec {
-            token_env: Some(_), ..
-        } => "token-env=",
-        SourceSpec { headers, .. } if !headers.is_empty() => "header=",
-        _ => return Ok(()),
-    };
-    let title = format!("a source with {what} is not added over HTTP");
-    Err(Problem::new(StatusCode::FORBIDDEN, "source_reaches_in", title)
-        .hint("`lockstep site source add` on the server's machine adds it; it is used here then like any other."))
-}
-
 async fn told(app: &App, site: &Site) -> Result<Json<Sources>, Problem> {
     let sources = app.store().sources(&site.id).await?;
     Ok(Json(Sources {
         sources: sources.into_iter().map(Source::from).collect(),
     }))
-}
-
-/// Fetches sources as they are written, and tells how far each can be trusted.
-pub(crate) async fn look(
-    app: &App,
-    caller: &Caller,
-    site: Site,
-    written: &[String],
-) -> Result<Vec<RunSource>, Problem> {
-    let reached = Reached::of(app, site).await?;
-    let collecting = reached.collecting(written)?;
-    let session = reached.session(app, &caller.actor());
-    let local = session.local_prices(collecting.max_retries).await;
-    let local = local.map_err(of_prices)?;
-    let collected = session.collect(&collecting).await?;
-    let judged = tokio::task::spawn_blocking(move || {
-        let compared = compare(&local, &collected);
-        let told: Vec<RunSource> = compared
-            .sources
-            .iter()
-            .map(|source| source.told())
-            .collect();
-        let good = compared.good();
-        drop(compared);
-        (told, good, collected)
-    });
-    let (told, good, collected) = judged.await.map_err(|_| Problem::internal())?;
-    // A list that came is worth keeping: whoever looks at prices next need not wait for it.
-    for (place, models) in good {
-        if let Some(source) = collected.get(place) {
-            session.keep_copy(source, models).await?;
-        }
-    }
-    Ok(told)
 }
 
 impl From<StoredSource> for Source {
@@ -299,6 +386,13 @@ impl From<StoredSource> for Source {
             name: source.name,
             source: source.spec,
             position: source.position + 1,
+            has_token: source.has_token,
+            user_id: source.user_id,
+            headers: source.headers,
+            uploaded: source.uploaded.map(|list| Uploaded {
+                at: form::time(list.at),
+                models: list.models,
+            }),
         }
     }
 }

@@ -489,6 +489,7 @@ async fn what_a_plan_proposes_and_what_was_written_is_told() {
     use lockstep_run::prices::review::PriceApproval;
 
     use crate::api::orders::{Reached, site};
+    use crate::ordering::Asked;
 
     let shop = Shop::open().await;
     shop.remember("list").await;
@@ -500,7 +501,9 @@ async fn what_a_plan_proposes_and_what_was_written_is_told() {
     let session = reached.session(&shop.app, "tests");
     let mut settings = reached.settings.clone();
     settings.set("price-mode", "both").expect("a mode");
-    let collecting = reached.collecting(&[shop.source("list")]).expect("read");
+    let collecting = reached
+        .collecting(&[Asked::typed(&shop.source("list"))])
+        .expect("read");
     let request = PriceRequest {
         whole: true,
         ..PriceRequest::new(collecting, settings, false)

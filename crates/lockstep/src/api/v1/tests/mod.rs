@@ -8,4 +8,5 @@ mod keys;
 mod routes;
 mod runs;
 mod sites;
+mod sources;
 mod tester;

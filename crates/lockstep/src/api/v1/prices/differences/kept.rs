@@ -18,6 +18,7 @@ use super::table::Table;
 use crate::api::orders::Reached;
 use crate::api::together::Together;
 use crate::deciding::prices::REVIEW;
+use crate::ordering;
 use crate::server::App;
 use crate::server::problem::Problem;
 use crate::view::prices;
@@ -292,7 +293,7 @@ impl Tables {
     ) -> Result<Arc<Table>, Problem> {
         let id = site.id.clone();
         let run = app.store().latest_run(&id, Subject::Prices).await?;
-        let work = || make(app.clone(), site, sources.clone(), actor.to_owned(), how).boxed();
+        let work = || make(app.clone(), site, actor.to_owned(), how).boxed();
         let table = self.together.run((id.clone(), how), work).await?;
         let kept = Kept {
             table: Arc::clone(&table),
@@ -338,18 +339,18 @@ fn make_behind(app: &App, site: Site, sources: Vec<String>, actor: &str) {
     });
 }
 
+/// What a table is of: its sources as they are written, and what of them changes it beside.
 async fn written(app: &App, site: &Site) -> Result<Vec<String>, StoreError> {
-    let sources = app.store().sources(&site.id).await?;
-    Ok(sources.into_iter().map(|source| source.spec).collect())
+    let sources = app.store().sources(&site.id).await?.into_iter();
+    let texts = sources.map(|source| {
+        let uploaded = source.uploaded.map(|list| list.at);
+        format!("{} {:?} {uploaded:?}", source.spec, source.user_id)
+    });
+    Ok(texts.collect())
 }
 
-async fn make(
-    app: App,
-    site: Site,
-    sources: Vec<String>,
-    actor: String,
-    how: How,
-) -> Result<Arc<Table>, Problem> {
+async fn make(app: App, site: Site, actor: String, how: How) -> Result<Arc<Table>, Problem> {
+    let sources = ordering::remembered(app.store(), &site).await?;
     let reached = Reached::of(&app, site).await?;
     let collecting = reached.collecting(&sources)?;
     let session = reached.session(&app, &actor);
@@ -365,14 +366,12 @@ async fn make(
         false => None,
     };
     let made = tokio::task::spawn_blocking(move || {
-        let (table, good) = Table::of(&local, &collected, basis, read_at);
-        (table, good, collected)
+        let (table, outcomes) = Table::of(&local, &collected, basis, read_at);
+        (table, outcomes, collected)
     });
-    let (table, good, collected) = made.await.map_err(|_| Problem::internal())?;
-    for (place, models) in good.into_iter().filter(|_| how.asks) {
-        if let Some(source) = collected.get(place) {
-            session.keep_copy(source, models).await?;
-        }
+    let (table, outcomes, collected) = made.await.map_err(|_| Problem::internal())?;
+    if how.asks {
+        session.remember(&collected, outcomes).await?;
     }
     Ok(Arc::new(table))
 }

@@ -10,7 +10,7 @@ use lockstep_core::prices::suspicious::suspicions;
 use lockstep_core::prices::usd::{Usd, usd};
 use lockstep_core::prices::values::{Kind, Values};
 use lockstep_run::prices::collect::Collected;
-use lockstep_run::prices::compare::compare;
+use lockstep_run::prices::compare::{Outcomes, compare};
 use lockstep_run::prices::local::LocalPrices;
 use lockstep_run::prices::outlook::{Basis, Outlook};
 use lockstep_store::prices::run_sources::RunSource;
@@ -125,9 +125,9 @@ impl Table {
         collected: &[Collected],
         basis: Option<Basis>,
         read_at: i64,
-    ) -> (Self, Vec<(usize, usize)>) {
+    ) -> (Self, Outcomes) {
         let compared = compare(local, collected);
-        let good = compared.good();
+        let outcomes = compared.outcomes();
         let tables = compared.tables();
         let differences = compared.differences(&tables);
         let place = |name: &str| tables.iter().position(|table| table.name == name);
@@ -173,7 +173,7 @@ impl Table {
             outlook: basis.map(|basis| basis.outlook(local, &compared)),
             orders: Orders::default(),
         };
-        (table, good)
+        (table, outcomes)
     }
 }
 

@@ -1,0 +1,109 @@
+import { CAST, expect, looksRight, test } from "../world.js";
+
+const SHOWN = [{ model: "gpt-5", input: 1.5, output: 12 }];
+const LIST = JSON.stringify({ success: true, data: { model_ratio: { "gpt-5": 3 }, completion_ratio: { "gpt-5": 4 } } });
+const MEMBER = { token: "the-token-of-the-club", user: "7" };
+
+test.use({
+  cast: { ...CAST, providers: [...CAST.providers, { name: "club", models: [], prices: SHOWN, member: MEMBER }] },
+  settings: { pace: "auto", "price-mode": "both" },
+});
+
+test.beforeEach(async ({ page, server }) => {
+  await page.goto(`${server.url}/sites/main/prices/sources`);
+});
+
+/** The page once nothing goes on behind it. */
+async function settled(page) {
+  await expect(async () => {
+    await page.reload();
+    await expect(page.locator("#working")).toHaveCount(0, { timeout: 300 });
+  }).toPass();
+}
+
+/** The form of an address of one's own, sent with this sign-in. */
+async function add(page, address, { token, user }) {
+  const form = page.locator("form", { has: page.locator("#url") });
+  await form.locator("#url").fill(address);
+  await form.locator("#endpoint").fill("/api/pricing");
+  for (const summary of ["Sign-in", "More"]) {
+    const details = form.locator("details", { hasText: summary }).first();
+    if (!(await details.evaluate((one) => one.open))) await details.locator("summary").click();
+  }
+  await form.locator("#source-name").fill("club");
+  await form.locator("#token").fill(token);
+  await form.locator("#user_id").fill(user);
+  await form.getByRole("button", { name: "Add" }).click();
+}
+
+test("a source that wants a sign-in is added with its token, and prices come from it", async ({ page, server, gateway }) => {
+  await looksRight(page);
+  const address = gateway.providers.club;
+  await add(page, address, { token: "sk-0123456789", user: MEMBER.user });
+  await expect(page.getByText("This is an sk- key")).toBeVisible();
+  await looksRight(page);
+  await add(page, address, { token: "mistyped", user: MEMBER.user });
+  await expect(page.getByText("did not take the token")).toBeVisible();
+  await add(page, address, MEMBER);
+  await expect(page.locator(".good-edge")).toBeVisible();
+  await expect(page.getByText("token stored")).toBeVisible();
+  await looksRight(page);
+  expect(await page.content()).not.toContain(MEMBER.token);
+
+  await page.goto(`${server.url}/sites/main/prices`);
+  await page.getByRole("button", { name: /^Fetch/ }).click();
+  await settled(page);
+  await expect(page.locator("tbody")).toContainText("$1.5");
+  await page.getByRole("button", { name: /^Review \d+$/ }).click();
+  await settled(page);
+  await page.getByRole("button", { name: /^Apply \d+$/ }).click();
+  await settled(page);
+  expect(await gateway.do("charges", { model: "gpt-5" })).toEqual({ input: 1.5, output: 12 });
+});
+
+for (const width of [360, 2560]) {
+  test.describe(`at ${width} px`, () => {
+    test.use({ viewport: { width, height: 900 } });
+
+    test("the sign-in and the file of a source fit", async ({ page, gateway }) => {
+      await add(page, gateway.providers.club, MEMBER);
+      await page.locator("details", { hasText: "token stored" }).locator("summary").click();
+      await page.locator("#list").setInputFiles({ name: "ours.json", mimeType: "application/json", buffer: Buffer.from(LIST) });
+      await page.getByRole("button", { name: "Upload", exact: true }).click();
+      await expect(page.getByText("upload:ours")).toBeVisible();
+      await looksRight(page);
+    });
+  });
+}
+
+test("a token is forgotten, and the source says what it wants and when it was asked", async ({ page, server, gateway }) => {
+  await add(page, gateway.providers.club, MEMBER);
+  await page.locator("details", { hasText: "token stored" }).locator("summary").click();
+  await looksRight(page);
+  await page.getByRole("button", { name: "Forget the token" }).click();
+  await expect(page.getByText("token stored")).toHaveCount(0);
+  await page.getByRole("button", { name: "Fetch and test", exact: true }).click();
+  await expect(page.getByText("needs sign-in")).toBeVisible();
+  await expect(page.getByText(/asked in vain/)).toBeVisible();
+  await looksRight(page);
+  await page.goto(`${server.url}/sites/main/prices/sources`);
+});
+
+test.describe("without JavaScript", () => {
+  test.use({ javaScriptEnabled: false });
+
+  test("a file is uploaded, its mistakes are told with their place, and its prices are seen", async ({ page, server }) => {
+    const form = page.locator("form", { has: page.locator("#list") });
+    const upload = async (text) => {
+      await form.locator("#list").setInputFiles({ name: "ours.json", mimeType: "application/json", buffer: Buffer.from(text) });
+      await form.getByRole("button", { name: "Upload", exact: true }).click();
+    };
+    await upload('{"success": true,\n"data": nope}');
+    await expect(page.getByText(/line 2/)).toBeVisible();
+    await upload(LIST);
+    await expect(page.getByText("upload:ours")).toBeVisible();
+    await page.goto(`${server.url}/sites/main/prices`);
+    await settled(page);
+    await expect(page.locator("tbody")).toContainText("$6");
+  });
+});

@@ -1,0 +1,554 @@
+//! Sources of prices: what is given of one is checked, it is looked at, and it is remembered. The API and the pages ask the
+//! same functions; the command line asks those that need no server.
+
+use std::collections::BTreeMap;
+
+use axum::http::StatusCode;
+use lockstep_core::formats::MAX_BYTES;
+use lockstep_core::prices::source::{BadSource, Place, SourceSpec, SourceState};
+use lockstep_run::prices::collect::Given;
+use lockstep_run::prices::compare::{compare, judged};
+use lockstep_store::prices::access::{SourceAccess, SourceAccessEdit};
+use lockstep_store::prices::run_sources::RunSource;
+use lockstep_store::prices::sources::{NewSource, StoredSource};
+use lockstep_store::prices::uploads::Upload;
+use lockstep_store::sites::Site;
+use lockstep_store::{Store, StoreError};
+use secrecy::SecretString;
+
+use crate::api::orders::Reached;
+use crate::api::v1::prices::differences::kept::of_prices;
+use crate::deeds::Deed;
+use crate::ordering::Asked;
+use crate::server::App;
+use crate::server::caller::Caller;
+use crate::server::problem::{Mistake, Problem};
+
+/// How the keys begin that a gateway hands out for asking models.
+const KEY: &str = "sk-";
+
+/// The code of a list that is uploaded under the name of a source which is fetched.
+pub(crate) const NOT_UPLOADED: &str = "not_uploaded";
+
+/// What is wrong with what is to let us into a source.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Bad {
+    /// The token is a key for asking models.
+    Key,
+    /// The token is empty, or cannot be sent.
+    Token,
+    /// The user id is no number.
+    UserId,
+    /// A user id without a token.
+    NoToken,
+    /// A header's value is empty, or cannot be sent; its name.
+    Header(String),
+    /// It does not go with that source.
+    Source(BadSource),
+}
+
+/// What is to let us into a source, as it is given. An empty text is none.
+#[derive(Default)]
+pub(crate) struct Typed<'t> {
+    /// The access token.
+    pub(crate) token: &'t str,
+    /// The user whom it belongs to.
+    pub(crate) user_id: &'t str,
+    /// Further headers with their values.
+    pub(crate) headers: Vec<(&'t str, &'t str)>,
+    /// Whether a token is stored already, and stays.
+    pub(crate) keeps_token: bool,
+}
+
+/// Why a list cannot be taken.
+#[derive(Clone, Debug)]
+pub(crate) enum BadList {
+    /// It is longer than any list that is read.
+    TooLong,
+    /// It is no text from this byte on, counted from 1.
+    NoText(usize),
+    /// It is none, or one that cannot be believed: how it stands.
+    Judged(Box<RunSource>),
+    /// We failed at reading it.
+    Internal,
+}
+
+impl Bad {
+    /// The field that it is in.
+    pub(crate) fn field(&self) -> &'static str {
+        match self {
+            Self::Key | Self::Token => "token",
+            Self::UserId | Self::NoToken => "user_id",
+            Self::Header(_) => "headers",
+            Self::Source(BadSource::DoesNotFit { option, .. }) if *option == "token" => "token",
+            Self::Source(BadSource::DoesNotFit { option, .. }) if *option == "header" => "headers",
+            Self::Source(_) => "source",
+        }
+    }
+
+    /// In words for programs and the command line.
+    pub(crate) fn message(&self) -> String {
+        match self {
+            Self::Key => "the token is an sk- key, which asks models and shows no prices; give the system access token \
+                          of that site, which is under its Personal Settings"
+                .to_owned(),
+            Self::Token => {
+                "the token is the system access token of that site's Personal Settings, without blanks"
+                    .to_owned()
+            }
+            Self::UserId => {
+                "the user id is the number of the user at that site whom the token belongs to".to_owned()
+            }
+            Self::NoToken => "a user id alone lets nobody in; give the token that belongs to it".to_owned(),
+            Self::Header(name) => {
+                format!("the header {name} has a value that cannot be sent, or none")
+            }
+            Self::Source(bad) => bad.to_string(),
+        }
+    }
+}
+
+impl From<Bad> for Mistake {
+    fn from(bad: Bad) -> Self {
+        Self {
+            field: bad.field().to_owned(),
+            message: bad.message(),
+        }
+    }
+}
+
+/// A token that a site could have given to a person.
+pub(crate) fn token(text: &str) -> Result<SecretString, Bad> {
+    let text = text.trim();
+    // It would be stored, be sent, and fail in words that are about something else.
+    if text.to_ascii_lowercase().starts_with(KEY) {
+        return Err(Bad::Key);
+    }
+    sendable(text).ok_or(Bad::Token)
+}
+
+/// What a header can carry.
+fn sendable(text: &str) -> Option<SecretString> {
+    let fits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic());
+    fits.then(|| SecretString::from(text))
+}
+
+/// A user id, which is a number.
+pub(crate) fn user_id(text: &str) -> Result<String, Bad> {
+    let text = text.trim();
+    match text.parse::<u64>() {
+        Ok(_) => Ok(text.to_owned()),
+        Err(_) => Err(Bad::UserId),
+    }
+}
+
+/// What lets us into a source, or all that is wrong with what was given.
+pub(crate) fn access(spec: &SourceSpec, typed: &Typed<'_>) -> Result<SourceAccess, Vec<Bad>> {
+    let mut bad = Vec::new();
+    let mut access = SourceAccess::default();
+    let given = |text: &str| !text.trim().is_empty();
+    if given(typed.token) {
+        access.token = token(typed.token).map_err(|wrong| bad.push(wrong)).ok();
+    } else if given(typed.user_id) && spec.token_env.is_none() && !typed.keeps_token {
+        bad.push(Bad::NoToken);
+    }
+    if given(typed.user_id) {
+        access.user_id = user_id(typed.user_id).map_err(|wrong| bad.push(wrong)).ok();
+    }
+    let names: Vec<&str> = typed.headers.iter().map(|(name, _)| *name).collect();
+    match spec.admits(given(typed.token) || typed.keeps_token, &names) {
+        Err(wrong) => bad.push(Bad::Source(wrong)),
+        Ok(names) => {
+            for (name, (_, value)) in names.into_iter().zip(&typed.headers) {
+                // Unlike a token, a header may have blanks inside.
+                let value = value.trim();
+                let fits = value
+                    .bytes()
+                    .all(|byte| byte == b' ' || byte.is_ascii_graphic());
+                if value.is_empty() || !fits {
+                    bad.push(Bad::Header(name));
+                } else {
+                    access.headers.push((name, SecretString::from(value)));
+                }
+            }
+        }
+    }
+    if bad.is_empty() { Ok(access) } else { Err(bad) }
+}
+
+/// The mistakes of what was given, as an answer.
+pub(crate) fn wrong(bad: Vec<Bad>) -> Problem {
+    let mistakes: Vec<Mistake> = bad.into_iter().map(Mistake::from).collect();
+    let first = mistakes.first();
+    let title = first.map_or_else(String::new, |mistake| mistake.message.clone());
+    Problem::new(StatusCode::BAD_REQUEST, "bad_source", title)
+        .hint("`errors` has every mistake, by its field.")
+        .mistakes(mistakes)
+}
+
+/// What is typed into a page must not make the server send its own secrets or read its own files: such sources are added
+/// where whoever adds them has both already.
+pub(crate) fn reaches_no_further(spec: &SourceSpec) -> Result<(), Problem> {
+    let (what, instead) = match spec {
+        SourceSpec {
+            place: Place::File(_),
+            ..
+        } => (
+            "a file of this machine",
+            "Upload the list: PUT /api/v1/sites/{site}/sources/{source}/list.",
+        ),
+        SourceSpec {
+            place: Place::Upload(_),
+            ..
+        } => (
+            "no list",
+            "Upload the list: PUT /api/v1/sites/{site}/sources/{source}/list.",
+        ),
+        SourceSpec {
+            token_env: Some(_), ..
+        } => (
+            "token-env=",
+            "Send the token itself as `token`; it is stored encrypted.",
+        ),
+        SourceSpec { headers, .. } if !headers.is_empty() => (
+            "header=",
+            "Send the headers themselves as `headers`; they are stored encrypted.",
+        ),
+        _ => return Ok(()),
+    };
+    let title = format!("a source with {what} is not added over HTTP");
+    let hint = format!(
+        "{instead} Or `lockstep site source add` on the server's machine adds it; it is used here then like any other."
+    );
+    Err(Problem::new(StatusCode::FORBIDDEN, "source_reaches_in", title).hint(hint))
+}
+
+/// Whether the source's list is one that can be believed.
+pub(crate) fn is_believed(source: &RunSource) -> bool {
+    SourceState::from_code(&source.state).is_some_and(SourceState::is_believed)
+}
+
+/// Whether a site did not take the token that it was sent.
+pub(crate) fn refused_token(told: &RunSource, has_token: bool) -> bool {
+    // Its last good list may stand in for what did not come.
+    let state = told.failed.as_ref().unwrap_or(&told.state);
+    has_token && SourceState::from_code(state) == Some(SourceState::NeedsSignIn)
+}
+
+/// Fetches sources, and tells how far each can be trusted.
+pub(crate) async fn look(
+    app: &App,
+    caller: &Caller,
+    site: Site,
+    asked: &[Asked],
+) -> Result<Vec<RunSource>, Problem> {
+    let reached = Reached::of(app, site).await?;
+    let collecting = reached.collecting(asked)?;
+    let session = reached.session(app, &caller.actor());
+    let local = session.local_prices(collecting.max_retries).await;
+    let local = local.map_err(of_prices)?;
+    let collected = session.collect(&collecting).await?;
+    let judged = tokio::task::spawn_blocking(move || {
+        let compared = compare(&local, &collected);
+        let told: Vec<RunSource> = compared
+            .sources
+            .iter()
+            .map(|source| source.told())
+            .collect();
+        let outcomes = compared.outcomes();
+        drop(compared);
+        (told, outcomes, collected)
+    });
+    let (told, outcomes, collected) = judged.await.map_err(|_| Problem::internal())?;
+    // A list that came is worth keeping, and why one did not: whoever looks at prices next need not wait for it.
+    session.remember(&collected, outcomes).await?;
+    Ok(told)
+}
+
+/// Remembers a source behind the others.
+pub(crate) async fn keep(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    new: NewSource,
+) -> Result<StoredSource, StoreError> {
+    let stored = app.store().remember_source(&site.id, new).await?;
+    let deed = Deed::source_added(&stored.name);
+    app.note(caller, Some(site), &deed).await;
+    Ok(stored)
+}
+
+/// A source that is about to be remembered.
+pub(crate) fn new(spec: &SourceSpec, access: SourceAccess) -> NewSource {
+    NewSource {
+        access,
+        ..NewSource::open(&spec.known_as(), &spec.to_string())
+    }
+}
+
+/// The site's source of a name.
+pub(crate) async fn found(app: &App, site: &Site, name: &str) -> Result<StoredSource, Problem> {
+    let all = app.store().sources(&site.id).await?;
+    let found = all.into_iter().find(|source| source.name == name);
+    found.ok_or_else(no_such)
+}
+
+fn no_such() -> Problem {
+    Problem::not_found("source")
+        .hint("GET /api/v1/sites/{site}/sources lists those that are remembered.")
+}
+
+/// The remembered sources as they are asked, or the one of a name, each with its name.
+pub(crate) async fn asked(
+    app: &App,
+    site: &Site,
+    name: Option<&str>,
+) -> Result<Vec<(String, Asked)>, Problem> {
+    let mut all = app.store().sources(&site.id).await?;
+    all.retain(|source| name.is_none_or(|name| source.name == name));
+    if all.is_empty() {
+        return Err(no_such());
+    }
+    let mut asked = Vec::new();
+    for source in all {
+        let one = Asked::remembered(app.store(), &source).await?;
+        asked.push((source.name, one));
+    }
+    Ok(asked)
+}
+
+/// The source as it would be asked after a change of what lets us into it.
+pub(crate) async fn changed(
+    store: &Store,
+    source: &StoredSource,
+    edit: &SourceAccessEdit,
+) -> Result<Asked, StoreError> {
+    let mut access = store.source_access(source).await?;
+    let SourceAccessEdit {
+        token,
+        user_id,
+        headers,
+    } = edit.clone();
+    access.token = token.unwrap_or(access.token);
+    access.user_id = user_id.unwrap_or(access.user_id);
+    access.headers = headers.unwrap_or(access.headers);
+    Ok(Asked::new(&NewSource {
+        id: source.id.clone(),
+        name: source.name.clone(),
+        spec: source.spec.clone(),
+        access,
+        upload: None,
+    }))
+}
+
+/// Changes what lets us into a source.
+pub(crate) async fn change(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    name: &str,
+    edit: SourceAccessEdit,
+) -> Result<StoredSource, StoreError> {
+    let fields = fields(&edit);
+    let store = app.store();
+    let stored = store.edit_source_access(&site.id, name, edit).await?;
+    let deed = Deed::source_changed(name, &fields);
+    app.note(caller, Some(site), &deed).await;
+    Ok(stored)
+}
+
+/// What a change is about, by its fields.
+pub(crate) fn fields(edit: &SourceAccessEdit) -> Vec<&'static str> {
+    let SourceAccessEdit {
+        token,
+        user_id,
+        headers,
+    } = edit;
+    let fields = [
+        ("token", token.is_some()),
+        ("user_id", user_id.is_some()),
+        ("headers", headers.is_some()),
+    ];
+    let fields = fields.into_iter().filter(|(_, given)| *given);
+    fields.map(|(field, _)| field).collect()
+}
+
+/// Reads a list that is uploaded, as far as it can be believed.
+pub(crate) async fn list(name: &str, bytes: Vec<u8>, at: i64) -> Result<Upload, BadList> {
+    if bytes.len() > MAX_BYTES {
+        return Err(BadList::TooLong);
+    }
+    let body = String::from_utf8(bytes)
+        .map_err(|error| BadList::NoText(error.utf8_error().valid_up_to() + 1))?;
+    let name = name.to_owned();
+    // Reading it computes for long where it is long.
+    let read = tokio::task::spawn_blocking(move || {
+        let given = Given {
+            body: std::sync::Arc::new(body),
+            at,
+        };
+        let told = judged(&name, &given);
+        (told, given)
+    });
+    let Ok((told, given)) = read.await else {
+        return Err(BadList::Internal);
+    };
+    if !is_believed(&told) {
+        return Err(BadList::Judged(Box::new(told)));
+    }
+    Ok(Upload {
+        body: std::sync::Arc::unwrap_or_clone(given.body),
+        uploaded_at: at,
+        models: told.models,
+    })
+}
+
+/// Keeps a list under the name of a source: of the one that is there, or of one that is remembered behind the others.
+pub(crate) async fn upload(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    spec: &SourceSpec,
+    upload: Upload,
+) -> Result<(StoredSource, bool), Problem> {
+    let name = spec.known_as();
+    let all = app.store().sources(&site.id).await?;
+    let Some(known) = all.into_iter().find(|source| source.name == name) else {
+        let new = NewSource {
+            upload: Some(upload),
+            ..self::new(spec, SourceAccess::default())
+        };
+        return Ok((keep(app, caller, site, new).await?, true));
+    };
+    if known.uploaded.is_none() {
+        return Err(taken(&name));
+    }
+    let store = app.store();
+    store.keep_upload(&site.id, &name, upload).await?;
+    let deed = Deed::source_changed(&name, &["list"]);
+    app.note(caller, Some(site), &deed).await;
+    Ok((found(app, site, &name).await?, false))
+}
+
+/// That a name is another source's.
+fn taken(name: &str) -> Problem {
+    let title = format!("`{name}` is a source that is fetched, and takes no list");
+    Problem::new(StatusCode::CONFLICT, NOT_UPLOADED, title)
+        .hint("Upload the list under another name.")
+}
+
+/// Forgets a source.
+pub(crate) async fn forget(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    source: &str,
+) -> Result<(), StoreError> {
+    app.store().remove_source(&site.id, source).await?;
+    let deed = Deed::source_removed(source);
+    app.note(caller, Some(site), &deed).await;
+    Ok(())
+}
+
+/// Moves a source in the order of preference, 0 being the first place.
+pub(crate) async fn prefer(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    source: &str,
+    place: u32,
+) -> Result<(), StoreError> {
+    app.store().move_source(&site.id, source, place).await?;
+    let deed = Deed::source_moved(source, place + 1);
+    app.note(caller, Some(site), &deed).await;
+    Ok(())
+}
+
+/// The headers that a program sends, as they are given.
+pub(crate) fn pairs(headers: &BTreeMap<String, String>) -> Vec<(&str, &str)> {
+    let pairs = headers.iter();
+    pairs
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use secrecy::ExposeSecret;
+
+    use super::*;
+
+    fn spec(text: &str) -> SourceSpec {
+        text.parse().expect("a source")
+    }
+
+    #[test]
+    fn a_token_goes_with_its_user_and_a_key_for_models_is_none() {
+        let own = spec("https://prices.example");
+        let typed = Typed {
+            token: " secret ",
+            user_id: "7",
+            headers: vec![("X-A", "b c")],
+            keeps_token: false,
+        };
+        let taken = access(&own, &typed).expect("taken");
+        let token = taken.token.as_ref().map(ExposeSecret::expose_secret);
+        assert_eq!(token, Some("secret"));
+        assert_eq!(taken.user_id.as_deref(), Some("7"));
+        assert_eq!(taken.headers[0].0, "x-a");
+        let wrong = |token, user_id| {
+            let typed = Typed {
+                token,
+                user_id,
+                ..Typed::default()
+            };
+            access(&own, &typed).expect_err("refused")
+        };
+        assert_eq!(wrong("sk-abc", ""), [Bad::Key]);
+        assert_eq!(wrong("a b", "x"), [Bad::Token, Bad::UserId]);
+        assert_eq!(wrong("", "7"), [Bad::NoToken]);
+        for text in ["sk-canary", "ca nary"] {
+            let told = wrong(text, "").remove(0).message();
+            assert!(!told.contains("nary"), "{told}");
+        }
+    }
+
+    #[test]
+    fn no_place_but_an_address_is_sent_anything() {
+        for text in ["official", "channel:3", "upload:a", "https://h,token-env=T"] {
+            let typed = Typed {
+                token: "secret",
+                ..Typed::default()
+            };
+            let refused = access(&spec(text), &typed).expect_err(text);
+            assert_eq!(refused[0].field(), "token", "{text}");
+        }
+        for value in ["", "\u{7}"] {
+            let typed = Typed {
+                headers: vec![("x-a", value)],
+                ..Typed::default()
+            };
+            let refused = access(&spec("https://h"), &typed).expect_err(value);
+            assert_eq!(refused, [Bad::Header("x-a".to_owned())]);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_list_is_taken_or_refused_with_the_place_of_its_mistake() {
+        let good = br#"{"success":true,"data":{"model_ratio":{"a":1.5}}}"#;
+        let upload = list("mine", good.to_vec(), 5).await.expect("taken");
+        assert_eq!((upload.models, upload.uploaded_at), (1, 5));
+        let broken = list("mine", b"{\"data\":\n nope}".to_vec(), 5).await;
+        let Err(BadList::Judged(told)) = broken else {
+            panic!("{broken:?}");
+        };
+        assert!(told.detail.contains("line 2"), "{}", told.detail);
+        let odd = list("mine", b"ab\xff".to_vec(), 5).await;
+        assert!(matches!(odd, Err(BadList::NoText(3))), "{odd:?}");
+        let long = list("mine", vec![b' '; MAX_BYTES + 1], 5).await;
+        assert!(matches!(long, Err(BadList::TooLong)), "{long:?}");
+        let empty = br#"{"success":true,"data":{"model_ratio":{}}}"#;
+        let empty = list("mine", empty.to_vec(), 5).await;
+        assert!(matches!(empty, Err(BadList::Judged(_))), "{empty:?}");
+    }
+}
