@@ -547,7 +547,7 @@ fn push_place(query: &mut QueryBuilder, page: &ItemPage) {
     query.push(" OFFSET ").push_bind(skip);
 }
 
-fn channel_head(row: &Row) -> Result<ChannelHead, StoreError> {
+pub(crate) fn channel_head(row: &Row) -> Result<ChannelHead, StoreError> {
     let columns = Columns::new(row, "change", "channel_id");
     let state = columns.read("state", State::from_code)?;
     Ok(ChannelHead {

@@ -142,7 +142,11 @@ impl Store {
     /// The rows of which the newest of each channel has `newest = 1`. A row's time is when it was read or, once it was to
     /// be written, what became of that: a plan that is applied after a later run is the later result. The runs are named,
     /// so that rows are found by them and not by their site, which has those of all its history.
-    async fn latest(&self, site_id: &str, since: &str) -> Result<QueryBuilder, StoreError> {
+    pub(crate) async fn latest(
+        &self,
+        site_id: &str,
+        since: &str,
+    ) -> Result<QueryBuilder, StoreError> {
         let runs: Vec<String> = crate::sql::query_scalar(
             "SELECT id FROM run WHERE site_id = $1 AND subject = $2 AND id >= $3",
         )

@@ -11,6 +11,7 @@ pub(crate) mod rows;
 pub mod run_sources;
 pub mod seen;
 pub mod sources;
+pub mod standing;
 pub mod verified;
 
 use lockstep_core::change::State;

@@ -6,11 +6,12 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use lockstep_core::prices::source::SourceState;
+use lockstep_store::known::{KnownFilter, KnownPage};
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::prices::sources::StoredSource;
 
 use super::below;
-use super::page::{SourceView, names_of_channels};
+use super::page::SourceView;
 use crate::server::App;
 use crate::web::form::Fields;
 use crate::web::frame::{Frame, Here};
@@ -24,6 +25,9 @@ const PRESETS: [(&str, &str); 3] = [
     ("litellm", "LiteLLM"),
 ];
 
+/// The most channels that are offered to choose from: nobody looks through more, and each is in the page.
+const CHOICE: u32 = 200;
+
 #[derive(Template)]
 #[template(path = "price_sources.html")]
 struct SourcesPage {
@@ -32,7 +36,10 @@ struct SourcesPage {
     prices: String,
     items: Vec<Item>,
     presets: Vec<(&'static str, &'static str)>,
+    /// The channels to choose from, where they are not too many.
     channels: Vec<(i64, String)>,
+    /// Whether they are: then one is named by its id.
+    many: bool,
     form: Form,
 }
 
@@ -145,14 +152,22 @@ pub(super) async fn page(
         specs.any(|mut parts| parts.next() == Some(spec))
     };
     let presets = PRESETS.into_iter().filter(|(spec, _)| !there(spec));
-    let channels = names_of_channels(app, &site).await?.into_iter();
-    let channels = channels.filter(|(id, _)| !there(&format!("channel:{id}")));
+    let (all, page) = (KnownFilter::default(), KnownPage::first(CHOICE));
+    let many = app.store().count_known(&site.id, &all).await? > u64::from(CHOICE);
+    let channels = match many {
+        true => Vec::new(),
+        false => app.store().known_channels(&site.id, &all, page).await?,
+    };
+    let channels = channels.into_iter();
+    let channels = channels.filter(|head| !there(&format!("channel:{}", head.channel_id)));
+    let channels = channels.map(|head| (head.channel_id, head.channel_name));
     Ok(html(&SourcesPage {
         base: below(&f, &["sources"]),
         prices: f.href(Here::Prices),
         items: items.collect(),
         presets: presets.collect(),
         channels: channels.collect(),
+        many,
         form,
         f,
     }))
