@@ -8,3 +8,4 @@ mod pages;
 mod prices;
 mod templates;
 mod tester;
+mod weight;
