@@ -1,7 +1,7 @@
 //! What pages weigh on the way at 10,000 channels and thousands of prices, with every file that they need.
 
 use axum::body::to_bytes;
-use lockstep_core::change::State;
+use lockstep_core::change::{State, Subject};
 use lockstep_core::channel::Provider as Behind;
 use lockstep_core::hash::Digest;
 use lockstep_core::hold::{Reason, ReasonCode};
@@ -11,8 +11,6 @@ use lockstep_store::changes::ChangeRow;
 use lockstep_store::prices::{PriceDetail, PriceRow};
 use lockstep_store::runs::{NewRun, Run};
 use lockstep_store::steps::{Holds, Planned, Requests};
-
-use lockstep_core::change::Subject;
 
 use super::prices::{fetched, own_source, settled};
 use super::tester::Tester;
@@ -209,14 +207,14 @@ async fn the_first_load_of_every_page_stays_small_and_asks_nobody_else() {
         ("/sites/main/models?group=provider", "class=\"group\""),
         ("/sites/main/channels", "channel 7 of somebody"),
         ("/sites/main/channels/7", "channel 7 of somebody"),
-        ("/sites/main/prices", "vendor/gpt-5-00000"),
+        ("/sites/main/prices", "1 to 50 of 2000"),
         (
             "/sites/main/prices/sources",
             "type=\"number\" name=\"channel\"",
         ),
         (
             &format!("/sites/main/prices/runs/{review}"),
-            "vendor/gpt-5-00000",
+            "vendor/claude-sonnet-4-00001",
         ),
         ("/sites/main/unpriced", "</html>"),
         ("/sites/main/history", "</html>"),
