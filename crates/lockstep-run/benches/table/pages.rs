@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Client;
-use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, SET_COOKIE};
+use reqwest::header::{ACCEPT, CONTENT_TYPE, COOKIE, LOCATION, SET_COOKIE};
 use tokio::runtime::Runtime;
 
 use crate::Outcome;
@@ -89,7 +89,7 @@ fn kinds(long: &Long) -> Vec<Kind> {
         Kind::of(
             "model sync, a row open",
             &models,
-            &["?open=7", "?open=5000&page=100"],
+            &["?open=7", "?page=100&open=5000"],
         ),
         Kind::of(
             "model sync, by provider",
@@ -131,7 +131,7 @@ fn kinds(long: &Long) -> Vec<Kind> {
         Kind::of(
             "price sync, a column",
             &differences,
-            &["?column=s3", "?unit=ratios&column=s1&page=9"],
+            &["?column=s3", "?page=9&unit=ratios&column=s1"],
         ),
         all("price sync, 200 rows", &format!("{differences}?size=200")),
         Kind::of(
@@ -246,15 +246,16 @@ impl Browser {
 
     async fn measure(&self, server: &Server, kind: &Kind) -> Outcome<PageRow> {
         let raw = options()?.no_gzip().no_brotli().build()?;
-        let first = kind.paths.first().ok_or("a kind without pages")?;
-        let weight = weigh(&raw, &self.url, first, &self.cookie).await?;
         // Whatever is taken once, by the first request of a kind, is no page's.
+        let mut paths = Vec::with_capacity(kind.paths.len());
         for path in &kind.paths {
-            self.look(path, tokio::time::Instant::now()).await?;
+            paths.push(self.plain(path).await?);
         }
+        let first = paths.first().ok_or("a kind without pages")?;
+        let weight = weigh(&raw, &self.url, first, &self.cookie).await?;
         let process = server.process();
         let before = processor_of(&process)?;
-        let mut paths = kind.paths.iter().cycle().cloned();
+        let mut paths = paths.iter().cycle().cloned();
         let pages = steadily(REQUESTS, |due| {
             let (browser, path) = (self.clone(), paths.next().unwrap_or_default());
             async move {
@@ -274,6 +275,19 @@ impl Browser {
             processor: taken / REQUESTS as f64,
             weight,
         })
+    }
+
+    /// The address in the shape that a table has it in, where it leads to another.
+    async fn plain(&self, path: &str) -> Outcome<String> {
+        let request = self.client.get(format!("{}{path}", self.url));
+        let request = request.header(ACCEPT, "text/html");
+        let response = request.header(COOKIE, &self.cookie).send().await?;
+        let place = match response.headers().get(LOCATION) {
+            Some(place) => place.to_str()?.to_owned(),
+            None => path.to_owned(),
+        };
+        self.look(&place, tokio::time::Instant::now()).await?;
+        Ok(place)
     }
 
     async fn look(&self, path: &str, due: tokio::time::Instant) -> Outcome<Page> {
