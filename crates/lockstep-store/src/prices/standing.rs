@@ -108,7 +108,7 @@ impl Store {
         run_id: &str,
         page: &StandingPage,
     ) -> Result<Vec<String>, StoreError> {
-        let mut query = models(run_id, &page.search);
+        let mut query = models(run_id, &page.search, page.odd_first);
         query.push("SELECT model FROM m WHERE 1 = 1");
         push_only(&mut query, page.only);
         let turned = if page.backwards { " DESC" } else { "" };
@@ -139,7 +139,7 @@ impl Store {
         run_id: &str,
         search: &str,
     ) -> Result<BTreeMap<Standing, u64>, StoreError> {
-        let mut query = models(run_id, search);
+        let mut query = models(run_id, search, false);
         query.push("SELECT weight, COUNT(*) AS models FROM m GROUP BY weight");
         let query = query.build().persistent(false);
         let mut counts = BTreeMap::new();
@@ -228,9 +228,9 @@ impl Store {
     }
 }
 
-/// The models of a run as the table `m`: by what each stands, and whether it would be billed in another way. What bills a
-/// model now goes then, or an expression comes before it.
-fn models(run_id: &str, search: &str) -> QueryBuilder {
+/// The models of a run as the table `m`: by what each stands and, where that is asked for, whether it would be billed in
+/// another way. What bills a model now goes then, or an expression comes before it.
+fn models(run_id: &str, search: &str, turns: bool) -> QueryBuilder {
     let mut query = QueryBuilder::new("WITH m AS (SELECT p.model, CAST(MAX(CASE");
     for (standing, states, held) in &Standing::RULES {
         query.push(" WHEN ");
@@ -249,7 +249,22 @@ fn models(run_id: &str, search: &str) -> QueryBuilder {
     query
         .push(" ELSE ")
         .push(&weight(Standing::Left).to_string())
-        .push(" END) AS BIGINT) AS weight, MAX(CASE");
+        .push(" END) AS BIGINT) AS weight");
+    if turns {
+        push_turns(&mut query);
+    }
+    query.push(" FROM price_change p WHERE p.run_id = ");
+    query.push_bind(run_id);
+    if !search.is_empty() {
+        query.push(" AND LOWER(p.model) LIKE ");
+        query.push_bind(like(search)).push(" ESCAPE '\\'");
+    }
+    query.push(" GROUP BY p.model) ");
+    query
+}
+
+fn push_turns(query: &mut QueryBuilder) {
+    query.push(", MAX(CASE");
     let bills = [Field::ModelRatio, Field::ModelPrice, Field::BillingMode];
     query.push(" WHEN p.field IN (");
     let mut fields = query.separated(", ");
@@ -263,15 +278,8 @@ fn models(run_id: &str, search: &str) -> QueryBuilder {
     query.push_bind(Field::BillingMode.code());
     query.push(
         " AND p.old_value IS NULL AND p.new_value IS NOT NULL AND COALESCE(p.usd_old, '{}') <> '{}' THEN 1 \
-         ELSE 0 END) AS turns FROM price_change p WHERE p.run_id = ",
+         ELSE 0 END) AS turns",
     );
-    query.push_bind(run_id);
-    if !search.is_empty() {
-        query.push(" AND LOWER(p.model) LIKE ");
-        query.push_bind(like(search)).push(" ESCAPE '\\'");
-    }
-    query.push(" GROUP BY p.model) ");
-    query
 }
 
 /// What the field that says how its model stands outweighs: all that is looked for after it.
