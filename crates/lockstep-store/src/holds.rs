@@ -3,8 +3,9 @@
 use lockstep_core::hash::Digest;
 use lockstep_core::hold::Reason;
 
+use crate::blobs::ROWS_PER_STATEMENT;
 use crate::columns::Columns;
-use crate::sql::{Connection, Row};
+use crate::sql::{Connection, QueryBuilder, Row};
 use crate::{Store, StoreError, change_rows, sql, wire};
 
 /// What waits on one channel.
@@ -28,6 +29,15 @@ pub struct Hold {
     pub digest: Digest,
 }
 
+/// How much waits on a site.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct HoldCounts {
+    /// Channels of which something waits.
+    pub channels: u64,
+    /// Models whose price waits.
+    pub models: u64,
+}
+
 impl Store {
     /// What waits on the site, in the order of channel ids.
     pub async fn holds(&self, site_id: &str) -> Result<Vec<Hold>, StoreError> {
@@ -35,20 +45,43 @@ impl Store {
             .bind(site_id)
             .fetch_all(self.readers())
             .await?;
-        let read = |row: &Row| {
-            let columns = Columns::new(row, "hold", "channel_id");
-            Ok(Hold {
-                channel_id: columns.number("channel_id")?,
-                channel_name: columns.text("channel_name")?,
-                run_id: columns.text("run_id")?,
-                reason: columns.read("reason", wire::reason_from_text)?,
-                held_add: wire::from_lines(&columns.text("held_add")?),
-                held_remove: wire::from_lines(&columns.text("held_remove")?),
-                since: columns.number("since")?,
-                digest: Digest::stored(columns.text("digest")?),
-            })
-        };
-        rows.iter().map(read).collect()
+        rows.iter().map(hold).collect()
+    }
+
+    /// What waits on these channels of the site, in the order of their ids.
+    pub async fn holds_of(&self, site_id: &str, channels: &[i64]) -> Result<Vec<Hold>, StoreError> {
+        let mut found = Vec::new();
+        for some in channels.chunks(ROWS_PER_STATEMENT) {
+            let mut query = QueryBuilder::new("SELECT * FROM hold WHERE site_id = ");
+            query.push_bind(site_id).push(" AND channel_id IN (");
+            let mut ids = query.separated(", ");
+            for id in some {
+                ids.push_bind(*id);
+            }
+            query.push(")");
+            let query = query.build().persistent(false);
+            for row in &query.fetch_all(self.readers()).await? {
+                found.push(hold(row)?);
+            }
+        }
+        found.sort_by_key(|hold| hold.channel_id);
+        Ok(found)
+    }
+
+    /// How much waits on the site, without looking at what it is.
+    pub async fn hold_counts(&self, site_id: &str) -> Result<HoldCounts, StoreError> {
+        let row = sql::query(
+            "SELECT (SELECT COUNT(*) FROM hold WHERE site_id = $1) AS channels, \
+             (SELECT COUNT(*) FROM price_hold WHERE site_id = $1) AS models",
+        )
+        .bind(site_id)
+        .fetch_one(self.readers())
+        .await?;
+        let columns = Columns::new(&row, "hold", "channels");
+        Ok(HoldCounts {
+            channels: columns.count("channels")?,
+            models: columns.count("models")?,
+        })
     }
 
     /// Forgets a channel's hold. Returns whether there was one.
@@ -66,6 +99,20 @@ impl Store {
         })
         .await
     }
+}
+
+fn hold(row: &Row) -> Result<Hold, StoreError> {
+    let columns = Columns::new(row, "hold", "channel_id");
+    Ok(Hold {
+        channel_id: columns.number("channel_id")?,
+        channel_name: columns.text("channel_name")?,
+        run_id: columns.text("run_id")?,
+        reason: columns.read("reason", wire::reason_from_text)?,
+        held_add: wire::from_lines(&columns.text("held_add")?),
+        held_remove: wire::from_lines(&columns.text("held_remove")?),
+        since: columns.number("since")?,
+        digest: Digest::stored(columns.text("digest")?),
+    })
 }
 
 /// Forgets the holds of channels that the run could read and that have none now. `everywhere`: the run is about all

@@ -15,6 +15,7 @@ pub mod holds;
 pub mod idempotency;
 pub mod keeping;
 mod key;
+pub mod known;
 pub mod leases;
 pub mod listing;
 mod location;

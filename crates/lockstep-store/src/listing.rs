@@ -598,7 +598,7 @@ fn total(row: &Row) -> Result<u64, StoreError> {
     Ok(u64::try_from(total).unwrap_or(0))
 }
 
-fn channel_head(row: &Row) -> Result<ChannelHead, StoreError> {
+pub(crate) fn channel_head(row: &Row) -> Result<ChannelHead, StoreError> {
     let columns = Columns::new(row, "change", "channel_id");
     let state = columns.read("state", State::from_code)?;
     Ok(ChannelHead {

@@ -142,37 +142,68 @@ impl Store {
     /// The rows of which the newest of each channel has `newest = 1`. A row's time is when it was read or, once it was to
     /// be written, what became of that: a plan that is applied after a later run is the later result. The runs are named,
     /// so that rows are found by them and not by their site, which has those of all its history.
-    async fn latest(&self, site_id: &str, since: &str) -> Result<QueryBuilder, StoreError> {
+    pub(crate) async fn latest(
+        &self,
+        site_id: &str,
+        since: &str,
+    ) -> Result<QueryBuilder, StoreError> {
         let runs: Vec<String> = crate::sql::query_scalar(
-            "SELECT id FROM run WHERE site_id = $1 AND subject = $2 AND id >= $3",
+            "SELECT id FROM run WHERE site_id = $1 AND subject = $2 AND id >= $3 ORDER BY id",
         )
         .bind(site_id)
         .bind(Subject::Models.code())
         .bind(since)
         .fetch_all(self.readers())
         .await?;
-        let mut query = QueryBuilder::new(
-            "WITH latest AS (SELECT c.run_id, c.channel_id, c.channel_name, c.provider_kind, c.provider_url, c.state, \
-             c.hold, c.skip, c.failure, c.attempts, c.http_status, COALESCE(c.finished_at, c.read_at) AS told_at, ",
-        );
-        query.push(match runs.len() {
-            // Of one run there is one row a channel.
-            0 | 1 => "1",
-            _ => {
-                "ROW_NUMBER() OVER (PARTITION BY c.channel_id \
-                 ORDER BY COALESCE(c.finished_at, c.read_at) DESC, c.run_id DESC)"
+        let mut query = QueryBuilder::new("WITH latest AS (");
+        match runs.split_first() {
+            // Most channels are in the first run alone, the one over all of them. Only the others' rows are sorted.
+            Some((first, later)) if !later.is_empty() => {
+                push_rows(&mut query, "1", std::slice::from_ref(first));
+                push_in(&mut query, " AND c.channel_id NOT IN ", later);
+                query.push(" UNION ALL ");
+                push_rows(&mut query, NEWEST, &runs);
+                push_in(&mut query, " AND c.channel_id IN ", later);
             }
-        });
-        query.push(" AS newest FROM change c WHERE c.run_id IN (");
-        let mut ids = query.separated(", ");
-        for run in &runs {
-            ids.push_bind(run.clone());
+            // Of one run there is one row a channel.
+            _ => push_rows(&mut query, "1", &runs),
         }
-        if runs.is_empty() {
-            ids.push_bind("");
-        }
-        query.push(")) ");
+        query.push(") ");
         Ok(query)
+    }
+}
+
+/// Which of a channel's rows is the newest: the first.
+const NEWEST: &str = "ROW_NUMBER() OVER (PARTITION BY c.channel_id \
+     ORDER BY COALESCE(c.finished_at, c.read_at) DESC, c.run_id DESC)";
+
+/// The rows of these runs, with a column that says which are the newest.
+fn push_rows(query: &mut QueryBuilder, newest: &str, runs: &[String]) {
+    query.push(
+        "SELECT c.run_id, c.channel_id, c.channel_name, c.provider_kind, c.provider_url, c.state, \
+         c.hold, c.skip, c.failure, c.attempts, c.http_status, COALESCE(c.finished_at, c.read_at) AS told_at, ",
+    );
+    query.push(newest);
+    query.push(" AS newest FROM change c WHERE c.run_id IN (");
+    push_ids(query, runs);
+    query.push(")");
+}
+
+/// Narrows rows to channels that these runs have, or do not have.
+fn push_in(query: &mut QueryBuilder, condition: &str, runs: &[String]) {
+    query.push(condition);
+    query.push("(SELECT l.channel_id FROM change l WHERE l.run_id IN (");
+    push_ids(query, runs);
+    query.push("))");
+}
+
+fn push_ids(query: &mut QueryBuilder, runs: &[String]) {
+    let mut ids = query.separated(", ");
+    for run in runs {
+        ids.push_bind(run.clone());
+    }
+    if runs.is_empty() {
+        ids.push_bind("");
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt};
 use lockstep_sim::{Entry, Gateway};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, Method};
+use reqwest::{Client, ClientBuilder, Method};
 use rustls::crypto::ring;
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::json;
@@ -110,14 +110,6 @@ pub(crate) fn client(gateway: &Gateway) -> Outcome<Client> {
 
 /// The same, with another token.
 pub(crate) fn client_with(token: &str) -> Outcome<Client> {
-    let roots = RootCertStore {
-        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
-    };
-    let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
-        .with_safe_default_protocol_versions()?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let bearer = format!("Bearer {token}");
     let headers = HeaderMap::from_iter([
         (AUTHORIZATION, HeaderValue::try_from(bearer)?),
@@ -128,6 +120,19 @@ pub(crate) fn client_with(token: &str) -> Outcome<Client> {
         (ACCEPT, HeaderValue::from_static("application/json")),
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),
     ]);
+    Ok(options()?.default_headers(headers).build()?)
+}
+
+/// The options of the client that Lockstep uses.
+pub(crate) fn options() -> Outcome<ClientBuilder> {
+    let roots = RootCertStore {
+        roots: webpki_roots::TLS_SERVER_ROOTS.to_vec(),
+    };
+    let mut tls = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    tls.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     #[expect(
         clippy::disallowed_methods,
         reason = "the floor is a client of its own, with the same options"
@@ -140,7 +145,5 @@ pub(crate) fn client_with(token: &str) -> Outcome<Client> {
         .retry(reqwest::retry::never())
         .connect_timeout(Duration::from_secs(5))
         .pool_idle_timeout(Duration::from_secs(30))
-        .user_agent("lockstep-bench")
-        .default_headers(headers)
-        .build()?)
+        .user_agent("lockstep-bench"))
 }

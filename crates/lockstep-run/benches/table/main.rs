@@ -8,20 +8,25 @@ mod api;
 mod bare;
 mod binary;
 mod diff;
+mod first_load;
 mod listeners;
 #[path = "../../../lockstep-core/benches/lists/mod.rs"]
 mod lists;
+mod long;
 mod measure;
 mod pace;
+mod pages;
 mod planner;
 mod prices;
 mod report;
 mod run;
 mod served;
+mod steady;
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 
+use long::Long;
 use report::Report;
 
 type Outcome<T> = Result<T, Box<dyn Error>>;
@@ -55,13 +60,19 @@ fn main() -> Outcome<()> {
     if wanted("diff") {
         diff::measure(folder.path(), &mut report)?;
     }
-    if wanted("served") {
+    if wanted("served") && built(&program, &mut report) {
         served::measure(&program, folder.path(), &mut report)?;
     }
-    if wanted("api") {
-        api::measure(&program, folder.path(), &mut report)?;
+    if (wanted("api") || wanted("pages")) && built(&program, &mut report) {
+        let long = Long::make(&program, folder.path())?;
+        if wanted("api") {
+            api::measure(&program, &long, &mut report)?;
+        }
+        if wanted("pages") {
+            pages::measure(&program, &long, &mut report)?;
+        }
     }
-    if wanted("listeners") {
+    if wanted("listeners") && built(&program, &mut report) {
         listeners::measure(&program, folder.path(), &mut report)?;
     }
     if wanted("pace") {
@@ -77,6 +88,15 @@ fn main() -> Outcome<()> {
         println!("Also in {}.", file.display());
     }
     Ok(())
+}
+
+/// Whether the program is there to be measured; else the report says what to do.
+fn built(program: &Path, report: &mut Report) -> bool {
+    let built = program.exists();
+    if !built {
+        report.note("No program: `cargo build --release -p lockstep` first, or `make bench`.");
+    }
+    built
 }
 
 /// The target folder, wherever cargo was told to put it: this program is in its `release/deps`.

@@ -12,6 +12,7 @@ pub(crate) mod rows;
 pub mod run_sources;
 pub mod seen;
 pub mod sources;
+pub mod standing;
 pub mod troubles;
 pub mod uploads;
 pub mod verified;

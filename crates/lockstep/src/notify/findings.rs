@@ -93,22 +93,15 @@ pub(crate) async fn unpriced_models(
 ) -> Result<BTreeSet<String>, StoreError> {
     let mut names = BTreeSet::new();
     if let Some(run) = models {
-        for row in store.outlines(&run.id).await? {
-            let waits = row.dropped.into_iter();
-            let waits = waits.filter(|(_, why)| *why == Dropped::Unpriced);
-            names.extend(waits.map(|(name, _)| name));
-        }
+        names = store.names_without_price(&run.id).await?;
     }
     if let Some(run) = prices {
         let scope = scope(run);
         if scope.mode.takes(false) && !scope.all_models {
-            let rows = store.price_rows(&run.id).await?;
-            let models = rows.chunk_by(|one, next| one.model == next.model);
-            let without = models.filter(|model| unpriced(model).is_some());
-            names.extend(without.filter_map(|model| Some(model.first()?.model.clone())));
+            names.extend(store.models_without_price(&run.id).await?);
             // What was priced since it had to wait is no longer without one.
-            for row in rows.iter().filter(|row| row.state == State::Applied) {
-                names.remove(&row.model);
+            for model in store.written_of(&run.id, &names).await? {
+                names.remove(&model);
             }
         }
     }

@@ -173,14 +173,15 @@ async fn sites(app: &App, state: &mut Registry) -> Result<(), StoreError> {
     let store = app.store();
     for site in store.sites().await? {
         let name = site.name.clone().unwrap_or_else(|| site.url.to_string());
+        let waits = store.hold_counts(&site.id).await?;
         for subject in [Subject::Models, Subject::Prices] {
             let of = OfSite {
                 site: name.clone(),
                 subject: subject.code(),
             };
             let waiting = match subject {
-                Subject::Models => store.holds(&site.id).await?.len(),
-                Subject::Prices => store.price_holds(&site.id).await?.len(),
+                Subject::Models => waits.channels,
+                Subject::Prices => waits.models,
             };
             held.get_or_create(&of)
                 .set(i64::try_from(waiting).unwrap_or(i64::MAX));

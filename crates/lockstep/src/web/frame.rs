@@ -3,6 +3,7 @@
 use axum::extract::{FromRequestParts, Path};
 use axum::http::header;
 use axum::http::request::Parts;
+use lockstep_store::holds::HoldCounts;
 use lockstep_store::sites::Site;
 use std::collections::HashMap;
 
@@ -87,8 +88,7 @@ pub(crate) struct Frame {
     pub(crate) path: String,
     /// What has just happened, or stands in the way.
     pub(crate) says: Vec<Say>,
-    held_models: usize,
-    held_prices: usize,
+    held: HoldCounts,
 }
 
 /// A site to choose.
@@ -102,7 +102,7 @@ pub(crate) struct Item {
     pub(crate) href: String,
     pub(crate) label: String,
     pub(crate) here: bool,
-    pub(crate) count: usize,
+    pub(crate) count: u64,
 }
 
 /// Something that is said above the page.
@@ -230,8 +230,8 @@ impl Frame {
                 label: page.label(self.t).to_owned(),
                 here: page == self.here,
                 count: match page {
-                    Here::Models => self.held_models,
-                    Here::Prices => self.held_prices,
+                    Here::Models => self.held.channels,
+                    Here::Prices => self.held.models,
                     _ => 0,
                 },
             })
@@ -296,11 +296,10 @@ impl FromRequestParts<App> for Frame {
                 }
             }
         };
-        let (mut held_models, mut held_prices) = (0, 0);
-        if let Some(site) = &site {
-            held_models = store.holds(&site.id).await?.len();
-            held_prices = store.price_holds(&site.id).await?.len();
-        }
+        let held = match &site {
+            Some(site) => store.hold_counts(&site.id).await?,
+            None => HoldCounts::default(),
+        };
         let t = lang.words();
         let sites = all
             .iter()
@@ -323,8 +322,7 @@ impl FromRequestParts<App> for Frame {
             here: Here::Overview,
             path: without_said(parts.uri.path(), query),
             says: Vec::new(),
-            held_models,
-            held_prices,
+            held,
         };
         if let Some(flash) = Flash::of_query(query) {
             let (text, hint) = flash.words(t);

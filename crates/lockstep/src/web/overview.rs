@@ -117,7 +117,8 @@ async fn card(app: &App, f: &Frame, at: usize, site: &Site) -> Result<Card, Refu
     let prices = store
         .runs_where(&site.id, &filter(Subject::Prices), 1)
         .await?;
-    let waits = store.holds(&site.id).await?.len() + store.price_holds(&site.id).await?.len();
+    let held = store.hold_counts(&site.id).await?;
+    let waits = usize::try_from(held.channels + held.models).unwrap_or(usize::MAX);
     let price_run = prices.first().map(|(run, _)| run);
     // Without the gate nobody looked at prices.
     let last_models = last_whole(&models).map(|(run, _)| run);

@@ -19,7 +19,7 @@ use super::frame::{Frame, Here};
 use super::history;
 use super::live::{PLANNING, soon};
 use super::place;
-use super::prices::{Working, begun, costs, led_to, model_id, names_of_channels, servers, working};
+use super::prices::{Servers, Working, begun, costs, led_to, model_id, working};
 use super::refusal::{Refusal, html};
 use super::table::{Asked, Chip, Chosen, Column, Shape, Table};
 use super::when::Moment;
@@ -38,9 +38,6 @@ static SHAPE: Shape = Shape {
     filters: &[],
     keeps: &[],
 };
-
-/// So many channels that serve a model are named.
-const SERVERS: usize = 4;
 
 pub(super) fn routes() -> Router<App> {
     Router::new()
@@ -145,9 +142,10 @@ async fn show(
         return Ok(Redirect::to(&address).into_response());
     }
     let visible = page(&asked);
-    let channels = names_of_channels(&app, &site).await?;
+    let served = visible.iter().map(|row| &row.model.channels);
+    let servers = Servers::of(&app, &site, served).await?;
     let t = f.t;
-    let views = visible.iter().map(|row| view(&f, row, &channels));
+    let views = visible.iter().map(|row| view(&f, row, &servers));
     let chip = |code, label: &str| {
         let mut other = asked.clone();
         other.chip = code;
@@ -244,7 +242,7 @@ fn matching<'r, 'o>(rows: &'r [Row<'o>], asked: &Asked) -> Vec<&'r Row<'o>> {
     found
 }
 
-fn view(f: &Frame, row: &Row<'_>, channels: &BTreeMap<i64, String>) -> RowView {
+fn view(f: &Frame, row: &Row<'_>, servers: &Servers) -> RowView {
     let t = &f.t.unpriced;
     let held = row.proposal.and_then(|proposal| match &proposal.verdict {
         Verdict::Hold(reason) | Verdict::Skip(reason) => Some(f.lang.reason(reason).message),
@@ -254,9 +252,7 @@ fn view(f: &Frame, row: &Row<'_>, channels: &BTreeMap<i64, String>) -> RowView {
         id: model_id(&row.model.model),
         model: row.model.model.clone(),
         history: history::price_at(f, &row.model.model),
-        served: f
-            .lang
-            .names(&servers(channels, &row.model.channels), SERVERS),
+        served: servers.said(f.lang, &row.model.channels),
         calls: f.lang.billed(row.model.billed),
         proposal: row
             .proposal

@@ -366,6 +366,11 @@ impl Lang {
         either!(self, en::names(names, most), zh::names(names, most))
     }
 
+    /// The first of so many names in a sentence, and how many more there are.
+    pub(crate) fn first_names(self, shown: &[String], of: usize) -> String {
+        either!(self, en::first_names(shown, of), zh::first_names(shown, of))
+    }
+
     /// Channel ids in a sentence.
     pub(crate) fn ids(self, ids: &[i64]) -> String {
         either!(self, en::ids(ids), zh::ids(ids))

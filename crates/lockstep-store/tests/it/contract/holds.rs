@@ -29,6 +29,11 @@ pub(crate) async fn a_hold_outlives_its_run_until_a_plan_finds_it_gone(store: &S
     ];
     let run = planned(store, &site, rows, NOW).await;
     assert_eq!(holding(store, &site.id).await, [1, 2, 3, 4]);
+    let some = store.holds_of(&site.id, &[4, 2, 7]).await.expect("holds");
+    let whole = store.holds(&site.id).await.expect("holds");
+    assert_eq!(some, [whole[1].clone(), whole[3].clone()]);
+    let counts = store.hold_counts(&site.id).await.expect("counts");
+    assert_eq!((counts.channels, counts.models), (4, 0));
     let hold = store.holds(&site.id).await.expect("holds").remove(0);
     assert_eq!(
         (hold.run_id.as_str(), hold.channel_name.as_str()),

@@ -39,6 +39,8 @@ pub(crate) async fn a_price_hold_outlives_its_run_until_a_plan_finds_it_gone(sto
         .collect();
     let run = planned_prices(store, price_run(&site), rows, Holds::Renew, NOW).await;
     assert_eq!(holding(store, &site.id).await, ["a", "b", "c", "d"]);
+    let counts = store.hold_counts(&site.id).await.expect("counts");
+    assert_eq!((counts.channels, counts.models), (0, 4));
     let hold = store.price_holds(&site.id).await.expect("holds").remove(0);
     assert_eq!((&hold.site_id, &hold.run_id), (&site.id, &run.id));
     assert_eq!(hold.reason.code, ReasonCode::Tenfold);

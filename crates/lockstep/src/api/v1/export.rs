@@ -13,10 +13,14 @@ use serde_json::Value;
 /// So many rows are read, and written, at once.
 pub(crate) const AT_ONCE: u32 = 500;
 
+/// What a column ends in that tells how many entries a list has.
+const COUNT: &str = ".count";
+
 /// How a file is written.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Form {
-    /// As CSV (RFC 4180). Each column is a key of the rows, or a key within one of theirs, as in `hold.reason`.
+    /// As CSV (RFC 4180). Each column is a key of the rows, or a key within one of theirs, as in `hold.reason`; of a list
+    /// that is too long for a cell it is how many entries that has, as in `old_models.count`.
     Csv(&'static [&'static str]),
     /// As JSON: an object with the rows under this key.
     Json(&'static str),
@@ -91,6 +95,10 @@ fn cells<'r>(
     columns: &'static [&'static str],
 ) -> impl Iterator<Item = String> + 'r {
     columns.iter().map(move |column| {
+        let list = column.strip_suffix(COUNT).and_then(|key| row.get(key));
+        if let Some(Value::Array(entries)) = list {
+            return entries.len().to_string();
+        }
         let found = column.split('.').try_fold(row, |value, key| value.get(key));
         cell(found.unwrap_or(&Value::Null))
     })
@@ -153,7 +161,7 @@ mod tests {
     async fn cells_are_quoted_where_they_must_be_and_no_text_is_a_formula() {
         let csv = file(
             "x",
-            Form::Csv(&["name", "more.text", "number", "list"]),
+            Form::Csv(&["name", "more.text", "number", "list", "list.count"]),
             rows(),
         );
         assert_eq!(
@@ -166,10 +174,10 @@ mod tests {
         );
         assert_eq!(
             text(csv).await,
-            "name,more.text,number,list\r\n\
-             \"a,b\",'=1+1,-2.5,\"x\ny\"\r\n\
-             \"say \"\"no\"\"\nor 否\",,,\r\n\
-             '@me,'-1,true,'+1\r\n"
+            "name,more.text,number,list,list.count\r\n\
+             \"a,b\",'=1+1,-2.5,\"x\ny\",2\r\n\
+             \"say \"\"no\"\"\nor 否\",,,,0\r\n\
+             '@me,'-1,true,'+1,1\r\n"
         );
     }
 

@@ -3,9 +3,10 @@
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use lockstep_store::known::{KnownFilter, KnownOrder, KnownPage};
 use lockstep_store::listing::ChannelHead;
 
-use crate::api::v1::channels::{Scope, latest};
+use crate::api::v1::channels::Scope;
 use crate::server::App;
 use crate::web::frame::{Frame, Here};
 use crate::web::place;
@@ -52,23 +53,38 @@ pub(super) async fn show(
     if let Some(address) = asked.moved() {
         return Ok(Redirect::to(&address).into_response());
     }
-    let scope = Scope::of(&app, &site).await?;
-    let heads: Vec<ChannelHead> = latest(&app, &site).await?.into_values().collect();
-    let found = matching(&heads, &scope, &asked);
-    let total = found.len() as u64;
+    let (store, scope) = (app.store(), Scope::of(&app, &site).await?);
+    let filter = |chip: &str| KnownFilter {
+        own: chip == "own",
+        search: asked.search.to_lowercase(),
+    };
+    let all = store.count_known(&site.id, &filter("all")).await?;
+    let own = match scope.channels.is_empty() {
+        true => 0,
+        false => store.count_known(&site.id, &filter("own")).await?,
+    };
+    let wanted = filter(asked.chip);
+    let total = if wanted.own { own } else { all };
     if let Some(address) = asked.settle(&[], total) {
         return Ok(Redirect::to(&address).into_response());
     }
-    let size = usize::try_from(asked.size).unwrap_or(usize::MAX);
-    let visible = found.iter().skip(asked.skip()).take(size);
-    let rows: Vec<RowView> = visible.map(|head| view(&f, &scope, head)).collect();
-    let t = f.t;
-    let chip = |code, label: &str| {
-        let mut other = asked.clone();
-        other.chip = code;
-        Chip::new(code, label, matching(&heads, &scope, &other).len() as u64)
+    let page = KnownPage {
+        order: match asked.sort {
+            "name" => KnownOrder::Name,
+            "provider" => KnownOrder::Provider,
+            _ => KnownOrder::Id,
+        },
+        backwards: asked.backwards,
+        skip: asked.skip(),
+        limit: asked.size,
     };
-    let chips = vec![chip("all", &t.common.all), chip("own", &t.channels.col_own)];
+    let heads = store.known_channels(&site.id, &wanted, page).await?;
+    let rows: Vec<RowView> = heads.iter().map(|head| view(&f, &scope, head)).collect();
+    let t = f.t;
+    let chips = vec![
+        Chip::new("all", &t.common.all, all),
+        Chip::new("own", &t.channels.col_own, own),
+    ];
     let table = Table {
         t,
         label: t.channels.title.clone(),
@@ -92,28 +108,6 @@ pub(super) async fn show(
         asked,
     };
     Ok(html(&ChannelsPage { table, rows, f }))
-}
-
-fn matching<'h>(heads: &'h [ChannelHead], scope: &Scope, asked: &Asked) -> Vec<&'h ChannelHead> {
-    let search = asked.search.to_lowercase();
-    let mut found: Vec<&ChannelHead> = heads
-        .iter()
-        .filter(|head| asked.chip == "all" || scope.channels.contains_key(&head.channel_id))
-        .filter(|head| {
-            head.channel_name.to_lowercase().contains(&search)
-                || head.provider.base_url.contains(&search)
-                || head.channel_id.to_string() == search
-        })
-        .collect();
-    match asked.sort {
-        "name" => found.sort_by(|one, other| one.channel_name.cmp(&other.channel_name)),
-        "provider" => found.sort_by(|one, other| one.provider.cmp(&other.provider)),
-        _ => found.sort_by_key(|head| head.channel_id),
-    }
-    if asked.backwards {
-        found.reverse();
-    }
-    found
 }
 
 fn view(f: &Frame, scope: &Scope, head: &ChannelHead) -> RowView {

@@ -8,7 +8,7 @@ use lockstep_core::models::rule::{Pattern, Rules};
 use lockstep_core::settings::Overrides;
 use lockstep_store::changes::ChangeRow;
 
-use crate::api::v1::channels::{Scope, known, latest, memory};
+use crate::api::v1::channels::{Scope, known, memory};
 use crate::server::App;
 use crate::view::json::Lists;
 use crate::web::form::Fields;
@@ -144,9 +144,8 @@ pub(super) async fn page(
     let memory = memory(app, &site, channel).await?;
     let history = app.store().channel_history(&site.id, channel, RUNS).await?;
     let upstream = history.iter().find_map(|row| row.upstream.clone());
-    let heads = latest(app, &site).await?;
-    let of_provider = heads.values().filter(|head| head.provider == row.provider);
-    let of_provider = of_provider.count();
+    let of_provider = app.store().count_of_provider(&site.id, &row.provider);
+    let of_provider = of_provider.await?;
     let own_channel = scope.channels.get(&channel).cloned().unwrap_or_default();
     let own_provider = scope
         .providers

@@ -138,43 +138,31 @@ pub(super) fn exported(asked: &Asked) -> String {
     query.finish()
 }
 
-/// How many rows match.
-pub(super) async fn total(store: &Store, run: &Run, asked: &Asked) -> Result<u64, StoreError> {
-    let page = ItemPage {
-        skip: 0,
-        limit: 1,
-        ..wanted(asked, false)
-    };
-    match run.subject {
-        Subject::Models => Ok(store.channel_page(&run.id, &page).await?.1),
-        Subject::Prices => Ok(store.model_page(&run.id, &page).await?.1),
-    }
-}
-
-/// The rows of the page that is asked for.
+/// The rows of the page that is asked for, and how many match on all pages.
 pub(super) async fn rows(
     app: &App,
     f: &Frame,
     run: &Run,
     asked: &Asked,
-) -> Result<Rows, StoreError> {
+) -> Result<(Rows, u64), StoreError> {
     let (store, page) = (app.store(), wanted(asked, false));
     Ok(match run.subject {
         Subject::Models => {
-            let (ids, _) = store.channel_page(&run.id, &page).await?;
+            let (ids, total) = store.channel_page(&run.id, &page).await?;
             let mut rows = store.changes_of(&run.id, &ids).await?;
             let place: BTreeMap<i64, usize> = ids.iter().copied().zip(0..).collect();
             rows.sort_by_key(|row| place.get(&row.channel_id).copied());
             let view = |row: &ChangeRow| list(app, f, run, asked, row);
-            Rows::Lists(rows.iter().map(view).collect())
+            (Rows::Lists(rows.iter().map(view).collect()), total)
         }
         Subject::Prices => {
-            let (names, _) = store.model_page(&run.id, &page).await?;
+            let (names, total) = store.model_page(&run.id, &page).await?;
             let mut rows = store.price_rows_of(&run.id, &names).await?;
             let place: BTreeMap<&String, usize> = names.iter().zip(0..).collect();
             rows.sort_by_key(|row| place.get(&row.model).copied());
             let models = rows.chunk_by(|one, next| one.model == next.model);
-            Rows::Prices(models.filter_map(|rows| price(f, run, rows)).collect())
+            let rows = models.filter_map(|rows| price(f, run, rows));
+            (Rows::Prices(rows.collect()), total)
         }
     })
 }

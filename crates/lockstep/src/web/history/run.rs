@@ -120,10 +120,12 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
     let (store, t) = (app.store(), f.t);
     let site = f.site()?.clone();
     let counts = store.counts(&run.id).await?;
-    let total = items::total(store, &run, &asked).await?;
-    // The number of the page is set right before its rows are looked up; which are to be chosen is known only then.
-    asked.page = asked.page.min(asked.pages(total));
-    let rows = items::rows(app, &f, &run, &asked).await?;
+    let (mut rows, total) = items::rows(app, &f, &run, &asked).await?;
+    // A page behind the last one is the last one. Which rows are to be chosen is known only once they are there.
+    if asked.page > asked.pages(total) {
+        asked.page = asked.pages(total);
+        (rows, _) = items::rows(app, &f, &run, &asked).await?;
+    }
     if let Some(to) = asked.settle(&rows.picks(), total) {
         return Ok(Redirect::to(&to).into_response());
     }

@@ -11,14 +11,17 @@ use lockstep_store::{Store, StoreError};
 use serde_json::{Value, json};
 
 use super::{TABLE, results};
-use crate::api::v1::export::{AT_ONCE, Form, file};
+use crate::api::v1::export::{Form, file};
 use crate::server::App;
 use crate::view::json as form;
 use crate::web::frame::{Frame, Here};
 use crate::web::refusal::Refusal;
 use crate::web::table::Asked;
 
-/// The columns, as keys of the rows.
+/// So many channels are read, and written, at once: each brings three whole lists.
+const AT_ONCE: usize = 100;
+
+/// The columns, as keys of the rows. Whole lists are in the JSON; here are their lengths and what changes.
 const COLUMNS: &[&str] = &[
     "channel_id",
     "channel_name",
@@ -32,8 +35,9 @@ const COLUMNS: &[&str] = &[
     "skip.reason",
     "added",
     "removed",
-    "old_models",
-    "new_models",
+    "old_models.count",
+    "new_models.count",
+    "upstream_models.count",
     "finished_at",
     "run",
 ];
@@ -81,7 +85,7 @@ async fn whole(
 
 /// The next rows; none once there are no more.
 async fn some(store: &Store, heads: &mut IntoIter<ResultHead>) -> Result<Vec<Value>, StoreError> {
-    let heads: Vec<ResultHead> = heads.take(AT_ONCE as usize).collect();
+    let heads: Vec<ResultHead> = heads.take(AT_ONCE).collect();
     let mut runs: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
     for head in &heads {
         runs.entry(&head.run_id).or_default().push(head.channel_id);

@@ -97,7 +97,8 @@ pub(super) async fn rows(
         let rows = store.changes_of(run, &ids).await?;
         changes.extend(rows.into_iter().map(|row| (row.channel_id, row)));
     }
-    let holds = store.holds(&site.id).await?;
+    let here: Vec<i64> = ids.iter().map(|(id, _)| *id).collect();
+    let holds = store.holds_of(&site.id, &here).await?;
     let holds: HashMap<i64, Hold> = holds
         .into_iter()
         .map(|hold| (hold.channel_id, hold))

@@ -10,6 +10,7 @@ use super::choice::{BY_HAND, Base, Choice};
 use crate::api::v1::prices::differences::kept::Proposals;
 use crate::api::v1::prices::differences::query::{Filter as Wants, Sort, Wanted};
 use crate::api::v1::prices::differences::table::{Change, Row, Table as Differences};
+use crate::server::problem::Problem;
 use crate::web::form::Fields;
 use crate::web::frame::Frame;
 use crate::web::table::{Asked, Chip, Filter, Named, Shape};
@@ -28,6 +29,20 @@ pub(super) const BY_HAND_MOST: usize = 300;
 
 /// The rows that the address asks for, in its order.
 pub(super) fn rows<'t>(table: &'t Differences, asked: &Asked) -> Vec<&'t Row> {
+    // What an address says that is no filter of this table finds nothing.
+    wants(asked)
+        .and_then(|wants| wants.all_of(table, &Proposals::default()))
+        .unwrap_or_default()
+}
+
+/// How many rows the address asks for.
+fn count(table: &Differences, asked: &Asked) -> u64 {
+    wants(asked)
+        .and_then(|wants| wants.count_of(table, &Proposals::default()))
+        .unwrap_or_default()
+}
+
+fn wants(asked: &Asked) -> Result<Wants, Problem> {
     let text = |name| Some(asked.text(name).to_owned());
     let mut wanted = Wanted {
         source: text("source"),
@@ -51,18 +66,24 @@ pub(super) fn rows<'t>(table: &'t Differences, asked: &Asked) -> Vec<&'t Row> {
         _ => None,
     };
     let suspicious = asked.chip == "suspicious";
-    // What an address says that is no filter of this table finds nothing.
-    Wants::of(wanted)
-        .map(|wants| match suspicious {
-            true => wants.only_suspicious(),
-            false => wants,
-        })
-        .and_then(|wants| wants.all_of(table, &Proposals::default()))
-        .unwrap_or_default()
+    Wants::of(wanted).map(|wants| match suspicious {
+        true => wants.only_suspicious(),
+        false => wants,
+    })
 }
 
 /// The values that are chosen by an address, or by a form with what was ticked on its page.
 pub(super) fn chosen(table: &Differences, asked: &Asked, sent: &Fields) -> Choice {
+    chosen_of(table, asked, sent, &rows(table, asked))
+}
+
+/// The same, where the rows that are asked for are at hand.
+pub(super) fn chosen_of(
+    table: &Differences,
+    asked: &Asked,
+    sent: &Fields,
+    rows: &[&Row],
+) -> Choice {
     let base = Base::of(asked.text("column"), table);
     let ticked: BTreeSet<String> = sent
         .all("pick")
@@ -71,13 +92,12 @@ pub(super) fn chosen(table: &Differences, asked: &Asked, sent: &Fields) -> Choic
         .filter(|pick| !pick.is_empty())
         .map(str::to_owned)
         .collect();
-    let rows = rows(table, asked);
     if base == Base::ByHand {
         // What was ticked stays chosen while something else is looked for.
         let all: Vec<&Row> = table.rows.iter().collect();
         return base.choice(table, &all, &ticked);
     }
-    let mut choice = base.choice(table, &rows, &ticked);
+    let mut choice = base.choice(table, rows, &ticked);
     let here = sent.all("here").flat_map(|value| value.split(','));
     for id in here.filter(|id| !ticked.contains(*id)) {
         choice.ids.remove(id);
@@ -141,7 +161,7 @@ pub(super) fn chips(f: &Frame, table: &Differences, asked: &Asked) -> Vec<Chip> 
         .map(|(code, label)| {
             let mut other = asked.clone();
             other.chip = code;
-            Chip::new(code, label, rows(table, &other).len() as u64)
+            Chip::new(code, label, count(table, &other))
         })
         .collect()
 }

@@ -55,6 +55,13 @@ impl Base {
         }
         let mut last = "";
         for row in rows {
+            let proposed = match self {
+                Self::Proposals => proposed_by(table, row),
+                Self::Column(_) | Self::ByHand => None,
+            };
+            if *self == Self::Proposals && proposed.is_none() {
+                continue;
+            }
             for cell in &row.cells {
                 let Value::Other(value) = &cell.value else {
                     continue;
@@ -62,7 +69,7 @@ impl Base {
                 let source = source(table, cell);
                 let key = || id(&row.model.name, row.field, source, value);
                 let chosen = match self {
-                    Self::Proposals => is_proposed(table, row, source).then(key),
+                    Self::Proposals => (proposed == Some(source)).then(key),
                     Self::Column(place) if *place == cell.source => match looks_wrong(row, cell) {
                         true => {
                             choice.left_out += 1;
@@ -92,18 +99,30 @@ pub(super) fn looks_wrong(row: &Row, cell: &Said) -> bool {
     !cell.confident || row.doubts(cell.source).next().is_some()
 }
 
-/// Whether the policy proposes just this value, and nothing holds it.
-pub(super) fn is_proposed(table: &Table, row: &Row, source: &str) -> bool {
-    let outlook = table.outlook.as_ref();
-    let proposal = outlook.and_then(|outlook| outlook.proposals.get(&row.model.name));
-    proposal.is_some_and(|proposal| {
-        let mut changes = proposal.changes.iter();
-        proposal.verdict == Verdict::Apply
-            && proposal.source.as_deref() == Some(source)
-            && changes.any(|change| {
-                change.field == row.field && change.new.is_some() && change.skip.is_none()
-            })
-    })
+/// How many values each source's column chooses of these rows, by the source's place.
+pub(super) fn whole_columns(table: &Table, rows: &[&Row]) -> Vec<usize> {
+    let mut counts = vec![0; table.sources.len()];
+    for row in rows {
+        for cell in &row.cells {
+            let chosen = matches!(cell.value, Value::Other(_)) && !looks_wrong(row, cell);
+            if let (true, Some(count)) = (chosen, counts.get_mut(cell.source)) {
+                *count += 1;
+            }
+        }
+    }
+    counts
+}
+
+/// The source whose value of this field the policy proposes, where nothing holds that.
+fn proposed_by<'t>(table: &'t Table, row: &Row) -> Option<&'t str> {
+    let outlook = table.outlook.as_ref()?;
+    let proposal = outlook.proposals.get(&row.model.name)?;
+    let mut changes = proposal.changes.iter();
+    let is = proposal.verdict == Verdict::Apply
+        && changes.any(|change| {
+            change.field == row.field && change.new.is_some() && change.skip.is_none()
+        });
+    proposal.source.as_deref().filter(|_| is)
 }
 
 /// The source of a cell.

@@ -9,6 +9,7 @@ mod review;
 mod review_acts;
 mod review_rows;
 mod rows;
+mod servers;
 mod sources;
 mod sources_acts;
 mod sources_form;
@@ -24,10 +25,11 @@ use crate::server::App;
 use crate::server::door::LIST;
 
 pub(super) use cells::{model_id, money, short};
-pub(super) use page::{Working, begun, names_of_channels, working};
+pub(super) use page::{Working, begun, working};
 pub(super) use review::led_to;
 pub(super) use review_rows::Item;
-pub(super) use rows::{costs, servers};
+pub(super) use rows::costs;
+pub(super) use servers::Servers;
 
 /// The pages of prices.
 pub(super) fn routes() -> Router<App> {

@@ -1,6 +1,6 @@
 //! The differences, as they were last seen: nobody is waited for.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use askama::Template;
 use axum::extract::{RawQuery, State};
@@ -10,12 +10,12 @@ use lockstep_store::prices::answers::PriceAnswer;
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::sites::Site;
 
-use super::asked::{SHAPE, by_hand, chips, chosen, filters, picked, rows};
+use super::asked::{SHAPE, by_hand, chips, chosen_of, filters, picked, rows};
 use super::below;
 use super::cells::Unit;
-use super::choice::{BY_HAND, Base, Choice, PROPOSALS};
+use super::choice::{BY_HAND, Choice, PROPOSALS, whole_columns};
 use super::rows::{RowView, Rows, Says};
-use crate::api::v1::channels::latest;
+use super::servers::Servers;
 use crate::api::v1::prices::differences::kept::{Behind, Known};
 use crate::api::v1::prices::differences::table::{Row, Table as Differences};
 use crate::server::App;
@@ -253,17 +253,6 @@ pub(super) fn done(f: &Frame, page: String) -> Working {
     }
 }
 
-/// The channels' names by id, as the latest runs saw them.
-pub(crate) async fn names_of_channels(
-    app: &App,
-    site: &Site,
-) -> Result<BTreeMap<i64, String>, Refusal> {
-    let heads = latest(app, site).await?.into_values();
-    Ok(heads
-        .map(|head| (head.channel_id, head.channel_name))
-        .collect())
-}
-
 async fn page(
     app: &App,
     f: Frame,
@@ -290,7 +279,7 @@ async fn page(
         let found = rows(table, &asked);
         total = found.len() as u64;
         asked.settle(&[], total);
-        choice = chosen(table, &asked, &picked(&asked));
+        choice = chosen_of(table, &asked, &picked(&asked), &found);
         let size = usize::try_from(asked.size).unwrap_or(usize::MAX);
         let visible: Vec<&Row> = found
             .iter()
@@ -299,18 +288,20 @@ async fn page(
             .take(size)
             .collect();
         let answers = answers(app.store().price_answers(&site.id).await?);
+        let served = |row: &&Row| table.outlook.as_ref()?.served.get(&row.model.name);
+        let served = visible.iter().filter_map(served);
         let rows = Rows {
             f: &f,
             table,
             unit,
             choice: &choice.ids,
             answers: &answers,
-            channels: names_of_channels(app, site).await?,
+            servers: Servers::of(app, site, served).await?,
         };
         (views, here) = rows.views(&visible);
-        for (place, name) in table.sources.iter().enumerate() {
-            let whole = Base::Column(place).choice(table, &found, &BTreeSet::new());
-            let take = fill(&t.prices.take_column, &[("n", &whole.ids.len())]);
+        let whole = whole_columns(table, &found);
+        for (name, count) in table.sources.iter().zip(whole) {
+            let take = fill(&t.prices.take_column, &[("n", &count)]);
             columns.push(SourceColumn {
                 chosen: asked.text("column") == name,
                 name: name.clone(),

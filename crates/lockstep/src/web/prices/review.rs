@@ -1,18 +1,18 @@
 //! The review of a price run: what bills differently afterwards, the yes to just that, and what came of it.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::change::{RunState, Subject};
-use lockstep_store::prices::PriceRow;
+use lockstep_store::prices::standing::{Standing, StandingPage};
 use lockstep_store::runs::Run;
 
 use super::below;
 use super::page::Working;
-use super::review_rows::{Item, Stands};
+use super::review_rows::Item;
 use crate::deciding::prices::REVIEW;
 use crate::server::App;
 use crate::web::frame::{Frame, Here, SayKind};
@@ -139,44 +139,36 @@ pub(super) fn working(f: &Frame, run: &Run) -> Option<Working> {
 }
 
 async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Response, Refusal> {
-    let t = f.t;
-    let rows = app.store().price_rows(&run.id).await?;
-    let models: Vec<&[PriceRow]> = rows.chunk_by(|one, next| one.model == next.model).collect();
-    let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
-    for model in &models {
-        *counts.entry(Stands::of(model).code()).or_default() += 1;
-    }
-    let count_of = |code: &str| counts.get(code).copied().unwrap_or(0);
-    let search = asked.search.to_lowercase();
-    let mut wanted: Vec<&[PriceRow]> = models
-        .iter()
-        .copied()
-        .filter(|rows| asked.chip == "all" || Stands::of(rows).code() == asked.chip)
-        .filter(|rows| {
-            let first = rows.first();
-            first.is_some_and(|row| row.model.to_lowercase().contains(&search))
-        })
-        .collect();
-    if asked.sort == "odd" {
-        // What somebody has to look at comes first: what stands in the way, then what changes its kind.
-        let kind = |rows: &&[PriceRow]| {
-            let first = rows.first().map(|row| &row.detail);
-            first.is_some_and(|detail| {
-                detail.kind_old.is_some() && detail.kind_old != detail.kind_new
-            })
-        };
-        wanted.sort_by_key(|rows| (Stands::of(rows), !kind(rows)));
-    }
-    if asked.backwards {
-        wanted.reverse();
-    }
-    let total = wanted.len() as u64;
+    let (store, t) = (app.store(), f.t);
+    let counts = store.standing_counts(&run.id, "").await?;
+    let count_of = |standing: Standing| counts.get(&standing).copied().unwrap_or(0);
+    let models: u64 = counts.values().sum();
+    let only = Standing::from_code(asked.chip);
+    let found = match asked.search.is_empty() {
+        true => counts.clone(),
+        false => store.standing_counts(&run.id, &asked.search).await?,
+    };
+    let found = found.iter();
+    let found = found.filter(|(standing, _)| only.is_none_or(|only| only == **standing));
+    let total = found.map(|(_, count)| count).sum();
     if let Some(address) = asked.settle(&[], total) {
         return Ok(Redirect::to(&address).into_response());
     }
-    let size = usize::try_from(asked.size).unwrap_or(usize::MAX);
-    let visible = wanted.iter().skip(asked.skip()).take(size);
-    let items: Vec<Item> = visible.filter_map(|rows| Item::of(rows, &f)).collect();
+    let page = StandingPage {
+        only,
+        search: asked.search.clone(),
+        // What somebody has to look at comes first: what stands in the way, then what changes its kind.
+        odd_first: asked.sort == "odd",
+        backwards: asked.backwards,
+        skip: asked.skip(),
+        limit: asked.size,
+    };
+    let names = store.standing_page(&run.id, &page).await?;
+    let rows = store.price_rows_of(&run.id, &names).await?;
+    let of_models = rows.chunk_by(|one, next| one.model == next.model);
+    let mut items: Vec<Item> = of_models.filter_map(|rows| Item::of(rows, &f)).collect();
+    let places: HashMap<&String, usize> = names.iter().zip(0..).collect();
+    items.sort_by_key(|item| places.get(&item.model).copied());
     let labels = [
         ("all", &t.prices.chip_all),
         ("ready", &t.prices.chip_ready),
@@ -187,10 +179,7 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         ("failed", &t.prices.chip_failed),
     ];
     let chips = labels.into_iter().map(|(code, label)| {
-        let count = match code {
-            "all" => models.len() as u64,
-            code => count_of(code),
-        };
+        let count = Standing::from_code(code).map_or(models, count_of);
         Chip::new(code, label, count)
     });
     let chips =
@@ -201,11 +190,11 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
             run.state,
             RunState::Queued | RunState::Reading | RunState::Writing
         );
-    let said = |code: &str, one: &str, many: &str| {
-        let n = usize::try_from(count_of(code)).unwrap_or(usize::MAX);
+    let said = |standing: Standing, one: &str, many: &str| {
+        let n = usize::try_from(count_of(standing)).unwrap_or(usize::MAX);
         (n > 0).then(|| count(n, one, many))
     };
-    let images = app.store().images(&run.id).await?;
+    let images = store.images(&run.id).await?;
     let conflicts = images.iter().filter(|image| image.others > 0);
     let failure = run
         .failure
@@ -224,12 +213,12 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
     let table = Table {
         t,
         label: t.prices.review_title.clone(),
-        search: (models.len() > 10).then(|| t.prices.search.clone()),
+        search: (models > 10).then(|| t.prices.search.clone()),
         chips: chips.collect(),
         filters: Vec::new(),
         groups: Vec::new(),
         columns: Vec::new(),
-        chooses: planned && count_of("held") > 0,
+        chooses: planned && count_of(Standing::Held) > 0,
         here: items.iter().map(|item| item.id.clone()).collect(),
         total,
         exports: None,
@@ -269,23 +258,31 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         working: working(&f, &run),
         cancels: run.state == RunState::Writing,
         apply: planned
-            .then(|| said("ready", &t.prices.apply_one, &t.prices.apply))
+            .then(|| said(Standing::Ready, &t.prices.apply_one, &t.prices.apply))
             .flatten(),
         applied: over
-            .then(|| said("written", &t.prices.applied_one, &t.prices.applied))
+            .then(|| said(Standing::Written, &t.prices.applied_one, &t.prices.applied))
             .flatten(),
         moved: over
-            .then(|| said("moved", &t.prices.moved_one, &t.prices.moved))
+            .then(|| said(Standing::Moved, &t.prices.moved_one, &t.prices.moved))
             .flatten(),
         failed: over
-            .then(|| said("failed", &t.prices.failed_one, &t.prices.failed_many))
+            .then(|| {
+                said(
+                    Standing::Failed,
+                    &t.prices.failed_one,
+                    &t.prices.failed_many,
+                )
+            })
             .flatten(),
-        held: planned && count_of("held") > 0,
-        again: (over && (count_of("moved") > 0 || count_of("failed") > 0) && !is_undo)
+        held: planned && count_of(Standing::Held) > 0,
+        again: (over
+            && (count_of(Standing::Moved) > 0 || count_of(Standing::Failed) > 0)
+            && !is_undo)
             || (planned
                 && run.trigger == REVIEW
                 && f.says.iter().any(|say| say.kind == SayKind::Bad)),
-        undo: over && !is_undo && count_of("written") > 0,
+        undo: over && !is_undo && count_of(Standing::Written) > 0,
         conflicts: conflicts.map(|image| f.lang.conflict(image)).collect(),
         table,
         items,

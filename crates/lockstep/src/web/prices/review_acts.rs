@@ -9,11 +9,11 @@ use lockstep_core::hash::Digest;
 use lockstep_run::jobs::{Chosen, Go};
 use lockstep_run::prices::chosen::Picks;
 use lockstep_store::prices::PriceRow;
+use lockstep_store::prices::standing::Standing;
 use lockstep_store::runs::Run;
 
 use super::cells::model_id;
 use super::review::{found, led_to, refused, working as under_way};
-use super::review_rows::Stands;
 use crate::deciding;
 use crate::server::App;
 use crate::server::problem::Problem;
@@ -83,7 +83,7 @@ pub(super) async fn again(
 fn picks(rows: &[PriceRow], only_unwritten: bool, allowed: &BTreeSet<String>) -> Picks {
     let mut picks = Picks::new();
     for model in rows.chunk_by(|one, next| one.model == next.model) {
-        let unwritten = matches!(Stands::of(model), Stands::Moved | Stands::Failed);
+        let unwritten = matches!(Standing::of(model), Standing::Moved | Standing::Failed);
         if only_unwritten && !unwritten {
             continue;
         }

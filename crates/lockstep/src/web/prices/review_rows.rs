@@ -3,6 +3,7 @@
 use lockstep_core::change::State;
 use lockstep_core::prices::usd::Usd;
 use lockstep_store::prices::PriceRow;
+use lockstep_store::prices::standing::Standing;
 
 use super::cells::{model_id, money};
 use crate::view::prices::cents;
@@ -10,22 +11,11 @@ use crate::web::frame::Frame;
 use crate::web::words::fill;
 use crate::words::Said;
 
-/// How a model stands in a run, the oddest first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(in crate::web) enum Stands {
-    Failed,
-    Moved,
-    Held,
-    Ready,
-    Written,
-    Left,
-}
-
 /// A model.
 pub(in crate::web) struct Item {
     pub(in crate::web) model: String,
     pub(in crate::web) id: String,
-    pub(in crate::web) stands: Stands,
+    pub(in crate::web) stands: Standing,
     pub(in crate::web) state: &'static str,
     /// How it is billed and would be, where that changes.
     pub(in crate::web) kinds: Option<(String, String)>,
@@ -54,45 +44,15 @@ pub(in crate::web) struct Pair {
     pub(in crate::web) changes: bool,
 }
 
-impl Stands {
-    pub(in crate::web) fn of(rows: &[PriceRow]) -> Self {
-        let any = |state| rows.iter().any(|row| row.state == state);
-        if any(State::Moved) {
-            Self::Moved
-        } else if any(State::Failed) || any(State::Unverified) || any(State::Unread) {
-            Self::Failed
-        } else if rows.iter().any(|row| row.hold.is_some()) {
-            Self::Held
-        } else if any(State::Ready) || any(State::Approved) {
-            Self::Ready
-        } else if any(State::Applied) {
-            Self::Written
-        } else {
-            Self::Left
-        }
-    }
-
-    /// The chip that has it.
-    pub(in crate::web) fn code(self) -> &'static str {
-        match self {
-            Self::Failed => "failed",
-            Self::Moved => "moved",
-            Self::Held => "held",
-            Self::Ready => "ready",
-            Self::Written => "written",
-            Self::Left => "left",
-        }
-    }
-
-    fn state(self) -> State {
-        match self {
-            Self::Failed => State::Failed,
-            Self::Moved => State::Moved,
-            Self::Held => State::Held,
-            Self::Ready => State::Ready,
-            Self::Written => State::Applied,
-            Self::Left => State::Skipped,
-        }
+/// The state of a row that is called as a model that stands so.
+fn state(standing: Standing) -> State {
+    match standing {
+        Standing::Failed => State::Failed,
+        Standing::Moved => State::Moved,
+        Standing::Held => State::Held,
+        Standing::Ready => State::Ready,
+        Standing::Written => State::Applied,
+        Standing::Left => State::Skipped,
     }
 }
 
@@ -100,7 +60,7 @@ impl Item {
     /// A model of its rows; none where there is no row.
     pub(in crate::web) fn of(rows: &[PriceRow], f: &Frame) -> Option<Self> {
         let first = rows.first()?;
-        let stands = Stands::of(rows);
+        let stands = Standing::of(rows);
         let lang = f.lang;
         let detail = &first.detail;
         let kind = |kind: Option<lockstep_core::prices::values::Kind>| {
@@ -149,14 +109,14 @@ impl Item {
             id: model_id(&first.model),
             model: first.model.clone(),
             stands,
-            state: lang.state(stands.state()),
+            state: lang.state(state(stands)),
             kinds,
             sums: sums(first.usd_old.as_ref(), first.usd_new.as_ref(), f),
             values: values.collect(),
             source: sources.join(", "),
             formula: formula(&detail.formula, f),
             others,
-            can_be_allowed: stands == Stands::Held
+            can_be_allowed: stands == Standing::Held
                 && rows
                     .iter()
                     .filter_map(|row| row.hold.as_ref())
@@ -169,10 +129,10 @@ impl Item {
 
     pub(in crate::web) fn badge(&self) -> &'static str {
         match self.stands {
-            Stands::Failed | Stands::Moved => "bad",
-            Stands::Held => "wait",
-            Stands::Written => "good",
-            Stands::Ready | Stands::Left => "none",
+            Standing::Failed | Standing::Moved => "bad",
+            Standing::Held => "wait",
+            Standing::Written => "good",
+            Standing::Ready | Standing::Left => "none",
         }
     }
 }

@@ -10,13 +10,11 @@ use lockstep_store::prices::answers::{AnswerKind, PriceAnswer};
 
 use super::cells::{Unit, id, money};
 use super::choice::source;
+use super::servers::Servers;
 use crate::api::v1::prices::differences::table::{Row, Said, Table, Value};
 use crate::web::frame::Frame;
 use crate::web::history;
 use crate::web::words::fill;
-
-/// So many channels that serve a model are named.
-const SERVERS: usize = 3;
 
 /// What rows are made with.
 pub(super) struct Rows<'r> {
@@ -26,8 +24,8 @@ pub(super) struct Rows<'r> {
     /// What is chosen.
     pub(super) choice: &'r HashSet<String>,
     pub(super) answers: &'r BTreeMap<String, Vec<PriceAnswer>>,
-    /// The channels' names by id.
-    pub(super) channels: BTreeMap<i64, String>,
+    /// The channels that serve what is shown.
+    pub(super) servers: Servers,
 }
 
 /// A row.
@@ -155,11 +153,8 @@ impl Rows<'_> {
             None if self.table.outlook.is_none() => String::new(),
             None => t.not_served.clone(),
             Some(ids) => {
-                let names = servers(&self.channels, ids);
-                fill(
-                    &t.served_by,
-                    &[("names", &self.f.lang.names(&names, SERVERS))],
-                )
+                let names = self.servers.said(self.f.lang, ids);
+                fill(&t.served_by, &[("names", &names)])
             }
         }
     }
@@ -264,17 +259,6 @@ impl Rows<'_> {
             held,
         })
     }
-}
-
-/// The names of channels, or their ids where no run told them.
-pub(in crate::web) fn servers(channels: &BTreeMap<i64, String>, ids: &[i64]) -> Vec<String> {
-    let name = |id: &i64| {
-        channels
-            .get(id)
-            .cloned()
-            .unwrap_or_else(|| format!("#{id}"))
-    };
-    ids.iter().map(name).collect()
 }
 
 /// The sums of a price in a line: input, output, cache; or a call.

@@ -4,11 +4,12 @@ use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
 use lockstep_core::prices::source::{Place, SourceSpec, SourceState};
+use lockstep_store::known::{KnownFilter, KnownPage};
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::prices::sources::StoredSource;
 
 use super::below;
-use super::page::{SourceView, names_of_channels};
+use super::page::SourceView;
 use super::sources_form::{Form, Forms};
 use crate::server::App;
 use crate::sourcing::refused_token;
@@ -24,6 +25,9 @@ const PRESETS: [(&str, &str); 3] = [
     ("litellm", "LiteLLM"),
 ];
 
+/// The most channels that are offered to choose from: nobody looks through more, and each is in the page.
+const CHOICE: u32 = 200;
+
 #[derive(Template)]
 #[template(path = "price_sources.html")]
 struct SourcesPage {
@@ -32,8 +36,11 @@ struct SourcesPage {
     prices: String,
     items: Vec<Item>,
     presets: Vec<(&'static str, &'static str)>,
+    /// The channels to choose from, where they are not too many.
     channels: Vec<(i64, String)>,
     forms: Forms,
+    /// Whether they are: then one is named by its id.
+    many: bool,
 }
 
 /// A source that is remembered.
@@ -129,8 +136,15 @@ pub(super) async fn page(
         specs.any(|mut parts| parts.next() == Some(spec))
     };
     let presets = PRESETS.into_iter().filter(|(spec, _)| !there(spec));
-    let channels = names_of_channels(app, &site).await?.into_iter();
-    let channels = channels.filter(|(id, _)| !there(&format!("channel:{id}")));
+    let (all, page) = (KnownFilter::default(), KnownPage::first(CHOICE));
+    let many = app.store().count_known(&site.id, &all).await? > u64::from(CHOICE);
+    let channels = match many {
+        true => Vec::new(),
+        false => app.store().known_channels(&site.id, &all, page).await?,
+    };
+    let channels = channels.into_iter();
+    let channels = channels.filter(|head| !there(&format!("channel:{}", head.channel_id)));
+    let channels = channels.map(|head| (head.channel_id, head.channel_name));
     Ok(html(&SourcesPage {
         base: below(&f, &["sources"]),
         prices: f.href(Here::Prices),
@@ -138,6 +152,7 @@ pub(super) async fn page(
         presets: presets.collect(),
         channels: channels.collect(),
         forms,
+        many,
         f,
     }))
 }

@@ -224,8 +224,10 @@ impl Table {
     }
 
     pub(crate) fn range_said(&self) -> String {
-        let from = self.asked.skip() as u64 + 1;
-        let to = (from + self.here.len() as u64).saturating_sub(1);
+        // What a row is chosen by may be several things, or nothing, so that those do not count the rows.
+        let before = self.asked.skip() as u64;
+        let from = before + 1;
+        let to = self.total.min(before + u64::from(self.asked.size));
         fill(
             &self.t.table.of,
             &[("from", &from), ("to", &to), ("n", &self.total)],
@@ -347,7 +349,7 @@ mod tests {
                 "name=\"page\" value=\"1\"",
                 "name=\"page\" value=\"3\"",
                 "Page 2 of 3",
-                "51 to 52 of 130",
+                "51 to 100 of 130",
                 "Select all 130 that match",
                 "href=\"/rows.csv?a=1&#38;b=2\"",
             ],

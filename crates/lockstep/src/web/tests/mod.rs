@@ -10,3 +10,4 @@ mod pages;
 mod prices;
 mod templates;
 mod tester;
+mod weight;

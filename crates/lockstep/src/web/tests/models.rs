@@ -341,12 +341,24 @@ async fn what_is_shown_can_be_had_as_files() {
         .filter_map(|line| line.split(',').next())
         .collect();
     assert_eq!(ids, ["channel_id", "5", "4", "3", "2", "1", ""], "{csv}");
+    let heading = csv.lines().next().expect("a heading");
+    let gamma = csv.lines().find(|line| line.starts_with("3,"));
+    let place = |column: &str| heading.split(',').position(|name| name == column);
+    let cell = |column| gamma?.split(',').nth(place(column)?);
+    assert_eq!(cell("old_models.count"), Some("10"), "{csv}");
+    assert_eq!(cell("new_models.count"), Some("9"), "{csv}");
+    assert_eq!(cell("removed"), Some("gamma-9"), "{csv}");
+    assert!(
+        !csv.contains("gamma-8"),
+        "whole lists are in the JSON\n{csv}"
+    );
     let json = tester.get("/sites/main/models.json?show=held").await.text;
     let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
     let items = json["items"].as_array().expect("items");
     assert_eq!(items.len(), 1, "{json}");
     assert_eq!(items[0]["channel_id"], 4);
     assert_eq!(items[0]["hold"]["reason"], "too_many_removed");
+    assert_eq!(items[0]["old_models"].as_array().map(Vec::len), Some(6));
 }
 
 #[tokio::test]

@@ -64,13 +64,21 @@ async fn allow(tester: &Tester) {
 }
 
 fn own(gateway: &Gateway) -> Vec<(&'static str, &'static str)> {
+    own_source(gateway, "list")
+}
+
+/// What the form sends that adds one of the gateway's providers as a source.
+pub(super) fn own_source(
+    gateway: &Gateway,
+    name: &'static str,
+) -> Vec<(&'static str, &'static str)> {
     // Forms live as long as a test.
-    let url: &'static str = gateway.provider("list").base_url().to_owned().leak();
+    let url: &'static str = gateway.provider(name).base_url().to_owned().leak();
     vec![
         ("place", "own"),
         ("url", url),
         ("endpoint", "/api/pricing"),
-        ("name", "list"),
+        ("name", name),
     ]
 }
 

@@ -15,6 +15,7 @@ use lockstep_store::Store;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::{Site, SiteEdit};
 use tower::ServiceExt as _;
+use tower_http::compression::CompressionLayer;
 
 use crate::config::File;
 use crate::server::caller::{Caller, Scope, Who};
@@ -163,6 +164,19 @@ impl Tester {
         let request = request.body(Body::empty()).expect("a request");
         let answer = self.router.clone().oneshot(request);
         let answer = tokio::time::timeout(PATIENCE, answer).await;
+        answer.expect("in time").expect("an answer")
+    }
+
+    /// An answer as it is sent to a browser that can unpack gzip.
+    pub(super) async fn packed(&self, path: &str) -> Response {
+        let router = self.router.clone().layer(CompressionLayer::new());
+        let request = Request::builder()
+            .uri(path)
+            .header("accept", "text/html")
+            .header("accept-encoding", "gzip")
+            .header("accept-language", self.language);
+        let request = request.body(Body::empty()).expect("a request");
+        let answer = tokio::time::timeout(PATIENCE, router.oneshot(request)).await;
         answer.expect("in time").expect("an answer")
     }
 

@@ -37,8 +37,13 @@ pub(crate) fn two_gateways(one: &str, other: &str) -> String {
 
 /// Names in a sentence: the first few, and how many more.
 pub(crate) fn names(names: &[String], most: usize) -> String {
-    let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
-    let more = names.len().saturating_sub(most);
+    let shown = names.get(..most).unwrap_or(names);
+    first_names(shown, names.len())
+}
+
+/// The first of so many names in a sentence, and how many more there are.
+pub(crate) fn first_names(shown: &[String], of: usize) -> String {
+    let more = of.saturating_sub(shown.len());
     if more == 0 {
         shown.join(", ")
     } else {

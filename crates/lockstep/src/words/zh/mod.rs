@@ -26,8 +26,13 @@ use crate::words::page::Thing;
 
 /// Names in a sentence: the first few, and how many there are.
 pub(crate) fn names(names: &[String], most: usize) -> String {
-    let shown: Vec<&str> = names.iter().take(most).map(String::as_str).collect();
-    let more = names.len().saturating_sub(most);
+    let shown = names.get(..most).unwrap_or(names);
+    first_names(shown, names.len())
+}
+
+/// The first of so many names in a sentence, and how many more there are.
+pub(crate) fn first_names(shown: &[String], of: usize) -> String {
+    let more = of.saturating_sub(shown.len());
     if more == 0 {
         shown.join("、")
     } else {

@@ -80,16 +80,17 @@ struct AllItems {
     items: Vec<RunItem>,
 }
 
-/// The columns of a run about models.
+/// The columns of a run about models. Of the whole lists a table has only the lengths: they are what makes a run long, and
+/// no cell of a spreadsheet bears one of two thousand names.
 const COLUMNS: &[&str] = &[
     "channel_id",
     "channel_name",
     "status",
     "added",
     "removed",
-    "old_models",
-    "new_models",
-    "upstream_models",
+    "old_models.count",
+    "new_models.count",
+    "upstream_models.count",
     "hold.reason",
     "hold.message",
     "skip.reason",
@@ -282,7 +283,7 @@ async fn items(
 /// All items of a run as CSV, by the filter and in the order of the list.
 ///
 /// `limit` and `cursor` are not heeded. Lists of names have a line a name within their cell, and a text that a table would
-/// take for a formula begins with an apostrophe.
+/// take for a formula begins with an apostrophe. Of whole model lists only the lengths are told; `items.json` has them.
 #[utoipa::path(get, path = "/sites/{site}/runs/{run}/items.csv", tag = "runs", params(WantedItems),
     responses(
         (status = 200, content_type = "text/csv", body = String, description = "A file."),

@@ -141,6 +141,11 @@ impl Filter {
         Ok((passing.len(), rows.collect()))
     }
 
+    /// How many rows pass.
+    pub(crate) fn count_of(&self, table: &Table, proposals: &Proposals) -> Result<u64, Problem> {
+        Ok(self.passing(table, proposals)?.len() as u64)
+    }
+
     /// All rows that pass, in their order.
     pub(crate) fn all_of<'t>(
         &self,
