@@ -61,7 +61,7 @@ pub(crate) fn measure(program: &Path, long: &Long, report: &mut Report) -> Outco
             goal: Some(GOAL),
             ..Row::alone(most, Some(percentile(&times, 99)), "ms")
         });
-        report.note(&slowest(&paths, &times));
+        report.note(slowest(&paths, &times));
     }
     report.add(Row::alone(
         "differences: made anew, kept lists",
