@@ -392,7 +392,10 @@ async fn prices_are_locked_kept_ignored_and_let_go() {
     let page = look(&tester, &format!("{PRICES}?column=list")).await;
     let (_, review) = reviewed(&tester, &sent(&page, &[])).await;
     review.says("Skipped: you locked it");
-    tester.post(&path, &[("answer", "unlock//birch")]).await;
+    // The plan is there a moment before the gateway is let go.
+    tester.idle().await;
+    let unlocked = tester.post(&path, &[("answer", "unlock//birch")]).await;
+    assert_eq!(unlocked.status, 303, "{}", unlocked.text);
     settled(&tester, PRICES)
         .await
         .never_says("the price stays as it is (admin");
