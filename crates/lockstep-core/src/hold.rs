@@ -135,6 +135,11 @@ impl ReasonCode {
         ) && !self.never_passes()
     }
 
+    /// Whether "apply anyway" can be answered to it: no list is ever made empty, and what is no price is never one.
+    pub fn can_be_applied(self) -> bool {
+        !matches!(self, Self::EmptyList | Self::WouldBeEmpty) && !self.never_passes()
+    }
+
     /// Whether nobody's yes makes it pass: what would be written is no price.
     pub fn never_passes(self) -> bool {
         matches!(
