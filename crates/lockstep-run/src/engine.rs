@@ -116,6 +116,8 @@ pub struct Session {
     last_fence: Arc<AtomicI64>,
     /// The schedule's ticks that its runs come of, each with when it was taken.
     ticks: Vec<(Subject, i64)>,
+    /// Whether somebody is told what its runs find.
+    tells: bool,
     /// Who said yes to what will be planned.
     pub(crate) yes: Option<String>,
     /// The gateway, between a plan that somebody said yes to and its first write.
@@ -223,6 +225,7 @@ impl Engine {
             cut: Arc::default(),
             last_fence: Arc::default(),
             ticks: Vec::new(),
+            tells: false,
             yes: None,
             kept: Arc::default(),
         }
@@ -247,8 +250,24 @@ impl Session {
         self
     }
 
+    /// The same session, for runs of which somebody is told as they come to rest.
+    #[must_use]
+    pub(crate) fn telling(mut self) -> Self {
+        self.tells = true;
+        self
+    }
+
+    /// Has what becomes of a run that is there already told, where what becomes of the session's own is.
+    pub(crate) async fn tell_of(&self, run_id: &str) -> Result<(), EngineError> {
+        if self.tells {
+            self.store().tell_of_run(run_id).await?;
+        }
+        Ok(())
+    }
+
     /// Makes a run, of its tick if it comes of one.
-    pub(crate) async fn make_run(&self, new: NewRun) -> Result<Run, EngineError> {
+    pub(crate) async fn make_run(&self, mut new: NewRun) -> Result<Run, EngineError> {
+        new.told |= self.tells;
         match self.tick(new.subject) {
             Some(at) => {
                 let made = self.store().create_run_of_tick(new, at, self.now()).await?;

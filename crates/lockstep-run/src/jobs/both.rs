@@ -116,7 +116,7 @@ impl Jobs {
             ticks,
         } = both;
         let engine = self.0.engine.acting_as(actor.clone());
-        let session = engine.session(access, &settings).of_ticks(ticks);
+        let session = engine.session(access, &settings).of_ticks(ticks).telling();
         let terms = Terms {
             settings,
             actor,

@@ -202,6 +202,7 @@ impl Session {
             settings: texts(&request.settings),
             policy_override: None,
             policy_hash: store.price_policy_hash(site).await?,
+            told: request.unattended,
         };
         self.make_run(new).await
     }

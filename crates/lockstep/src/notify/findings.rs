@@ -410,6 +410,7 @@ mod tests {
             settings: Vec::new(),
             policy_override: None,
             policy_hash: Digest::of(["policy"]),
+            told: false,
         };
         let made = store.create_run(new, 1).await.expect("a run");
         let refused = Failure::new(FailureKind::Record, "policies changed");
