@@ -557,7 +557,7 @@ pub(crate) async fn a_run_that_came_to_rest_is_found_until_one_process_settled_i
         runs.push(store.run(&run.id).await.expect("the run"));
     }
     let (planned, looked_at) = (&runs[0], &runs[1]);
-    assert_eq!(unsettled(store).await, [planned.id.clone()]);
+    assert_eq!(unsettled(store).await, std::slice::from_ref(&planned.id));
     assert_eq!(settle_seen(store, planned).await, 1);
     assert_eq!(settle_seen(store, planned).await, 0, "once is enough");
     assert!(unsettled(store).await.is_empty());
