@@ -24,7 +24,7 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 pub(crate) const KEY: &str = "5555555555555555555555555555555555555555555555555555555555555555";
 
 /// The rows that each schema brought.
-pub(crate) const ROWS: [&str; 7] = [
+pub(crate) const ROWS: [&str; 8] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
@@ -32,6 +32,7 @@ pub(crate) const ROWS: [&str; 7] = [
     include_str!("0005.sql"),
     include_str!("0006.sql"),
     include_str!("0007.sql"),
+    include_str!("0008.sql"),
 ];
 
 /// A database of a released schema with rows in each table, opened by this program.
@@ -90,6 +91,10 @@ fn both_databases_have_the_same_tables() {
         (
             include_str!("../../../migrations/sqlite/0007_settled.sql"),
             include_str!("../../../migrations/postgres/0007_settled.sql"),
+        ),
+        (
+            include_str!("../../../migrations/sqlite/0008_lease_times.sql"),
+            include_str!("../../../migrations/postgres/0008_lease_times.sql"),
         ),
     ] {
         assert_eq!(plain(sqlite), plain(postgres));
@@ -307,4 +312,12 @@ async fn a_database_of_schema_7_is_read_whole() {
     let ids: Vec<&str> = unsettled.iter().map(|run| run.id.as_str()).collect();
     // Nobody is told of those that an older schema had.
     assert_eq!(ids, ["r2"]);
+}
+
+#[tokio::test]
+async fn a_database_of_schema_8_is_read_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(folder.path(), 8).await;
+    let site = store.site_by_name("main").await.expect("a site");
+    assert!(store.lease_holds(&site.url, 5).await.expect("asked"));
 }
