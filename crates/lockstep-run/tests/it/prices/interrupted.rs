@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use lockstep_core::change::{RunState, State, Subject};
 use lockstep_core::failure::FailureKind;
 use lockstep_core::prices::field::Field;
+use lockstep_run::EngineError;
 use lockstep_sim::{Fault, Matcher, Price, Rule, When};
 use lockstep_store::runs::Run;
 use tokio::task::AbortHandle;
@@ -245,6 +246,22 @@ async fn a_reading_that_was_cut_off_is_ended_with_a_reason_by_whoever_takes_it_o
     session.resume(&cut.id, &tester.watch).await.expect("ended");
     is_interrupted(&tester, &cut).await;
     assert_eq!(tester.puts(), 0);
+    assert_eq!(tester.sync_prices().await.state, RunState::Done);
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_that_a_stop_cuts_off_is_ended_with_a_reason() {
+    let tester = tester().await;
+    let watch = lockstep_run::Watch::default();
+    watch.leave.cancel();
+    watch.cancel.cancel();
+    let session = tester.session().await;
+    let stopped = session
+        .plan_prices(&tester.price_request(false), &watch)
+        .await;
+    assert!(matches!(stopped, Err(EngineError::Stopping)), "{stopped:?}");
+    is_interrupted(&tester, &latest(&tester).await).await;
     assert_eq!(tester.sync_prices().await.state, RunState::Done);
     tester.done().await;
 }
