@@ -13,10 +13,12 @@ use lockstep_store::sites::{NewSite, Site, SiteEdit};
 use secrecy::SecretString;
 use url::Url;
 
+use crate::api::orders;
 use crate::cli;
 use crate::deeds::Deed;
 use crate::server::App;
 use crate::server::caller::Caller;
+use crate::server::problem::Problem;
 
 /// What is wrong with what was given of a gateway.
 #[derive(Debug, PartialEq, Eq)]
@@ -163,13 +165,15 @@ pub(crate) async fn is_free(app: &App, name: &str) -> Result<(), StoreError> {
     }
 }
 
-/// Keeps a new site, which has a name. The first one, and one of which it is said, is the default.
+/// Keeps a new site, which has a name. The first one, and one of which it is said, is the default. Private networks are
+/// opened by people only.
 pub(crate) async fn keep(
     app: &App,
     by: &Caller,
     new: NewSite,
     is_default: bool,
-) -> Result<Site, StoreError> {
+) -> Result<Site, Problem> {
+    orders::may_reach_inside(by, &new.allow_private)?;
     let store = app.store();
     let known = store.sites().await?;
     let nameless = known
@@ -201,14 +205,17 @@ pub(crate) async fn keep(
     Ok(site)
 }
 
-/// Changes a site, and its token where another one is given.
+/// Changes a site, and its token where another one is given. Private networks are opened by people only.
 pub(crate) async fn change(
     app: &App,
     by: &Caller,
     site: &Site,
     edit: SiteEdit,
     token: Option<SecretString>,
-) -> Result<Site, StoreError> {
+) -> Result<Site, Problem> {
+    let mut more = edit.allow_private.clone().unwrap_or_default();
+    more.retain(|network| !site.allow_private.contains(network));
+    orders::may_reach_inside(by, &more)?;
     let store = app.store();
     let changed = fields(&edit, token.is_some());
     let elsewhere = edit.url.as_ref().is_some_and(|url| *url != site.url);
@@ -222,7 +229,7 @@ pub(crate) async fn change(
     }
     let deed = Deed::site_changed(&changed);
     app.note(by, Some(site), &deed).await;
-    store.site(&site.id).await
+    Ok(store.site(&site.id).await?)
 }
 
 /// Forgets a site with its runs, holds, sources and token, once nothing works with it. What is on the gateway stays as it

@@ -211,7 +211,7 @@ impl Deed {
         deed("sign_in", json!({ "address": address }))
     }
 
-    /// Sign-ins were ended by somebody else than those who use them; how many.
+    /// Sign-ins were ended without signing out; how many.
     pub(crate) fn sessions_ended(count: u64) -> Self {
         deed("sessions_ended", json!({ "count": count }))
     }

@@ -6,8 +6,9 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use lockstep_core::formats::MAX_BYTES;
 use lockstep_core::prices::source::{BadSource, Place, SourceSpec, SourceState};
-use lockstep_run::prices::collect::Given;
-use lockstep_run::prices::compare::{compare, judged};
+use lockstep_run::prices::collect::{Collected, Given};
+use lockstep_run::prices::compare::{Outcomes, compare, judged};
+use lockstep_run::{EngineError, Session};
 use lockstep_store::prices::access::{SourceAccess, SourceAccessEdit};
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::prices::sources::{NewSource, StoredSource};
@@ -43,9 +44,14 @@ pub(crate) enum Bad {
     NoToken,
     /// A header's value is empty, or cannot be sent; its name.
     Header(String),
+    /// It would be sent to another host than the source's address.
+    Elsewhere(BadSource),
     /// It does not go with that source.
     Source(BadSource),
 }
+
+/// What stands in the place of a name in addresses.
+const NO_NAME: &str = "test";
 
 /// What is to let us into a source, as it is given. An empty text is none.
 #[derive(Default)]
@@ -58,6 +64,8 @@ pub(crate) struct Typed<'t> {
     pub(crate) headers: Vec<(&'t str, &'t str)>,
     /// Whether a token is stored already, and stays.
     pub(crate) keeps_token: bool,
+    /// The names of the headers that are stored already, and stay: they have to go with what comes.
+    pub(crate) keeps_headers: &'t [String],
 }
 
 /// Why a list cannot be taken.
@@ -77,7 +85,7 @@ impl Bad {
     /// The field that it is in.
     pub(crate) fn field(&self) -> &'static str {
         match self {
-            Self::Key | Self::Token => "token",
+            Self::Key | Self::Token | Self::Elsewhere(_) => "token",
             Self::UserId | Self::NoToken => "user_id",
             Self::Header(_) => "headers",
             Self::Source(BadSource::DoesNotFit { option, .. }) if *option == "token" => "token",
@@ -103,7 +111,7 @@ impl Bad {
             Self::Header(name) => {
                 format!("the header {name} has a value that cannot be sent, or none")
             }
-            Self::Source(bad) => bad.to_string(),
+            Self::Elsewhere(bad) | Self::Source(bad) => bad.to_string(),
         }
     }
 }
@@ -155,8 +163,11 @@ pub(crate) fn access(spec: &SourceSpec, typed: &Typed<'_>) -> Result<SourceAcces
     if given(typed.user_id) {
         access.user_id = user_id(typed.user_id).map_err(|wrong| bad.push(wrong)).ok();
     }
-    let names: Vec<&str> = typed.headers.iter().map(|(name, _)| *name).collect();
+    let given_names = typed.headers.iter().map(|(name, _)| *name);
+    let kept_names = typed.keeps_headers.iter().map(String::as_str);
+    let names: Vec<&str> = given_names.chain(kept_names).collect();
     match spec.admits(given(typed.token) || typed.keeps_token, &names) {
+        Err(wrong) if spec.leads_elsewhere() => bad.push(Bad::Elsewhere(wrong)),
         Err(wrong) => bad.push(Bad::Source(wrong)),
         Ok(names) => {
             for (name, (_, value)) in names.into_iter().zip(&typed.headers) {
@@ -228,11 +239,34 @@ pub(crate) fn is_believed(source: &RunSource) -> bool {
     SourceState::from_code(&source.state).is_some_and(SourceState::is_believed)
 }
 
+/// How a source stands without its last good list, which may stand in for what did not come.
+pub(crate) fn today(told: &RunSource) -> Option<SourceState> {
+    SourceState::from_code(told.failed.as_ref().unwrap_or(&told.state))
+}
+
 /// Whether a site did not take the token that it was sent.
 pub(crate) fn refused_token(told: &RunSource, has_token: bool) -> bool {
-    // Its last good list may stand in for what did not come.
-    let state = told.failed.as_ref().unwrap_or(&told.state);
-    has_token && SourceState::from_code(state) == Some(SourceState::NeedsSignIn)
+    has_token && today(told) == Some(SourceState::NeedsSignIn)
+}
+
+/// What came of looking at sources.
+pub(crate) struct Looked {
+    /// How each stands, in the order in which they were asked for.
+    pub(crate) told: Vec<RunSource>,
+    session: Session,
+    collected: Vec<Collected>,
+    outcomes: Outcomes,
+}
+
+impl Looked {
+    /// Keeps the lists that came, and why one did not: whoever looks at prices next need not wait for it. Of a sign-in that
+    /// is only tried nothing is kept, for it would be taken for the source's own.
+    pub(crate) async fn remember(self) -> Result<Vec<RunSource>, EngineError> {
+        self.session
+            .remember(&self.collected, self.outcomes)
+            .await?;
+        Ok(self.told)
+    }
 }
 
 /// Fetches sources, and tells how far each can be trusted.
@@ -241,7 +275,7 @@ pub(crate) async fn look(
     caller: &Caller,
     site: Site,
     asked: &[Asked],
-) -> Result<Vec<RunSource>, Problem> {
+) -> Result<Looked, Problem> {
     let reached = Reached::of(app, site).await?;
     let collecting = reached.collecting(asked)?;
     let session = reached.session(app, &caller.actor());
@@ -260,18 +294,24 @@ pub(crate) async fn look(
         (told, outcomes, collected)
     });
     let (told, outcomes, collected) = judged.await.map_err(|_| Problem::internal())?;
-    // A list that came is worth keeping, and why one did not: whoever looks at prices next need not wait for it.
-    session.remember(&collected, outcomes).await?;
-    Ok(told)
+    Ok(Looked {
+        told,
+        session,
+        collected,
+        outcomes,
+    })
 }
 
-/// Remembers a source behind the others.
+/// Remembers a source behind the others. What is the name of a route is refused as one that is taken.
 pub(crate) async fn keep(
     app: &App,
     caller: &Caller,
     site: &Site,
     new: NewSource,
 ) -> Result<StoredSource, StoreError> {
+    if new.name == NO_NAME {
+        return Err(StoreError::Conflict(new.name));
+    }
     let stored = app.store().remember_source(&site.id, new).await?;
     let deed = Deed::source_added(&stored.name);
     app.note(caller, Some(site), &deed).await;
@@ -489,7 +529,7 @@ mod tests {
             token: " secret ",
             user_id: "7",
             headers: vec![("X-A", "b c")],
-            keeps_token: false,
+            ..Typed::default()
         };
         let taken = access(&own, &typed).expect("taken");
         let token = taken.token.as_ref().map(ExposeSecret::expose_secret);
@@ -531,6 +571,26 @@ mod tests {
             let refused = access(&spec("https://h"), &typed).expect_err(value);
             assert_eq!(refused, [Bad::Header("x-a".to_owned())]);
         }
+    }
+
+    #[test]
+    fn what_is_stored_has_to_go_with_what_comes() {
+        let own = spec("https://prices.example");
+        let headers = ["authorization".to_owned()];
+        let typed = Typed {
+            token: "secret",
+            keeps_headers: &headers,
+            ..Typed::default()
+        };
+        let refused = access(&own, &typed).expect_err("it would not be sent");
+        assert!(refused[0].message().contains("keep one"), "{refused:?}");
+        let away = spec("https://prices.example,endpoint=https://other.example/list");
+        let typed = Typed {
+            token: "secret",
+            ..Typed::default()
+        };
+        let refused = access(&away, &typed).expect_err("it would go to another host");
+        assert!(matches!(refused[..], [Bad::Elsewhere(_)]), "{refused:?}");
     }
 
     #[tokio::test]

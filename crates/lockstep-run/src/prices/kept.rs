@@ -15,8 +15,8 @@ use crate::engine::Session;
 use crate::error::EngineError;
 
 impl Session {
-    /// The lists as they were last kept, without asking the sources over the network. One of which none is kept is among
-    /// them, with what was wrong when it was last asked.
+    /// The lists as they were last kept, without asking the sources over the network. One that was asked in vain since is
+    /// among them with what was wrong then, so that its last good list stands in as one of an older day.
     ///
     /// # Errors
     ///
@@ -40,21 +40,24 @@ impl Session {
             }
             let copies = self.copies(&target, wanted).await?;
             let last = copies.into_iter().max_by_key(|(_, copy)| copy.fetched_at);
+            let trouble = self.trouble(&target, wanted).await?;
+            let came_since = |copy: &SourceCopy| {
+                let trouble = trouble.as_ref();
+                trouble.is_none_or(|trouble| trouble.at < copy.fetched_at)
+            };
             let none = Failure::new(FailureKind::NotFound, "it was not fetched yet");
-            let (url, page, asked_at, trouble) = match last {
-                Some((url, copy)) => {
+            let (url, page, asked_at, copy, trouble) = match last {
+                Some((url, copy)) if came_since(&copy) => {
                     let page = Page {
                         url: url.clone(),
                         body: Arc::new(copy.body),
                         etag: copy.etag,
                         from_copy: true,
                     };
-                    (url, Ok(page), copy.fetched_at, None)
+                    (url, Ok(page), copy.fetched_at, None, None)
                 }
-                None => {
-                    let trouble = self.trouble(&target, wanted).await?;
-                    (String::new(), Err(none), self.now(), trouble)
-                }
+                Some((url, copy)) => (url, Err(none), self.now(), Some(copy), trouble),
+                None => (String::new(), Err(none), self.now(), None, trouble),
             };
             all.push(Collected {
                 name: target.unique_name(),
@@ -63,7 +66,7 @@ impl Session {
                 spec: wanted.spec().cloned(),
                 page,
                 pricing: None,
-                copy: None,
+                copy,
                 asked_at,
                 tried_at: trouble.as_ref().map(|trouble| trouble.at),
                 trouble,
@@ -143,7 +146,7 @@ impl Session {
         Ok(copies)
     }
 
-    /// What was last wrong with a source of which no list is kept.
+    /// What was last wrong with a source, which a list that came since outweighs.
     async fn trouble(
         &self,
         target: &Target,

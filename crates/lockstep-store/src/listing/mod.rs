@@ -162,7 +162,8 @@ fn push_runs(query: &mut QueryBuilder, site_id: &str, filter: &RunFilter) {
 /// The pattern of texts that have this one in them, as `LIKE` reads it with `\` for what is meant literally.
 pub(crate) fn like(text: &str) -> String {
     let mut pattern = String::from("%");
-    for c in text.to_lowercase().chars() {
+    // As the databases lower them: the letters of ASCII alone.
+    for c in text.to_ascii_lowercase().chars() {
         if matches!(c, '%' | '_' | '\\') {
             pattern.push('\\');
         }

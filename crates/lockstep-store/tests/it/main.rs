@@ -106,7 +106,7 @@ on_both! {
     sources::a_copy_takes_the_place_of_the_one_before,
     sources::calls_to_a_host_are_taken_up_to_the_most,
     source_access::what_lets_us_into_a_source_is_kept_changed_and_forgotten_with_it,
-    source_access::a_secret_opens_for_its_own_source_alone,
+    source_access::secrets_of_sources_are_apart_and_go_with_their_sources,
     source_access::an_uploaded_list_is_kept_for_as_long_as_its_source,
     source_access::what_was_wrong_is_told_until_a_good_list_comes,
     leases::fences_grow_over_all_gateways,

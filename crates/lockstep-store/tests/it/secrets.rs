@@ -163,18 +163,28 @@ async fn a_sources_token_needs_the_key_and_opens_for_no_other_source() {
     let pool = sqlx::SqlitePool::connect(&format!("sqlite://{}", path.display()))
         .await
         .expect("opens");
-    for edit in [
+    for (is_there, edit) in [
         // What stands in another's row, and a row that was given to another, are the same theft.
-        "UPDATE source_secret SET sealed = (SELECT sealed FROM source_secret x JOIN source s ON s.id = x.source_id
-         WHERE s.name = 'one')",
-        "DELETE FROM source_secret WHERE source_id = (SELECT id FROM source WHERE name = 'two')",
-        "UPDATE source_secret SET source_id = (SELECT id FROM source WHERE name = 'two')",
+        (
+            true,
+            "UPDATE source_secret SET sealed = (SELECT sealed FROM source_secret x JOIN source s ON s.id = x.source_id
+             WHERE s.name = 'one')",
+        ),
+        (
+            false,
+            "DELETE FROM source_secret WHERE source_id = (SELECT id FROM source WHERE name = 'two')",
+        ),
+        (
+            true,
+            "UPDATE source_secret SET source_id = (SELECT id FROM source WHERE name = 'two')",
+        ),
     ] {
         let edited = sqlx::query(edit).execute(&pool).await;
-        edited.expect("edited by hand");
+        assert!(edited.expect("edited by hand").rows_affected() > 0);
         let sources = store.sources(&site.id).await.expect("sources");
         let two = &sources[1];
-        if two.has_token {
+        assert_eq!(two.has_token, is_there, "{edit}");
+        if is_there {
             let refused = store.source_access(two).await.expect_err("refused");
             let text = refused.to_string();
             assert!(text.contains("source_secret.sealed"), "{text}");

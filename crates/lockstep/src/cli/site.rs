@@ -342,7 +342,7 @@ fn as_json(site: &Site) -> Value {
         "default": site.is_default,
         "allow_private": site.allow_private,
         "settings": site.settings,
-        "token_stored": site.has_token,
+        "has_token": site.has_token,
     })
 }
 

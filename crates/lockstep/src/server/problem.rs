@@ -9,6 +9,9 @@ use utoipa::ToSchema;
 
 use crate::words::{Lang, Said, en};
 
+/// The code of a name that is taken.
+pub(crate) const CONFLICT: &str = "conflict";
+
 /// What went wrong, why, and what to do.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
@@ -114,6 +117,13 @@ impl Problem {
             "not_found",
             format!("there is no such {what}"),
         )
+        .said(Lang::ALL.map(|lang| {
+            let t = &lang.words().error;
+            Said {
+                message: t.gone.clone(),
+                hint: t.gone_hint.clone(),
+            }
+        }))
     }
 
     /// The route is there, and not for this method; the answer's `Allow` names those it is for.
@@ -188,9 +198,7 @@ impl Problem {
             StoreError::NotFound(_) => {
                 Self::new(StatusCode::NOT_FOUND, "not_found", error.to_string())
             }
-            StoreError::Conflict(_) => {
-                Self::new(StatusCode::CONFLICT, "conflict", error.to_string())
-            }
+            StoreError::Conflict(_) => Self::new(StatusCode::CONFLICT, CONFLICT, error.to_string()),
             StoreError::Ambiguous { .. } => {
                 Self::new(StatusCode::BAD_REQUEST, "ambiguous", error.to_string())
             }

@@ -17,6 +17,7 @@ use super::refusal::{Refusal, html};
 use super::settings;
 use crate::connecting::{self, Bad};
 use crate::server::App;
+use crate::server::problem::CONFLICT;
 
 /// Where a gateway is connected.
 pub(super) const ADD: &str = "/sites/add";
@@ -55,8 +56,12 @@ pub(super) async fn add(
     connecting::networks(&mut bad, &networks);
     let token = connecting::token(&mut bad, Some(fields.text("token")));
     g.mistakes(&bad, f.lang);
-    if let Err(taken) = connecting::is_free(&app, &g.name).await {
-        g.wrong.insert("name", taken_name(&taken, &f));
+    match connecting::is_free(&app, &g.name).await {
+        Ok(()) => {}
+        Err(StoreError::Conflict(_)) => {
+            g.wrong.insert("name", f.t.sites.taken.clone());
+        }
+        Err(error) => return Err(error.into()),
     }
     let (Some(url), Some(token), true) = (url, token, g.wrong.is_empty()) else {
         return Ok(again(f, g));
@@ -84,8 +89,8 @@ pub(super) async fn add(
     };
     match connecting::keep(&app, f.writer()?, new, false).await {
         Ok(_) => Ok(Redirect::to(&Flash::SiteKept.at("/")).into_response()),
-        Err(error @ StoreError::Conflict(_)) => {
-            g.wrong.insert("name", taken_name(&error, &f));
+        Err(problem) if problem.code() == CONFLICT => {
+            g.wrong.insert("name", f.t.sites.taken.clone());
             Ok(again(f, g))
         }
         Err(error) => Err(error.into()),
@@ -164,8 +169,8 @@ pub(super) async fn change(
             let page = place::path(&["sites", key(&site), Here::Settings.code()]);
             Ok(Redirect::to(&Flash::Saved.at(&page)).into_response())
         }
-        Err(error @ StoreError::Conflict(_)) => {
-            g.wrong.insert("name", taken_name(&error, &f));
+        Err(problem) if problem.code() == CONFLICT => {
+            g.wrong.insert("name", f.t.sites.taken.clone());
             settings::not_kept(&app, f, g).await
         }
         Err(error) => Err(error.into()),
@@ -218,12 +223,5 @@ pub(super) async fn go(f: Frame, query: axum::extract::RawQuery) -> Redirect {
             Here::Settings.code(),
         ])),
         _ => Redirect::to("/"),
-    }
-}
-
-fn taken_name(error: &StoreError, f: &Frame) -> String {
-    match error {
-        StoreError::Conflict(_) => f.t.sites.taken.clone(),
-        other => f.lang.store_error(other).message,
     }
 }

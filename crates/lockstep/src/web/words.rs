@@ -43,7 +43,7 @@ words! {
     }
     /// Pages that say what went wrong.
     error: ErrorWords {
-        title, not_found, not_found_hint, way_on, signed_out, signed_out_hint, people_only, people_only_hint,
+        title, not_found, not_found_hint, way_on, signed_out, signed_out_hint, gone, gone_hint, people_only, people_only_hint,
     }
     /// Signing in.
     sign_in: SignInWords {
@@ -118,7 +118,7 @@ words! {
         multiplier, multiplier_hint, recharge, recharge_hint, allow_network, private, accept, confirm,
         none_selected, remembered, order_up, order_down, remove, test, keep_untested, left_out,
         taken, not_kept, bad_text, bad_endpoint, bad_number, endpoint_usual, token_stored, token_write_only,
-        bad_key, bad_token, bad_user_id, user_alone, sign_in, sign_in_of, forget_token, no_credential, upload, upload_hint,
+        bad_key, bad_token, bad_user_id, user_alone, sign_in, sign_in_of, forget_token, elsewhere, no_credential, upload, upload_hint,
         upload_again, uploaded, list, list_name_hint, token_kept, no_file, list_too_long, list_no_text, not_uploaded, tried, never_fetched,
         never_fetched_hint,
     }

@@ -168,7 +168,7 @@ async fn an_edit_changes_what_it_names_and_nothing_else() {
         told["sites"][0],
         json!({
             "name": "main", "url": url, "user_id": "1", "console_url": "https://console.example",
-            "default": true, "allow_private": [], "token_stored": true,
+            "default": true, "allow_private": [], "has_token": true,
             "settings": {"policy": "add-only", "concurrency": "3", "keep": "a\nb"},
         })
     );

@@ -47,7 +47,7 @@ async fn ad_hoc_use_needs_an_address_a_user_id_and_a_token_and_no_stored_site() 
     shell.run(&["sync", "--yes", "--url", &url]).await.is(0);
     assert_eq!(written(&gateway).len(), 2);
     let (told, _) = shell.json(&["site", "list"]).await;
-    assert_eq!(told["sites"][0]["token_stored"], false);
+    assert_eq!(told["sites"][0]["has_token"], false);
     shell.unset("LOCKSTEP_TOKEN");
     shell
         .run(&["plan", "--url", &url])

@@ -135,6 +135,12 @@ impl SourceSpec {
         if (token || !headers.is_empty()) && !matches!(self.place, Place::Address(_)) {
             return no(option, NO_CREDENTIAL);
         }
+        if (token || !headers.is_empty()) && self.leads_elsewhere() {
+            return no(
+                option,
+                "would be sent to the endpoint's host, which is another one; write the endpoint as a path",
+            );
+        }
         if token && self.token_env.is_some() {
             return no(
                 "token",
@@ -161,6 +167,17 @@ impl SourceSpec {
             );
         }
         Ok(names)
+    }
+
+    /// Whether its endpoint is an address of another site than its own.
+    pub fn leads_elsewhere(&self) -> bool {
+        let (Place::Address(own), Some(Endpoint::Absolute(endpoint))) =
+            (&self.place, &self.endpoint)
+        else {
+            return false;
+        };
+        let origin = |text: &str| url::Url::parse(text).ok().map(|url| url.origin());
+        origin(own.as_str()) != origin(endpoint)
     }
 
     /// Reads `KEY=VALUE` and adds it.
@@ -569,6 +586,8 @@ mod tests {
             told.map_err(|bad| bad.to_string())
         };
         assert_eq!(admitted("official", false, &[]), Ok(Vec::new()));
+        let own = admitted("https://h,endpoint=https://h:443/prices", true, &[]);
+        assert_eq!(own, Ok(Vec::new()), "the same site");
         let names = admitted("https://h", true, &["X-A", " x-b "]);
         assert_eq!(names, Ok(vec!["x-a".to_owned(), "x-b".to_owned()]));
         for (text, token, headers, advice) in [
@@ -579,6 +598,18 @@ mod tests {
             ("https://h", false, &["x-a", "X-a"], "keep one"),
             ("https://h", true, &["Authorization"], "keep one"),
             ("https://h", false, &["Host"], "leave it out"),
+            (
+                "https://h,endpoint=https://i/prices",
+                true,
+                &[],
+                "as a path",
+            ),
+            (
+                "https://h,endpoint=http://h/prices",
+                false,
+                &["x-a"],
+                "as a path",
+            ),
             ("https://h", false, &["a b"], "none"),
         ] {
             let told = admitted(text, token, headers).expect_err(text);

@@ -30,7 +30,7 @@ async fn five(store: &Store) -> Site {
     let rows = vec![
         at(row(1, State::Same), "beta", "https://b.example"),
         at(row(2, State::Same), "Alpha", "https://b.example"),
-        at(row(3, State::Same), "gamma_3", "https://a.example"),
+        at(row(3, State::Same), "Москва_3", "https://a.example"),
         at(
             held(row(12, State::Held), &["a"]),
             "old name",
@@ -87,11 +87,13 @@ pub(crate) async fn channels_are_found_ordered_and_counted_since_the_last_full_r
     let by_id = page(KnownOrder::Id, false);
     assert_eq!(found(false, "", by_id).await, [1, 2, 3, 12]);
     let by_name = page(KnownOrder::Name, true);
-    assert_eq!(found(false, "", by_name).await, [12, 3, 1, 2]);
+    assert_eq!(found(false, "", by_name).await, [3, 12, 1, 2]);
     let by_provider = page(KnownOrder::Provider, false);
     assert_eq!(found(false, "", by_provider).await, [3, 1, 2, 12]);
     assert_eq!(found(true, "", by_id).await, [3]);
     assert_eq!(found(false, "ALPHA", by_id).await, [2]);
+    // Letters beyond ASCII are found as they are written.
+    assert_eq!(found(false, "Москва", by_id).await, [3]);
     assert_eq!(found(false, "b.example", by_id).await, [1, 2]);
     assert_eq!(found(false, "1", by_id).await, [1]);
     assert_eq!(found(false, "_", by_id).await, [3]);

@@ -136,7 +136,7 @@ pub(crate) async fn what_lets_us_into_a_source_is_kept_changed_and_forgotten_wit
     assert!(matches!(twice, Err(StoreError::Conflict(name)) if name == "club"));
 }
 
-pub(crate) async fn a_secret_opens_for_its_own_source_alone(store: &Store) {
+pub(crate) async fn secrets_of_sources_are_apart_and_go_with_their_sources(store: &Store) {
     let site = site(store).await;
     let club = store
         .remember_source(&site.id, club())

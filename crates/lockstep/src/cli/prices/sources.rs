@@ -21,6 +21,7 @@ use super::super::run::paced_session;
 use crate::deeds::Deed;
 use crate::ordering::{self, Asked};
 use crate::sourcing::{self, Typed};
+use crate::view::json::time;
 pub(crate) use crate::view::source::state_as_json;
 use crate::view::{Screen, table};
 use crate::words::en;
@@ -31,10 +32,27 @@ pub(crate) async fn typed_or_stored(
     site: &Site,
     typed: &[String],
 ) -> anyhow::Result<Vec<Asked>> {
-    if !typed.is_empty() {
-        return Ok(typed.iter().map(|text| Asked::typed(text)).collect());
+    let store = context.store();
+    if typed.is_empty() {
+        return Ok(ordering::remembered(store, site).await?);
     }
-    Ok(ordering::remembered(context.store(), site).await?)
+    let known = store.sources(&site.id).await?;
+    let mut asked = Vec::with_capacity(typed.len());
+    for text in typed {
+        // An uploaded list is there under its name alone.
+        let place = text.parse::<SourceSpec>().map(|spec| spec.place);
+        let uploaded = match place {
+            Ok(Place::Upload(name)) => known
+                .iter()
+                .find(|source| source.name == name && source.uploaded.is_some()),
+            _ => None,
+        };
+        asked.push(match uploaded {
+            Some(source) => Asked::remembered(store, source).await?,
+            None => Asked::typed(text),
+        });
+    }
+    Ok(asked)
 }
 
 /// Networks that are allowed for this command, beside those of the site.
@@ -76,7 +94,7 @@ async fn add(
     if let Place::Upload(_) = spec.place {
         bail!("a list is uploaded on the page of the sources; on this machine write file:PATH");
     }
-    let access = access(&spec, token, false)?;
+    let access = access(&spec, token, (false, &[]))?;
     let site = context.site(target).await?;
     let new = sourcing::new(&spec, access);
     if !untested {
@@ -103,7 +121,7 @@ async fn add(
 fn access(
     spec: &SourceSpec,
     given: &SourceTokenArgs,
-    keeps_token: bool,
+    (keeps_token, keeps_headers): (bool, &[String]),
 ) -> anyhow::Result<SourceAccess> {
     let token = match given.token_stdin {
         true => read_token(true)?,
@@ -113,6 +131,7 @@ fn access(
         token: token.as_ref().map_or("", |token| token.expose_secret()),
         user_id: given.token_user.as_deref().unwrap_or(""),
         keeps_token,
+        keeps_headers,
         ..Typed::default()
     };
     sourcing::access(spec, &typed).map_err(|mut bad| anyhow!(bad.swap_remove(0).message()))
@@ -120,10 +139,17 @@ fn access(
 
 /// Shows how a source stands, and refuses one whose list cannot be believed.
 async fn tried(context: &Context, target: &Target, asked: Asked) -> anyhow::Result<()> {
+    let has_token = asked.has_token();
     let told = look(context, target, &[asked]).await?;
     show(&context.screen, &told);
-    if told.iter().all(sourcing::is_believed) {
+    let Some(bad) = told.iter().find(|source| !sourcing::is_believed(source)) else {
         return Ok(());
+    };
+    if sourcing::refused_token(bad, has_token) {
+        bail!(
+            "the source is not kept: {} (--untested keeps it all the same)",
+            en::token_refused(bad)
+        );
     }
     bail!("the source is not kept: its test failed (--untested keeps it all the same)")
 }
@@ -139,7 +165,7 @@ async fn edit(
     let source = found(context, &site, name).await?;
     let spec: SourceSpec = source.spec.parse()?;
     let keeps_token = source.has_token && !token.token_stdin && !no_token;
-    let access = access(&spec, token, keeps_token)?;
+    let access = access(&spec, token, (keeps_token, &source.headers))?;
     let edit = SourceAccessEdit {
         token: (token.token_stdin || no_token).then_some(access.token),
         // Whose a token is goes with it.
@@ -344,8 +370,10 @@ fn as_json(source: &StoredSource) -> Value {
         "name": source.name,
         "source": source.spec,
         "position": source.position + 1,
-        "token_stored": source.has_token,
+        "has_token": source.has_token,
         "user_id": source.user_id,
+        "headers": source.headers,
+        "uploaded": source.uploaded.map(|list| json!({ "at": time(list.at), "models": list.models })),
     })
 }
 

@@ -56,7 +56,7 @@ pub(super) async fn show(
     let (store, scope) = (app.store(), Scope::of(&app, &site).await?);
     let filter = |chip: &str| KnownFilter {
         own: chip == "own",
-        search: asked.search.to_lowercase(),
+        search: asked.search.clone(),
     };
     let all = store.count_known(&site.id, &filter("all")).await?;
     let own = match scope.channels.is_empty() {

@@ -19,6 +19,7 @@ use super::servers::Servers;
 use crate::api::v1::prices::differences::kept::{Behind, Known};
 use crate::api::v1::prices::differences::table::{Row, Table as Differences};
 use crate::server::App;
+use crate::sourcing::today;
 use crate::web::form::Fields;
 use crate::web::frame::{Frame, Here};
 use crate::web::place;
@@ -147,7 +148,7 @@ impl SourceView {
                 iso: at.iso,
             }),
             trouble: (state != SourceState::Ok).then(|| f.lang.source_state(source)),
-            private: state == SourceState::PrivateAddress,
+            private: today(source) == Some(SourceState::PrivateAddress),
         }
     }
 }

@@ -12,7 +12,7 @@ use super::below;
 use super::page::SourceView;
 use super::sources_form::{Form, Forms};
 use crate::server::App;
-use crate::sourcing::refused_token;
+use crate::sourcing::{refused_token, today};
 use crate::web::frame::{Frame, Here};
 use crate::web::refusal::{Refusal, html};
 use crate::web::when::Moment;
@@ -92,22 +92,17 @@ pub(super) async fn page(
     f.path = below(&f, &["sources"]);
     let site = f.site()?.clone();
     let stored = app.store().sources(&site.id).await?;
-    let known = app.tables().known(app, &site).await?.table;
-    let known = known
-        .as_deref()
-        .map_or(&[][..], |table| table.told.as_slice());
+    let known = app.tables().known(app, &site).await?;
     let now = app.now();
     let tested = tested.unwrap_or_default();
-    let told = |place: usize, source: &StoredSource| -> Option<RunSource> {
+    let told = |source: &StoredSource| -> Option<RunSource> {
         let found = tested.iter().find(|(name, _)| *name == source.name);
         let found = found.map(|(_, told)| told);
-        // What is known is told of all that were remembered then, in their order.
-        let known = || known.get(place).filter(|_| known.len() == stored.len());
-        found.or_else(known).cloned()
+        found.or_else(|| known.told(source)).cloned()
     };
     let mut items = Vec::new();
     for (place, source) in stored.iter().enumerate() {
-        let told = told(place, source);
+        let told = told(source);
         let view = told.as_ref().map(|told| {
             let mut view = SourceView::of(told, &f, now);
             if refused_token(told, source.has_token) {
@@ -165,7 +160,7 @@ fn is_sent_a_token(source: &StoredSource) -> bool {
 
 /// The network of an address that was refused, as narrow as it can be.
 pub(super) fn network(told: &RunSource) -> Option<String> {
-    let private = SourceState::from_code(&told.state) == Some(SourceState::PrivateAddress);
+    let private = today(told) == Some(SourceState::PrivateAddress);
     let words = told.detail.split([' ', ',', ';', '(', ')']);
     let mut addresses = words.filter_map(|word| {
         let word = word.trim_end_matches(['.', ':']).trim_matches(['[', ']']);

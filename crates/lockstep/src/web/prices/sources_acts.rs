@@ -6,7 +6,6 @@ use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::prices::source::SourceSpec;
 use lockstep_store::StoreError;
 use lockstep_store::prices::access::SourceAccessEdit;
-use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::sites::{Site, SiteEdit};
 
 use super::below;
@@ -17,7 +16,7 @@ use crate::ordering::Asked;
 use crate::server::App;
 use crate::server::problem::Problem;
 use crate::sourcing::{
-    self, forget, is_believed, keep, look, prefer, reaches_no_further, refused_token,
+    self, Looked, forget, is_believed, keep, look, prefer, reaches_no_further, refused_token,
 };
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
@@ -38,6 +37,9 @@ pub(super) async fn add(
         return again(&app, f, Forms::own(form)).await;
     };
     reaches_no_further(&spec)?;
+    if form.lost_token(&fields) {
+        return again(&app, f, Forms::own(form)).await;
+    }
     let access = match sourcing::access(&spec, &typed(&fields)) {
         Ok(access) => access,
         Err(bad) => {
@@ -46,16 +48,19 @@ pub(super) async fn add(
         }
     };
     let new = sourcing::new(&spec, access);
-    if !fields.has("untested") {
-        let told = tried(&app, &f, &site, Asked::new(&new)).await;
-        if let Some((failed, network)) = told {
-            form.failed = Some(failed);
-            form.network = network;
-            return again(&app, f, Forms::own(form)).await;
-        }
-    }
+    let looked = match fields.has("untested") {
+        true => None,
+        false => match tried(&app, &f, &site, Asked::new(&new)).await {
+            Ok(looked) => Some(looked),
+            Err((failed, network)) => {
+                form.failed = Some(failed);
+                form.network = network;
+                return again(&app, f, Forms::own(form)).await;
+            }
+        },
+    };
     match keep(&app, &f.caller, &site, new).await {
-        Ok(_) => Ok(said(&f, Flash::Saved)),
+        Ok(_) => remembered(&f, looked).await,
         Err(StoreError::Conflict(_)) => {
             form.wrong.insert("name", f.t.sources.taken.clone());
             again(&app, f, Forms::own(form)).await
@@ -64,22 +69,38 @@ pub(super) async fn add(
     }
 }
 
-/// Asks a source as it is to be kept; why its list cannot be believed, with the network of a private address.
-async fn tried(app: &App, f: &Frame, site: &Site, asked: Asked) -> Option<(Said, Option<String>)> {
+/// Asks a source as it is to be kept; or why its list cannot be believed, with the network of a private address.
+async fn tried(
+    app: &App,
+    f: &Frame,
+    site: &Site,
+    asked: Asked,
+) -> Result<Looked, (Said, Option<String>)> {
     let has_token = asked.has_token();
-    let told = match look(app, &f.caller, site.clone(), &[asked]).await {
-        Ok(told) => told,
-        Err(problem) => return Some((problem.words(f.lang), None)),
+    let looked = match look(app, &f.caller, site.clone(), &[asked]).await {
+        Ok(looked) => looked,
+        Err(problem) => return Err((problem.words(f.lang), None)),
     };
-    let bad: &RunSource = told.iter().find(|source| !is_believed(source))?;
+    let Some(bad) = looked.told.iter().find(|source| !is_believed(source)) else {
+        return Ok(looked);
+    };
     let failed = match refused_token(bad, has_token) {
         true => f.lang.token_refused(bad),
         false => f.lang.source_state(bad),
     };
-    Some((failed, network(bad)))
+    Err((failed, network(bad)))
 }
 
-pub(super) async fn again(app: &App, mut f: Frame, forms: Forms) -> Result<Response, Refusal> {
+/// That a source is kept, with what was seen of it.
+async fn remembered(f: &Frame, looked: Option<Looked>) -> Result<Response, Refusal> {
+    if let Some(looked) = looked {
+        looked.remember().await?;
+    }
+    Ok(said(f, Flash::Saved))
+}
+
+pub(super) async fn again(app: &App, mut f: Frame, mut forms: Forms) -> Result<Response, Refusal> {
+    forms.ask_for_tokens(f.t);
     let said = f.t.sources.not_kept.clone();
     f.say(SayKind::Bad, said, None);
     let page = page(app, f, forms, None).await?;
@@ -132,9 +153,13 @@ pub(super) async fn access(
         return Ok(said(&f, Flash::Saved));
     }
     let mut form = Form::typed(&fields);
+    if form.lost_token(&fields) {
+        return again(&app, f, Forms::access(&name, form)).await;
+    }
     let mut typed = typed(&fields);
     let is_new = !typed.token.is_empty();
     typed.keeps_token = source.has_token && !is_new;
+    typed.keeps_headers = &source.headers;
     let spec = source.spec.parse::<SourceSpec>();
     let spec = spec.map_err(|bad| Problem::bad_request(bad.to_string()))?;
     let access = match sourcing::access(&spec, &typed) {
@@ -152,16 +177,22 @@ pub(super) async fn access(
     if sourcing::fields(&edit).is_empty() {
         return Ok(said(&f, Flash::Unchanged));
     }
-    if !fields.has("untested") {
-        let asked = sourcing::changed(app.store(), &source, &edit).await?;
-        if let Some((failed, network)) = tried(&app, &f, &site, asked).await {
-            form.failed = Some(failed);
-            form.network = network;
-            return again(&app, f, Forms::access(&name, form)).await;
+    let looked = match fields.has("untested") {
+        true => None,
+        false => {
+            let asked = sourcing::changed(app.store(), &source, &edit).await?;
+            match tried(&app, &f, &site, asked).await {
+                Ok(looked) => Some(looked),
+                Err((failed, network)) => {
+                    form.failed = Some(failed);
+                    form.network = network;
+                    return again(&app, f, Forms::access(&name, form)).await;
+                }
+            }
         }
-    }
+    };
     sourcing::change(&app, &f.caller, &site, &name, edit).await?;
-    Ok(said(&f, Flash::Saved))
+    remembered(&f, looked).await
 }
 
 /// `POST .../sources/test`: the remembered sources, or one of them, are fetched and judged.
@@ -176,7 +207,7 @@ pub(super) async fn test(
     let asked = sourcing::asked(&app, &site, wanted).await?;
     let (names, asked): (Vec<String>, Vec<Asked>) = asked.into_iter().unzip();
     let told = match look(&app, &f.caller, site, &asked).await {
-        Ok(told) => told,
+        Ok(looked) => looked.remember().await?,
         Err(problem) => {
             f.trouble(problem.words(f.lang));
             return page(&app, f, Forms::default(), None).await;

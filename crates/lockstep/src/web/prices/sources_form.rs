@@ -30,6 +30,8 @@ pub(super) struct Form {
     pub(super) failed: Option<Said>,
     /// The network of a private address.
     pub(super) network: Option<String>,
+    /// Whether a token was typed, which has to be typed once more: without it something else would be kept.
+    pub(super) had_token: bool,
 }
 
 /// The fields that are shown again.
@@ -67,6 +69,17 @@ impl Forms {
         }
     }
 
+    /// Asks once more for the tokens that were typed, since they are not shown.
+    pub(super) fn ask_for_tokens(&mut self, t: &Words) {
+        let access = self.access.as_mut().map(|(_, form)| form);
+        for form in [&mut self.own].into_iter().chain(access) {
+            if form.had_token {
+                let again = || t.notices.type_again.clone();
+                form.wrong.entry("token").or_insert_with(again);
+            }
+        }
+    }
+
     /// Why the form that was sent came to nothing, above all of them.
     pub(super) fn failed(&self) -> Option<&Said> {
         self.own.failed.as_ref().or(self.list.failed.as_ref())
@@ -92,8 +105,14 @@ impl Form {
         let typed = FIELDS.map(|name| (name, fields.trimmed(name).to_owned()));
         Self {
             typed: BTreeMap::from(typed),
+            had_token: !fields.trimmed("token").is_empty() || fields.has("had_token"),
             ..Self::default()
         }
+    }
+
+    /// Whether a token that was typed once is not there this time.
+    pub(super) fn lost_token(&self, fields: &Fields) -> bool {
+        self.had_token && fields.trimmed("token").is_empty()
     }
 
     pub(super) fn text(&self, name: &str) -> &str {
@@ -136,6 +155,7 @@ impl Form {
                 Bad::Key => &t.sources.bad_key,
                 Bad::UserId => &t.sources.bad_user_id,
                 Bad::NoToken => &t.sources.user_alone,
+                Bad::Elsewhere(_) => &t.sources.elsewhere,
                 Bad::Source(_) => &t.sources.no_credential,
                 Bad::Token | Bad::Header(_) => &t.sources.bad_token,
             };

@@ -203,6 +203,17 @@ async fn a_program_does_not_open_the_page_of_people_whatever_its_token_may() {
             _ => refused.says("此页面仅供已登录的用户使用"),
         }
     }
+    let gateway = super::tester::gateway().await;
+    tester.language = "en";
+    let added = tester
+        .add("main", &gateway.url(), gateway.root_token())
+        .await;
+    assert_eq!(added.status, 303, "{}", added.text);
+    // Nor does it open networks of the inside, on whatever page.
+    let network = [("network", "10.0.0.0/8")];
+    let allow = "/sites/main/prices/sources/allow";
+    assert_eq!(tester.post(allow, &network).await.status, 403);
+    assert!(tester.site().await.allow_private.is_empty());
     for (act, fields) in [
         ("password", &[("old", OLD)][..]),
         ("sign-ins", &[("others", "1")]),

@@ -453,7 +453,10 @@ async fn prices_are_locked_kept_ignored_and_let_go() {
     let page = look(&tester, &format!("{PRICES}?column=list")).await;
     let (_, review) = reviewed(&tester, &sent(&page, &[])).await;
     review.says("Skipped: you locked it");
-    tester.post(&path, &[("answer", "unlock//birch")]).await;
+    // The plan is there a moment before the gateway is let go.
+    tester.idle().await;
+    let unlocked = tester.post(&path, &[("answer", "unlock//birch")]).await;
+    assert_eq!(unlocked.status, 303, "{}", unlocked.text);
     settled(&tester, PRICES)
         .await
         .never_says("the price stays as it is (admin");
@@ -498,8 +501,12 @@ async fn sources_are_tested_before_they_are_kept_and_their_networks_allowed() {
         page.says(&format!("id=\"{field}-wrong\""));
     }
     let mut second = own(&gateway);
-    second.retain(|(name, _)| *name != "name");
-    second.extend([("name", "second, list"), ("untested", "on")]);
+    second.retain(|(name, _)| !["name", "url"].contains(name));
+    second.extend([
+        ("name", "second, list"),
+        ("url", "http://127.0.0.1:9"),
+        ("untested", "on"),
+    ]);
     assert_eq!(tester.post(&add, &second).await.status, 303);
     let change = format!("{SOURCES}/change");
     tester.post(&change, &[("up", "second, list")]).await;
@@ -512,6 +519,22 @@ async fn sources_are_tested_before_they_are_kept_and_their_networks_allowed() {
     };
     let (list, second) = names(&tester.get(SOURCES).await);
     assert!(second < list);
+    // How each stands goes with it, however they are ordered.
+    let page = settled(&tester, PRICES).await;
+    page.says("second, list");
+    let states = |page: &Page| {
+        let (list, second) = names(page);
+        let badge = |end: usize| {
+            let (before, _) = page.text.split_at(end);
+            let at = before.rfind("<span class=\"badge").expect("a badge");
+            before[at..].to_owned()
+        };
+        (badge(list), badge(second))
+    };
+    let before = states(&tester.get(SOURCES).await);
+    assert_ne!(before.0, before.1, "one was never asked");
+    tester.post(&change, &[("up", "list")]).await;
+    assert_eq!(states(&tester.get(SOURCES).await), before);
     let tested = tester.post(&format!("{SOURCES}/test"), &[]).await;
     tested.says("<span class=\"badge good\">ok</span>");
     tester.post(&change, &[("remove", "second, list")]).await;
@@ -613,6 +636,12 @@ async fn a_source_that_wants_a_sign_in_is_added_and_its_token_changed_and_forgot
         refused.never_says("canary");
         assert_eq!(refused.value("user_id"), user, "it is there to be mended");
     }
+    // What was typed is not kept without its token, which no page shows again.
+    let mut lost = with("", "7");
+    lost.extend([("had_token", "on"), ("untested", "on")]);
+    let refused = tester.post(&add, &lost).await;
+    assert_eq!(refused.status, 422);
+    refused.says("type it once more");
     let kept = tester.post(&add, &with("the-token", "7")).await;
     assert_eq!(kept.status, 303, "{}", kept.text);
     let page = tester.get(SOURCES).await;
@@ -624,6 +653,7 @@ async fn a_source_that_wants_a_sign_in_is_added_and_its_token_changed_and_forgot
     let refused = tester.post(&access, &wrong).await;
     assert_eq!(refused.status, 422);
     refused.says("did not take the token");
+    refused.says("type it once more");
     refused.never_says("canary");
     let same = [("source", "club"), ("token", ""), ("user_id", "7")];
     let unchanged = tester.post(&access, &same).await;

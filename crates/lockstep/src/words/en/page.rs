@@ -196,7 +196,7 @@ pub(crate) fn source_state(source: &RunSource) -> Said {
             format!(
                 "no list came ({detail}); its last good one is shown, and nothing is planned from it"
             ),
-            "Fetch again later.",
+            today(source).unwrap_or_else(|| "Fetch again later.".to_owned()),
         ),
         Some(SourceState::NeedsSignIn) => Said::new(
             format!("wants a sign-in ({detail})"),
@@ -219,6 +219,17 @@ pub(crate) fn source_state(source: &RunSource) -> Said {
             "Check the address, then fetch again.",
         ),
     }
+}
+
+/// What to do about what keeps today's list from coming.
+fn today(source: &RunSource) -> Option<String> {
+    let state = source.failed.clone()?;
+    let today = RunSource {
+        state,
+        failed: None,
+        ..source.clone()
+    };
+    Some(source_state(&today).hint).filter(|hint| !hint.is_empty())
 }
 
 /// That a site did not take the token that it was sent, and what to do.

@@ -40,7 +40,7 @@ pub(crate) fn source_state(source: &RunSource) -> Said {
         ),
         Some(SourceState::Stale) => Said::new(
             format!("没有获取到列表（{detail}）；显示的是上次正常的列表，不据此生成计划"),
-            "请稍后重新获取。",
+            today(source).unwrap_or_else(|| "请稍后重新获取。".to_owned()),
         ),
         Some(SourceState::NeedsSignIn) => Said::new(
             format!("需要登录（{detail}）"),
@@ -61,6 +61,17 @@ pub(crate) fn source_state(source: &RunSource) -> Said {
             Said::new(format!("失败：{detail}"), "请检查地址，然后重新获取。")
         }
     }
+}
+
+/// What to do about what keeps today's list from coming.
+fn today(source: &RunSource) -> Option<String> {
+    let state = source.failed.clone()?;
+    let today = RunSource {
+        state,
+        failed: None,
+        ..source.clone()
+    };
+    Some(source_state(&today).hint).filter(|hint| !hint.is_empty())
 }
 
 /// That a site did not take the token that it was sent, and what to do.

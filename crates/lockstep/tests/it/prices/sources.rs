@@ -1,10 +1,12 @@
 //! `lockstep site source`: added once tested, listed, tested, forgotten; and what a source may not do.
 
+use lockstep_sim::price::pricing_list;
 use lockstep_sim::{Page, Provider};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{in_the_shop, list, open, publish, shop, source, tokens};
 use crate::canary;
+use crate::server::Server;
 use crate::tester::Shell;
 use crate::world::start;
 
@@ -22,7 +24,8 @@ async fn a_source_is_tested_kept_listed_tested_again_and_forgotten() {
     assert_eq!(
         told,
         json!({"source": {
-            "name": "shop", "source": "channel:1,name=shop", "position": 2, "token_stored": false, "user_id": null,
+            "name": "shop", "source": "channel:1,name=shop", "position": 2, "has_token": false, "user_id": null,
+            "headers": [], "uploaded": null,
         }})
     );
     let (told, _) = shell.json(&["site", "source", "list"]).await;
@@ -300,7 +303,7 @@ async fn a_token_is_stored_from_stdin_used_and_forgotten() {
     shell.pipe(&add, "mistyped").await.is(1).says("--untested");
     shell.pipe(&add, canary::UNKNOWN).await.is(0);
     let (told, _) = shell.json(&["site", "source", "list"]).await;
-    assert_eq!(told["sources"][0]["token_stored"], true);
+    assert_eq!(told["sources"][0]["has_token"], true);
     assert_eq!(told["sources"][0]["user_id"], "42");
     shell.run(&["site", "source", "test"]).await.is(0);
     let (run, _) = shell.json(&["plan", "prices"]).await;
@@ -326,4 +329,24 @@ async fn a_token_is_stored_from_stdin_used_and_forgotten() {
         .is(1)
         .says("file:PATH");
     assert!(gateway.writes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_uploaded_list_is_asked_for_by_its_name() {
+    let gateway = start(shop()).await;
+    let shell = Shell::with_site(&gateway).await;
+    let typed = ["diff", "upload:ours"];
+    let (told, _) = shell.json(&typed).await;
+    assert_eq!(told["data"]["sources"][0]["state"], "failed", "{told:#}");
+    let server = Server::start(&shell).await.signed_in().await;
+    let list = pricing_list(&list(), &[("default", 1.0)]);
+    let body: Value = serde_json::from_str(&list).expect("JSON");
+    let path = "/api/v1/sites/main/sources/ours/list";
+    server.put(path, &body).await.is(201);
+    let (told, code) = shell.json(&typed).await;
+    assert_eq!(code, 0, "{told:#}");
+    assert_eq!(told["data"]["sources"][0]["state"], "ok");
+    let (told, _) = shell.json(&["site", "source", "list"]).await;
+    assert!(told["sources"][0]["uploaded"]["at"].is_string(), "{told:#}");
+    server.stop().await;
 }

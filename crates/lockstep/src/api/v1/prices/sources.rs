@@ -24,7 +24,7 @@ use crate::server::caller::{Caller, Planner, Reader, Writer};
 use crate::server::door::LIST;
 use crate::server::problem::Problem;
 use crate::sourcing::{
-    self, BadList, Typed, forget, is_believed, keep, look, prefer, reaches_no_further,
+    self, BadList, Looked, Typed, forget, is_believed, keep, look, prefer, reaches_no_further,
 };
 use crate::view::json as form;
 use crate::words::en;
@@ -179,14 +179,18 @@ async fn add(
         token: new.token.as_deref().unwrap_or(""),
         user_id: new.user_id.as_deref().unwrap_or(""),
         headers: sourcing::pairs(&new.headers),
-        keeps_token: false,
+        ..Typed::default()
     };
     let access = sourcing::access(&spec, &typed).map_err(sourcing::wrong)?;
     let kept = sourcing::new(&spec, access);
-    if !new.untested {
-        tried(&app, &caller, &site, Asked::new(&kept)).await?;
-    }
+    let looked = match new.untested {
+        true => None,
+        false => Some(tried(&app, &caller, &site, Asked::new(&kept)).await?),
+    };
     let stored = keep(&app, &caller, &site, kept).await?;
+    if let Some(looked) = looked {
+        looked.remember().await?;
+    }
     Ok((StatusCode::CREATED, Json(stored.into())))
 }
 
@@ -202,11 +206,17 @@ async fn change(
     let site = site(&app, &name).await?;
     let source = sourcing::found(&app, &site, &source).await?;
     let edit = edited(&source, &change)?;
-    if !change.untested {
-        let asked = sourcing::changed(app.store(), &source, &edit).await?;
-        tried(&app, &caller, &site, asked).await?;
-    }
+    let looked = match change.untested {
+        true => None,
+        false => {
+            let asked = sourcing::changed(app.store(), &source, &edit).await?;
+            Some(tried(&app, &caller, &site, asked).await?)
+        }
+    };
     let stored = sourcing::change(&app, &caller, &site, &source.name, edit).await?;
+    if let Some(looked) = looked {
+        looked.remember().await?;
+    }
     Ok(Json(stored.into()))
 }
 
@@ -226,6 +236,10 @@ fn edited(source: &StoredSource, change: &SourceChange) -> Result<SourceAccessEd
             .map(sourcing::pairs)
             .unwrap_or_default(),
         keeps_token: change.token.is_none() && source.has_token,
+        keeps_headers: match change.headers {
+            Some(_) => &[],
+            None => &source.headers,
+        },
     };
     let access = sourcing::access(&spec, &typed).map_err(sourcing::wrong)?;
     // Of what was given as an empty text there is none.
@@ -242,11 +256,11 @@ fn edited(source: &StoredSource, change: &SourceChange) -> Result<SourceAccessEd
 }
 
 /// Refuses a source whose list cannot be believed.
-async fn tried(app: &App, caller: &Caller, site: &Site, asked: Asked) -> Result<(), Problem> {
+async fn tried(app: &App, caller: &Caller, site: &Site, asked: Asked) -> Result<Looked, Problem> {
     let has_token = asked.has_token();
-    let told = look(app, caller, site.clone(), &[asked]).await?;
-    let Some(bad) = told.iter().find(|source| !is_believed(source)) else {
-        return Ok(());
+    let looked = look(app, caller, site.clone(), &[asked]).await?;
+    let Some(bad) = looked.told.iter().find(|source| !is_believed(source)) else {
+        return Ok(looked);
     };
     let why = match sourcing::refused_token(bad, has_token) {
         true => en::token_refused(bad),
@@ -336,7 +350,8 @@ async fn test(
     let site = site(&app, &name).await?;
     let asked = sourcing::asked(&app, &site, tested.name.as_deref()).await?;
     let asked: Vec<Asked> = asked.into_iter().map(|(_, asked)| asked).collect();
-    let told = look(&app, &caller, site, &asked).await?;
+    let looked = look(&app, &caller, site, &asked).await?;
+    let told = looked.remember().await?;
     Ok(Json(Reports {
         sources: told.iter().map(SourceReport::from).collect(),
     }))

@@ -241,3 +241,57 @@ async fn a_source_that_never_gave_a_list_says_why_and_when() {
         "{message}"
     );
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_last_good_list_stays_stale_until_one_comes_again() {
+    let (gateway, tester) = club(NEXT).await;
+    let right = json!({"token": NEXT, "user_id": "7"});
+    let kept = tester.post(SOURCES, member(&gateway, right)).await;
+    assert_eq!(kept.status, 201, "{}", kept.body);
+    // Another source makes the table anew, without asking anybody.
+    let anew = async |name: &str| {
+        let other = json!({"source": format!("http://127.0.0.1:9,name={name}"), "untested": true});
+        assert_eq!(tester.post(SOURCES, other).await.status, 201);
+        let told = tester.get("/api/v1/sites/main/differences").await.body;
+        told["sources"][0].clone()
+    };
+    assert_eq!(anew("one").await["state"], "ok");
+    // A sign-in that is only tried tells nothing of the one that is stored.
+    let refused = change(&tester, json!({"token": "mistyped"})).await;
+    assert_eq!(refused.body["code"], "source_failed");
+    assert_eq!(anew("two").await["state"], "ok");
+    let refresh = async || {
+        let path = "/api/v1/sites/main/differences/refresh";
+        tester.post(path, Value::Null).await.body["sources"][0].clone()
+    };
+    let club = gateway.provider("club");
+    club.set_page("/api/pricing", Page::new(404, "text/plain", "gone"));
+    assert_eq!(refresh().await["state"], "stale");
+    let since = anew("three").await;
+    assert_eq!(since["state"], "stale", "{since}");
+    let message = since["message"].as_str().expect("a text");
+    assert!(message.contains("404"), "{message}");
+    let list = pricing_list(&[Price::tokens("gpt-5", 3.0, 9.0)], &[("default", 1.0)]);
+    club.set_page("/api/pricing", Page::json(list));
+    assert_eq!(refresh().await["state"], "ok");
+    assert_eq!(anew("four").await["state"], "ok");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_new_token_does_not_go_beside_a_stored_header_that_would_be_sent_instead() {
+    let (gateway, tester) = club(NEXT).await;
+    let headers = json!({"headers": {"Authorization": "Basic x"}, "untested": true});
+    let kept = tester.post(SOURCES, member(&gateway, headers)).await;
+    assert_eq!(kept.status, 201, "{}", kept.body);
+    let refused = change(&tester, json!({"token": NEXT, "untested": true})).await;
+    assert_eq!(
+        refused.body["errors"][0]["field"], "headers",
+        "{}",
+        refused.body
+    );
+    let both = json!({"token": NEXT, "headers": {}, "untested": true});
+    assert_eq!(change(&tester, both).await.body["has_token"], true);
+    // A name that stands for a route could not be asked for.
+    let named = json!({"source": "http://127.0.0.1:9,name=test", "untested": true});
+    assert_eq!(tester.post(SOURCES, named).await.body["code"], "conflict");
+}

@@ -10,6 +10,8 @@ use lockstep_core::prices::field::Field;
 use lockstep_run::EngineError;
 use lockstep_store::StoreError;
 use lockstep_store::prices::PriceRow;
+use lockstep_store::prices::run_sources::RunSource;
+use lockstep_store::prices::sources::StoredSource;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
 
@@ -18,7 +20,7 @@ use super::table::Table;
 use crate::api::orders::Reached;
 use crate::api::together::Together;
 use crate::deciding::prices::REVIEW;
-use crate::ordering;
+use crate::ordering::Asked;
 use crate::server::App;
 use crate::server::problem::Problem;
 use crate::view::prices;
@@ -44,7 +46,7 @@ const KEPT: How = How {
 pub(crate) struct Tables {
     kept: Mutex<HashMap<String, Kept>>,
     /// By the site's id, and how it is made.
-    together: Together<(String, How), Result<Arc<Table>, Problem>>,
+    together: Together<(String, How), Result<Made, Problem>>,
     /// What is under way behind, and what came of the last of it, by the site's id.
     behind: Mutex<HashMap<String, Behind>>,
 }
@@ -78,6 +80,28 @@ pub(crate) struct Known {
     pub(crate) behind: Option<Behind>,
     /// How many sources are remembered.
     pub(crate) sources: usize,
+    /// The sources of which the table is made, as [`written`] tells them.
+    pub(crate) made_of: Vec<String>,
+}
+
+impl Known {
+    /// How a source stood when the table was made; `None` where it is not among those of which it was.
+    pub(crate) fn told(&self, source: &StoredSource) -> Option<&RunSource> {
+        let told = &self.table.as_ref()?.told;
+        let text = written(source);
+        let place = self.made_of.iter().position(|known| *known == text)?;
+        // One that the gateway knows nothing of has no place among them.
+        let complete = told.len() == self.made_of.len();
+        told.get(place).filter(|_| complete)
+    }
+}
+
+/// A table, and what was there when it was begun: whoever joins in making it may know of more since.
+#[derive(Clone)]
+struct Made {
+    table: Arc<Table>,
+    sources: Vec<String>,
+    run: Option<(String, RunState)>,
 }
 
 struct Kept {
@@ -146,7 +170,7 @@ impl Tables {
         site: Site,
         actor: &str,
     ) -> Result<Option<Found>, Problem> {
-        let sources = written(app, &site).await?;
+        let sources = all_written(app, &site).await?;
         if sources.is_empty() {
             return Ok(None);
         }
@@ -172,11 +196,11 @@ impl Tables {
         let (table, known) = match kept {
             Some((table, known, begins)) => {
                 if begins {
-                    make_behind(app, site, sources, actor);
+                    make_behind(app, site, actor);
                 }
                 (table, known)
             }
-            None => (self.make(app, site, sources, actor, KEPT).await?, None),
+            None => (self.make(app, site, actor, KEPT).await?, None),
         };
         // What somebody chose is no proposal.
         let planned = run.filter(|run| run.state == RunState::Planned && run.trigger != REVIEW);
@@ -206,7 +230,7 @@ impl Tables {
         site: Site,
         actor: &str,
     ) -> Result<Arc<Table>, Problem> {
-        let sources = written(app, &site).await?;
+        let sources = all_written(app, &site).await?;
         if sources.is_empty() {
             return Err(Problem::new(
                 StatusCode::CONFLICT,
@@ -219,25 +243,26 @@ impl Tables {
             asks: true,
             whole: false,
         };
-        self.make(app, site, sources, actor, how).await
+        self.make(app, site, actor, how).await
     }
 
     /// What is known of a site, however old.
     pub(crate) async fn known(&self, app: &App, site: &Site) -> Result<Known, StoreError> {
-        let sources = written(app, site).await?;
+        let sources = all_written(app, site).await?;
         let run = app.store().latest_run(&site.id, Subject::Prices).await?;
         let at = run.map(|run| (run.id, run.state));
         let now = app.now();
         let mut kept = self.lock();
         let found = kept.get_mut(&site.id);
         let found = found.filter(|_| !sources.is_empty());
-        let (table, current) = match found {
-            None => (None, false),
+        let (table, current, made_of) = match found {
+            None => (None, false, Vec::new()),
             Some(kept) => {
                 kept.seen = now;
                 let same = kept.sources == sources && kept.run == at;
                 let fresh = now - kept.table.read_at < FRESH && kept.table.outlook.is_some();
-                (Some(Arc::clone(&kept.table)), same && fresh)
+                let table = Some(Arc::clone(&kept.table));
+                (table, same && fresh, kept.sources.clone())
             }
         };
         drop(kept);
@@ -246,6 +271,7 @@ impl Tables {
             current,
             behind: self.lock_behind().get(&site.id).cloned(),
             sources: sources.len(),
+            made_of,
         })
     }
 
@@ -263,12 +289,8 @@ impl Tables {
         tokio::spawn(async move {
             let id = site.id.clone();
             let how = How { asks, whole: true };
-            let made = async {
-                let sources = written(&app, &site).await?;
-                app.tables().make(&app, site, sources, &actor, how).await
-            };
             let made = tokio::select! {
-                made = made => made,
+                made = app.tables().make(&app, site, &actor, how) => made,
                 () = app.stopping() => return,
             };
             let mut behind = app.tables().lock_behind();
@@ -287,19 +309,21 @@ impl Tables {
         &self,
         app: &App,
         site: Site,
-        sources: Vec<String>,
         actor: &str,
         how: How,
     ) -> Result<Arc<Table>, Problem> {
         let id = site.id.clone();
-        let run = app.store().latest_run(&id, Subject::Prices).await?;
         let work = || make(app.clone(), site, actor.to_owned(), how).boxed();
-        let table = self.together.run((id.clone(), how), work).await?;
+        let Made {
+            table,
+            sources,
+            run,
+        } = self.together.run((id.clone(), how), work).await?;
         let kept = Kept {
             table: Arc::clone(&table),
             proposals: None,
             sources,
-            run: run.map(|run| (run.id, run.state)),
+            run,
             seen: app.now(),
             begun: None,
         };
@@ -325,11 +349,11 @@ impl Tables {
 }
 
 /// Makes the table anew while others look at the one that is there.
-fn make_behind(app: &App, site: Site, sources: Vec<String>, actor: &str) {
+fn make_behind(app: &App, site: Site, actor: &str) {
     let (app, actor) = (app.clone(), actor.to_owned());
     tokio::spawn(async move {
         let made = tokio::select! {
-            made = app.tables().make(&app, site, sources, &actor, KEPT) => made,
+            made = app.tables().make(&app, site, &actor, KEPT) => made,
             () = app.stopping() => return,
         };
         if let Err(problem) = made {
@@ -340,17 +364,34 @@ fn make_behind(app: &App, site: Site, sources: Vec<String>, actor: &str) {
 }
 
 /// What a table is of: its sources as they are written, and what of them changes it beside.
-async fn written(app: &App, site: &Site) -> Result<Vec<String>, StoreError> {
-    let sources = app.store().sources(&site.id).await?.into_iter();
-    let texts = sources.map(|source| {
-        let uploaded = source.uploaded.map(|list| list.at);
-        format!("{} {:?} {uploaded:?}", source.spec, source.user_id)
-    });
-    Ok(texts.collect())
+async fn all_written(app: &App, site: &Site) -> Result<Vec<String>, StoreError> {
+    let sources = app.store().sources(&site.id).await?;
+    Ok(sources.iter().map(written).collect())
 }
 
-async fn make(app: App, site: Site, actor: String, how: How) -> Result<Arc<Table>, Problem> {
-    let sources = ordering::remembered(app.store(), &site).await?;
+/// A source as far as it makes a table: its text, what lets us into it, and when its list was uploaded.
+pub(crate) fn written(source: &StoredSource) -> String {
+    let StoredSource {
+        id: _,
+        name,
+        spec,
+        position: _,
+        user_id,
+        has_token,
+        headers,
+        uploaded,
+    } = source;
+    let uploaded = uploaded.map(|list| list.at);
+    format!("{name} {spec} {user_id:?} {has_token} {headers:?} {uploaded:?}")
+}
+
+async fn make(app: App, site: Site, actor: String, how: How) -> Result<Made, Problem> {
+    let stored = app.store().sources(&site.id).await?;
+    let run = app.store().latest_run(&site.id, Subject::Prices).await?;
+    let mut sources = Vec::with_capacity(stored.len());
+    for source in &stored {
+        sources.push(Asked::remembered(app.store(), source).await?);
+    }
     let reached = Reached::of(&app, site).await?;
     let collecting = reached.collecting(&sources)?;
     let session = reached.session(&app, &actor);
@@ -373,7 +414,11 @@ async fn make(app: App, site: Site, actor: String, how: How) -> Result<Arc<Table
     if how.asks {
         session.remember(&collected, outcomes).await?;
     }
-    Ok(Arc::new(table))
+    Ok(Made {
+        table: Arc::new(table),
+        sources: stored.iter().map(written).collect(),
+        run: run.map(|run| (run.id, run.state)),
+    })
 }
 
 impl Behind {
