@@ -31,24 +31,21 @@ impl Session {
             return Err(EngineError::NothingToUndo(run_id.to_owned()));
         }
         let held = self.hold().await?;
-        let run = store
-            .create_run(
-                NewRun {
-                    parent: Some(parent.id.clone()),
-                    site_id: parent.site_id.clone(),
-                    subject: Subject::Models,
-                    trigger: UNDO.to_owned(),
-                    actor: self.engine.actor.clone(),
-                    go_on: false,
-                    unattended: false,
-                    selection: Some(rows.iter().map(|row| row.channel_id).collect()),
-                    settings: parent.settings.clone(),
-                    policy_override: None,
-                    policy_hash: store.policy_hash(&parent.site_id).await?,
-                },
-                self.now(),
-            )
-            .await?;
+        let new = NewRun {
+            parent: Some(parent.id.clone()),
+            site_id: parent.site_id.clone(),
+            subject: Subject::Models,
+            trigger: UNDO.to_owned(),
+            actor: self.engine.actor.clone(),
+            go_on: false,
+            unattended: false,
+            selection: Some(rows.iter().map(|row| row.channel_id).collect()),
+            settings: parent.settings.clone(),
+            policy_override: None,
+            policy_hash: store.policy_hash(&parent.site_id).await?,
+            told: false,
+        };
+        let run = self.make_run(new).await?;
         store.start_reading(&run.id, held.fence, self.now()).await?;
         let now = self.now();
         let rows: Vec<ChangeRow> = rows

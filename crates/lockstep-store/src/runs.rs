@@ -97,8 +97,8 @@ pub(crate) async fn create(
     sql::query(
         "INSERT INTO run (id, parent, site_id, site_url, subject, state, started_by, actor, go_on, unattended,
                           selection, settings, policy_override, policy_hash, started_at,
-                          reads, writes, throttled, fence, total)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0, 0, 0)",
+                          reads, writes, throttled, fence, total, settled_as)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0, 0, 0, $16)",
     )
     .bind(&id)
     .bind(&new.parent)
@@ -115,6 +115,7 @@ pub(crate) async fn create(
     .bind(&new.policy_override)
     .bind(new.policy_hash.as_str())
     .bind(now)
+    .bind(new.told.then(|| RunState::Queued.code()))
     .execute(&mut *db)
     .await?;
     events::append(db, &id, vec![events::state(RunState::Queued, now, None)]).await?;
@@ -147,6 +148,8 @@ pub struct NewRun {
     /// The digest of what plans rest on, as [`Store::policy_hash`] tells it, or [`Store::price_policy_hash`] for a run
     /// about prices.
     pub policy_hash: Digest,
+    /// Whether somebody is told what it finds, as soon as it comes to rest.
+    pub told: bool,
 }
 
 impl Store {

@@ -108,7 +108,7 @@ words! {
         failed_some, undo, verify, root_only, empty, empty_hint, no_sources, no_sources_hint, over_time,
         fetching, comparing, newer, by_move, show_newer, take_column, no_price, goes, leaves, other_kind, cache_write,
         formula, chip_ready, chip_held, chip_left, chip_written, chip_moved, chip_failed, undo_title,
-        nothing_differs, nothing_differs_hint, review_again, allow_held, held_hint, applied_one, moved_one,
+        nothing_differs, nothing_differs_hint, review_again, plan_again, allow_held, held_hint, applied_one, moved_one,
         failed_one, failed_many,
     }
     /// Where prices come from.

@@ -7,6 +7,7 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::change::{RunState, Subject};
+use lockstep_core::failure::FailureKind;
 use lockstep_store::prices::standing::{Standing, StandingPage};
 use lockstep_store::runs::Run;
 
@@ -58,8 +59,8 @@ struct ReviewPage {
     moved: Option<String>,
     failed: Option<String>,
     held: bool,
-    /// Whether what was not written can be planned once more.
-    again: bool,
+    /// Whether what was not written can be planned once more, and the words of the button.
+    again: Option<&'static str>,
     undo: bool,
     conflicts: Vec<String>,
     table: Table,
@@ -75,6 +76,19 @@ impl ReviewPage {
 /// Where a price run is reviewed.
 pub(in crate::web) fn led_to(f: &Frame, run: &str) -> String {
     below(f, &["runs", run])
+}
+
+/// Whether a run was cut off before it had a plan, and can be planned anew as it was asked for. What somebody chose value
+/// by value is chosen once more.
+pub(super) fn to_be_repeated(run: &Run) -> bool {
+    let interrupted = run
+        .failure
+        .as_ref()
+        .is_some_and(|failure| failure.kind == FailureKind::Interrupted);
+    interrupted
+        && run.state.ended()
+        && !run.unattended
+        && ["plan", "sync"].contains(&run.trigger.as_str())
 }
 
 /// `GET /sites/{site}/prices/runs/{run}`
@@ -276,12 +290,19 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
             })
             .flatten(),
         held: planned && count_of(Standing::Held) > 0,
-        again: (over
+        again: if to_be_repeated(&run) {
+            Some(&t.prices.plan_again)
+        } else if (over
             && (count_of(Standing::Moved) > 0 || count_of(Standing::Failed) > 0)
             && !is_undo)
             || (planned
                 && run.trigger == REVIEW
-                && f.says.iter().any(|say| say.kind == SayKind::Bad)),
+                && f.says.iter().any(|say| say.kind == SayKind::Bad))
+        {
+            Some(&t.prices.review_again)
+        } else {
+            None
+        },
         undo: over && !is_undo && count_of(Standing::Written) > 0,
         conflicts: conflicts.map(|image| f.lang.conflict(image)).collect(),
         table,

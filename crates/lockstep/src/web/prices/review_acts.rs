@@ -13,7 +13,7 @@ use lockstep_store::prices::standing::Standing;
 use lockstep_store::runs::Run;
 
 use super::cells::model_id;
-use super::review::{found, led_to, refused, working as under_way};
+use super::review::{found, led_to, refused, to_be_repeated, working as under_way};
 use crate::deciding;
 use crate::server::App;
 use crate::server::problem::Problem;
@@ -52,7 +52,8 @@ pub(super) async fn apply(
 }
 
 /// `POST .../again`: the same choice planned once more, by what the gateway has now. What was ticked is let pass although
-/// it looks wrong; of a run that is over only what it did not write is meant.
+/// it looks wrong; of a run that is over only what it did not write is meant. One that was cut off before it had a plan is planned as it was
+/// asked for.
 pub(super) async fn again(
     State(app): State<App>,
     f: Frame,
@@ -62,6 +63,10 @@ pub(super) async fn again(
     f.writer()?;
     let site = f.site()?.clone();
     let run = found(&app, &f, &run).await?;
+    if to_be_repeated(&run) {
+        let begun = deciding::prices::plan_again(&app, &f.caller, &site, &run).await;
+        return led(&app, f, &run, begun, PLANNING, "").await;
+    }
     let mut allowed: BTreeSet<String> = fields.all("allow").map(str::to_owned).collect();
     allowed.extend(fields.text("ok").split(',').map(str::to_owned));
     allowed.remove("");

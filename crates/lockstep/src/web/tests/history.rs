@@ -365,6 +365,7 @@ async fn whoever_may_look_only_takes_nothing_back() {
         settings: Vec::new(),
         policy_override: None,
         policy_hash: lockstep_core::hash::Digest::of(["policy"]),
+        told: false,
     };
     let run = store.create_run(new, 0).await.expect("a run");
     let path = format!("{HISTORY}/{}", run.id);

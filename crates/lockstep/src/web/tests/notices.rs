@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use lockstep_core::change::Subject;
+use lockstep_core::change::{RunState, Subject};
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::notices::{About, Finding, Looked, NoticeKind, What};
+use lockstep_store::notices::AtRest;
 
 use super::tester::{Page, Tester, gateway};
 use crate::config::File;
@@ -337,14 +338,14 @@ async fn what_is_wrong_now_is_told_with_its_findings_and_leads_to_where_it_is_me
         (NoticeKind::Unpriced, vec![unpriced]),
     ]);
     let now = tester.app.now();
-    let settled = tester.app.store().settle_notices(
-        &site.id,
-        Subject::Models,
-        "a run",
-        found,
-        Looked::Everywhere,
-        now,
-    );
+    let run = AtRest {
+        site_id: &site.id,
+        subject: Subject::Models,
+        run_id: "a run",
+        state: RunState::Done,
+    };
+    let store = tester.app.store();
+    let settled = store.settle_notices(run, found, Looked::Everywhere, now);
     settled.await.expect("settled");
     let page = tester.get(AT).await;
     for text in [

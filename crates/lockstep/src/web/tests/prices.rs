@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use lockstep_core::change::{RunState, Subject};
+use lockstep_core::hash::Digest;
+use lockstep_core::settings::Settings;
+use lockstep_run::jobs::{Job, Order};
 use lockstep_sim::price::pricing_list;
 use lockstep_sim::{Channel, Gateway, Price, Provider, Spec};
+use lockstep_store::runs::{NewRun, Run};
 
 use super::tester::{Page, Tester};
 
@@ -371,6 +376,62 @@ async fn what_moved_since_the_review_is_not_written_and_can_be_reviewed_again() 
     review.says("<b>dune</b>");
     review.never_says("<b>cedar</b>");
     review.says("$0.9");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_cut_off_while_it_read_says_so_and_is_planned_again() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    let (store, site) = (tester.app.store(), tester.site().await);
+    // Somebody's run whose process is gone, and one of values that were chosen.
+    let mut paths = Vec::new();
+    for trigger in ["sync", "review"] {
+        let new = NewRun {
+            parent: None,
+            site_id: site.id.clone(),
+            subject: Subject::Prices,
+            trigger: trigger.to_owned(),
+            actor: "ann".to_owned(),
+            go_on: trigger == "sync",
+            unattended: false,
+            selection: None,
+            settings: vec![("price-mode".to_owned(), "both".to_owned())],
+            policy_override: None,
+            policy_hash: Digest::of(["policy"]),
+            told: false,
+        };
+        let run = store.create_run(new, 1).await.expect("a run");
+        store.start_reading(&run.id, 1, 1).await.expect("reading");
+        let run = resumed(&tester, &run.id).await;
+        assert_eq!(run.state, RunState::Cancelled);
+        paths.push(format!("{PRICES}/runs/{}", run.id));
+    }
+    for path in &paths {
+        let page = look(&tester, path).await;
+        page.says("Interrupted: its process was stopped or killed while it still read");
+    }
+    look(&tester, &paths[1]).await.never_says("Plan again");
+    look(&tester, &paths[0]).await.says("Plan again");
+    let again = tester.post(&format!("{}/again", paths[0]), &[]).await;
+    let review = settled(&tester, &again.location).await;
+    // By the settings that it had: the site's own would only add prices.
+    review.says("<b>birch</b>");
+    review.says("<b>cedar</b>");
+    assert_eq!(gateway.effective_writes().len(), 0);
+}
+
+/// The run, after whoever found it has taken it over.
+async fn resumed(tester: &Tester, run: &str) -> Run {
+    let site = tester.site().await;
+    let access = tester.app.ordering().access(site).await.expect("asked");
+    let job = Job {
+        access: access.expect("a token"),
+        settings: Settings::default(),
+        actor: "ann".to_owned(),
+        order: Order::Resume(run.to_owned()),
+        verify: false,
+    };
+    tester.app.jobs().finish(job).await.expect("it ends")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -638,6 +638,7 @@ fn every_finding_of_a_notice_is_told_in_both_languages() {
         "settings",
         "schedule",
         "refused",
+        "interrupted",
         "else",
     ] {
         findings.push(Finding::new(About::Run, missed(why)));

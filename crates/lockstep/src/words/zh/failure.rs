@@ -133,6 +133,13 @@ pub(crate) fn failure(failure: &Failure) -> Said {
             "Lockstep 自身出错，操作已中断",
             "请重新执行；若再次出错，请附上当时的日志反馈该问题。",
         ),
+        FailureKind::Interrupted => Said::new(
+            format!(
+                "已中断：读取尚未完成，执行它的进程就停止或被终止了{}。没有生成计划，也没有写入任何内容",
+                after_colon(detail)
+            ),
+            "请重新执行。由定时计划发起的执行会自动重新开始。",
+        ),
     }
 }
 

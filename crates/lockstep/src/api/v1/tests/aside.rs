@@ -166,7 +166,7 @@ async fn places_of_notices_are_added_tested_silenced_and_forgotten_without_their
         .await
         .expect("asked")
         .expect("a run");
-    crate::notify::after_run(tester.app.engine(), &main, &run.id)
+    crate::notify::after_run(tester.app.engine(), &run.id)
         .await
         .expect("settled");
     let told = tester.get(open).await.body;
