@@ -133,7 +133,7 @@ words! {
         title, intro, search, col_run, col_started, col_subject, col_trigger, col_actor, col_state, col_changed,
         col_failed, col_held, col_duration, all_subjects, run_title, changes, col_target, before, after, events,
         requests, throttled, planned_at, approved_by, unattended, settings_then, parent, undo, undo_all,
-        undo_chosen, undo_title, undo_hint, cannot_undo, undone, nothing_to_undo, price_of, list_of, no_history,
+        undo_chosen, undo_title, undo_hint, cannot_undo, undone, nothing_to_undo, nothing_left, stays_locked, price_of, list_of, no_history,
         last_runs, successful, empty, empty_hint, requests_title, approval, chosen, comes_from, when, what, setting,
         in_this_run, now, settings_same, nothing_in, nothing_in_hint, no_history_hint, list_size, provider_size,
         look_plan, cannot_undo_said,
