@@ -7,17 +7,17 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::change::{RunState, Subject};
+use lockstep_run::stays::Stays;
 use lockstep_store::prices::standing::{Standing, StandingPage};
 use lockstep_store::runs::Run;
 
 use super::below;
-use super::page::Working;
 use super::review_rows::Item;
 use crate::deciding::prices::REVIEW;
 use crate::server::App;
 use crate::web::frame::{Frame, Here, SayKind};
 use crate::web::history;
-use crate::web::live::run_of;
+use crate::web::live::{self, Live, run_of};
 use crate::web::refusal::{Refusal, html};
 use crate::web::table::{Asked, Chip, Shape, Table};
 use crate::web::when::Moment;
@@ -50,8 +50,7 @@ struct ReviewPage {
     digest: String,
     digest_said: String,
     failure: Option<Said>,
-    working: Option<Working>,
-    cancels: bool,
+    live: Option<Live>,
     /// The words of the button that writes; `None` where there is nothing to write.
     apply: Option<String>,
     applied: Option<String>,
@@ -122,24 +121,9 @@ pub(super) async fn refused(
     Ok((StatusCode::CONFLICT, page).into_response())
 }
 
-/// What goes on, while a run does.
-pub(super) fn working(f: &Frame, run: &Run) -> Option<Working> {
-    let moves = matches!(
-        run.state,
-        RunState::Queued | RunState::Reading | RunState::Writing
-    );
-    moves.then(|| {
-        Working::new(
-            f,
-            led_to(f, &run.id),
-            below(f, &["runs", &run.id, "working"]),
-            f.lang.run_state(run.state).to_owned(),
-        )
-    })
-}
-
 async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Response, Refusal> {
     let (store, t) = (app.store(), f.t);
+    let (site, path) = (f.site()?.clone(), led_to(&f, &run.id));
     let counts = store.standing_counts(&run.id, "").await?;
     let count_of = |standing: Standing| counts.get(&standing).copied().unwrap_or(0);
     let models: u64 = counts.values().sum();
@@ -184,12 +168,9 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
     });
     let chips =
         chips.filter(|chip| chip.count > 0 || chip.code == "all" || chip.code == asked.chip);
-    let planned = run.state == RunState::Planned;
-    let over = !planned
-        && !matches!(
-            run.state,
-            RunState::Queued | RunState::Reading | RunState::Writing
-        );
+    let live = live::if_moving(app, &f, &site, &run, &path).await?;
+    let planned = run.state == RunState::Planned && live.is_none();
+    let over = run.state.ended();
     let said = |standing: Standing, one: &str, many: &str| {
         let n = usize::try_from(count_of(standing)).unwrap_or(usize::MAX);
         (n > 0).then(|| count(n, one, many))
@@ -210,6 +191,11 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         _ => run.actor.clone(),
     };
     let is_undo = run.trigger == "undo";
+    let written = count_of(Standing::Written);
+    let undo = over && !is_undo && written > 0 && {
+        let stays = Stays::of(store, &run).await?;
+        stays.leave_something(store, &run, written).await?
+    };
     let table = Table {
         t,
         label: t.prices.review_title.clone(),
@@ -230,7 +216,7 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         asked,
     };
     let page = ReviewPage {
-        base: led_to(&f, &run.id),
+        base: path,
         prices: f.href(Here::Prices),
         history: history::run_at(&f, &run.id),
         title: match (planned, is_undo) {
@@ -255,8 +241,7 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         ),
         digest,
         failure,
-        working: working(&f, &run),
-        cancels: run.state == RunState::Writing,
+        live,
         apply: planned
             .then(|| said(Standing::Ready, &t.prices.apply_one, &t.prices.apply))
             .flatten(),
@@ -282,7 +267,7 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
             || (planned
                 && run.trigger == REVIEW
                 && f.says.iter().any(|say| say.kind == SayKind::Bad)),
-        undo: over && !is_undo && count_of(Standing::Written) > 0,
+        undo,
         conflicts: conflicts.map(|image| f.lang.conflict(image)).collect(),
         table,
         items,

@@ -389,6 +389,8 @@ async fn a_price_over_time_is_a_picture_with_a_table_and_one_model_is_undone() {
     page.says("Unlock it to let it be written.");
     page.says("Nothing of this run can be undone any more");
     page.never_says("Undo the");
+    let review = tester.get(&path).await;
+    review.never_says(&format!("{path}/undo"));
     let (place, plan) = planned(&tester, &run, &[("what", "all")]).await;
     plan.says("2 cannot be undone");
     plan.says("Undone already, by run");

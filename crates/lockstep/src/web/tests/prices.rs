@@ -95,7 +95,8 @@ async fn look(tester: &Tester, path: &str) -> Page {
 pub(super) async fn settled(tester: &Tester, path: &str) -> Page {
     for _ in 0..1_000 {
         let page = look(tester, path).await;
-        if !page.text.contains("id=\"working\"") {
+        let moves = ["id=\"working\"", "sse-connect"];
+        if !moves.iter().any(|sign| page.text.contains(sign)) {
             return page;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
