@@ -24,7 +24,7 @@ pub(crate) struct Deed {
 }
 
 /// The code of every kind, those that the schedule notes by itself included.
-pub(crate) const KINDS: [&str; 27] = [
+pub(crate) const KINDS: [&str; 28] = [
     "site_added",
     "site_changed",
     "site_removed",
@@ -36,6 +36,7 @@ pub(crate) const KINDS: [&str; 27] = [
     "holds_answered",
     "prices_answered",
     "source_added",
+    "source_changed",
     "source_accepted",
     "source_moved",
     "source_removed",

@@ -1,11 +1,10 @@
 //! `POST /api/ratio_sync/fetch` of the program itself: its time beside fetching alone and comparing alone, and how much
 //! memory the server takes for it.
 
-use std::io::{BufRead, BufReader, Write as _};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use lockstep_sim::Gateway;
 use reqwest::Client;
 use reqwest::header::ACCEPT_ENCODING;
 use serde_json::json;
@@ -16,8 +15,8 @@ use crate::bare::client;
 use crate::diff::{self, MIB, PRICING, TURNS, status_of};
 use crate::lists::{SIZES, World};
 use crate::measure::{Pairs, milliseconds, now};
-use crate::prices;
 use crate::report::{Report, Row};
+use crate::{long, prices};
 
 /// The names of the rows, in the order of the sizes: time and memory.
 const NAMES: [(&str, &str); SIZES.len()] = [
@@ -38,7 +37,10 @@ pub(crate) fn measure(program: &Path, folder: &Path, report: &mut Report) -> Out
         let gateway = elsewhere.block_on(diff::start(&world))?;
         let urls = diff::urls(&gateway, sources);
         let database = folder.join(format!("served-{sources}-{models}.db"));
-        add_site(program, &database, &gateway)?;
+        // At a pace under which no request of these waits: what is measured is work.
+        let (engine, _) = elsewhere.block_on(long::site(&gateway, &database))?;
+        elsewhere.block_on(engine.store().close());
+        drop(engine);
         let server = Server::start(program, &database)?;
         let runtime = Runtime::new()?;
         let (bare, gateway_url) = (client(&gateway)?, gateway.url());
@@ -95,23 +97,6 @@ fn command(program: &Path, database: &Path) -> Command {
         .env("LOCKSTEP_DATABASE", database)
         .stdin(Stdio::null());
     command
-}
-
-fn add_site(program: &Path, database: &Path, gateway: &Gateway) -> Outcome<()> {
-    let url = gateway.url();
-    let mut add = command(program, database)
-        .args(["--quiet", "site", "add", "bench", "--url", &url])
-        .args(["--user-id", "1", "--token-stdin"])
-        .stdin(Stdio::piped())
-        .stdout(Stdio::null())
-        .spawn()?;
-    let mut stdin = add.stdin.take().ok_or("no pipe to the program")?;
-    stdin.write_all(gateway.root_token().as_bytes())?;
-    drop(stdin);
-    if !add.wait()?.success() {
-        return Err("the site was not added".into());
-    }
-    Ok(())
 }
 
 /// A token that may do everything, made by the program itself.

@@ -3,6 +3,7 @@
 mod bad_source;
 mod budget;
 mod cidr;
+mod place;
 mod spec;
 mod state;
 mod target;
@@ -10,6 +11,7 @@ mod target;
 pub use bad_source::BadSource;
 pub use budget::{CALLS, CallBudget, WINDOW};
 pub use cidr::{BadCidr, Cidr, parse_cidr};
-pub use spec::{Header, Place, SourceSpec};
+pub use place::Place;
+pub use spec::{Header, SourceSpec};
 pub use state::SourceState;
 pub use target::{Addresses, Endpoint, LITELLM, Target, built_in_base_url, time_limit};

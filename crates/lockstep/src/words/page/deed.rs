@@ -21,6 +21,11 @@ impl Lang {
             texts.map(str::to_owned).collect()
         };
         let names = |key: &str| self.names(&texts(key), FIRST);
+        let fields = |called: for<'a> fn(Self, &'a str) -> &'a str| {
+            let fields = texts("changed");
+            let fields = fields.iter().map(|field| called(self, field).to_owned());
+            self.names(&fields.collect::<Vec<_>>(), usize::MAX)
+        };
         let name = match text("name") {
             "" => text("url"),
             name => name,
@@ -32,11 +37,7 @@ impl Lang {
                 format!("连接了网关 {name}")
             ),
             "site_changed" => {
-                let fields: Vec<String> = texts("changed")
-                    .iter()
-                    .map(|field| self.site_field(field).to_owned())
-                    .collect();
-                let fields = self.names(&fields, usize::MAX);
+                let fields = fields(Self::site_field);
                 either!(
                     self,
                     format!("Changed the gateway's connection: {fields}"),
@@ -95,6 +96,14 @@ impl Lang {
                 format!("Added the price source {name}"),
                 format!("添加了价格来源 {name}")
             ),
+            "source_changed" => {
+                let fields = fields(Self::source_field);
+                either!(
+                    self,
+                    format!("Changed the price source {name}: {fields}"),
+                    format!("修改了价格来源 {name}：{fields}")
+                )
+            }
             "source_accepted" => either!(
                 self,
                 format!("Accepted the shorter list of {name}"),
@@ -284,6 +293,17 @@ impl Lang {
             "console_url" => either!(self, "console address", "控制台地址"),
             "token" => either!(self, "Admin Token", "系统访问令牌"),
             "allow_private" => either!(self, "private networks", "私有网段"),
+            other => other,
+        }
+    }
+
+    /// A field of a price source, as its forms call it.
+    fn source_field(self, field: &str) -> &str {
+        match field {
+            "token" => either!(self, "system access token", "系统访问令牌"),
+            "user_id" => either!(self, "user ID", "用户 ID"),
+            "headers" => either!(self, "headers", "请求头"),
+            "list" => either!(self, "its list", "价格列表"),
             other => other,
         }
     }

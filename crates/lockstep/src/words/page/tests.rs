@@ -536,6 +536,9 @@ fn data_of(kind: &str) -> serde_json::Value {
         "source_moved" => json!({"name": "relay-q", "position": 2}),
         "schedule_set" => json!({"schedule": {"subject": "models", "every_hours": 6}}),
         "schedule_off" => json!({"subject": "prices"}),
+        "source_changed" => {
+            json!({"name": "relay-q", "changed": ["token", "user_id", "headers", "list"]})
+        }
         "sign_in" | "password" => json!({"address": "203.0.113.7"}),
         "sessions_ended" => json!({"count": 4}),
         "tick_lost_models" | "tick_lost_prices" => {
