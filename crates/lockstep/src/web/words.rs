@@ -169,6 +169,7 @@ words! {
         secret_webhook, secret_ntfy, secret_feishu, secret_dingtalk, secret_email, chat, chat_hint, to, to_hint,
         user, user_hint, networks_hint, bad_name, bad_address, bad_scheme, bad_credentials, bad_topic,
         bad_bot_token, bad_chat, bad_unencrypted, bad_secret, bad_no_mail, bad_mail, from, from_hint,
+        kept, no_secret, secret_again, not_changed,
     }
     /// Tokens of programs, and people.
     tokens: TokenWords {
