@@ -127,7 +127,7 @@ for (const javaScriptEnabled of [true, false]) {
         await page.locator("#name").fill(name);
         await page.locator("#url").fill(url + path);
         await page.locator("#secret").fill(SECRET);
-        await page.getByText("More settings").click();
+        await page.locator("#add").getByText("More settings").click();
         await page.locator("#allow_private").fill("127.0.0.0/8");
         await page.getByRole("button", { name: "Add a place" }).click();
         await expect(page.getByText("The place is added")).toBeVisible();

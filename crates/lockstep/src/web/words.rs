@@ -120,7 +120,7 @@ words! {
         taken, not_kept, bad_text, bad_endpoint, bad_number, endpoint_usual, token_stored, token_write_only,
         bad_key, bad_token, bad_user_id, user_alone, sign_in, sign_in_of, forget_token, no_credential, upload, upload_hint,
         upload_again, uploaded, list, list_name_hint, token_kept, no_file, list_too_long, list_no_text, not_uploaded, tried, never_fetched,
-        never_fetched_hint,
+        never_fetched_hint, allowed, allowed_hint, costs, costs_stay, list_too_long_hint,
     }
     /// Served models without a price.
     unpriced: UnpricedWords {

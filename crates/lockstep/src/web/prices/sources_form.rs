@@ -30,10 +30,14 @@ pub(super) struct Form {
     pub(super) failed: Option<Said>,
     /// The network of a private address.
     pub(super) network: Option<String>,
+    /// Whether a token was typed, which is not shown again.
+    pub(super) token_again: bool,
+    /// Whether it is shown again as it was typed although nothing is wrong with it.
+    pub(super) again: bool,
 }
 
 /// The fields that are shown again.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "place",
     "channel",
     "url",
@@ -43,6 +47,7 @@ const FIELDS: [&str; 9] = [
     "recharge",
     "group",
     "user_id",
+    "costs",
 ];
 
 impl Forms {
@@ -92,8 +97,19 @@ impl Form {
         let typed = FIELDS.map(|name| (name, fields.trimmed(name).to_owned()));
         Self {
             typed: BTreeMap::from(typed),
+            token_again: !fields.trimmed("token").is_empty() || fields.has("token_again"),
             ..Self::default()
         }
+    }
+
+    /// What was typed, to be sent along by a form that does something else first.
+    pub(super) fn kept(&self) -> Vec<(&'static str, &str)> {
+        let typed = self.typed.iter().map(|(name, text)| (*name, text.as_str()));
+        let mut kept: Vec<(&str, &str)> = typed.filter(|(_, text)| !text.is_empty()).collect();
+        if self.token_again {
+            kept.push(("token_again", "on"));
+        }
+        kept
     }
 
     pub(super) fn text(&self, name: &str) -> &str {
@@ -112,12 +128,13 @@ impl Form {
 
     /// Whether the sign-in is to be seen.
     pub(super) fn signs_in(&self) -> bool {
-        ["token", "user_id"].iter().any(|name| self.is_about(name)) || self.failed.is_some()
+        let about = ["token", "user_id"].iter().any(|name| self.is_about(name));
+        about || self.token_again || self.failed.is_some()
     }
 
     /// Whether it was sent and refused.
     pub(super) fn is_sent_again(&self) -> bool {
-        self.failed.is_some() || !self.wrong.is_empty()
+        self.again || self.failed.is_some() || !self.wrong.is_empty()
     }
 
     fn is_about(&self, name: &str) -> bool {

@@ -420,7 +420,42 @@ async fn sources_are_tested_before_they_are_kept_and_their_networks_allowed() {
     refused.says("Allow this network for this site");
     assert_eq!(refused.value("network"), "127.0.0.1/32");
     assert_eq!(refused.value("url"), gateway.provider("list").base_url());
-    allow(&tester).await;
+    // Allowing the network keeps what was typed; what is secret has to be typed again.
+    let mut typed = own(&gateway);
+    typed.extend([
+        ("token", "canary-token"),
+        ("user_id", "7"),
+        ("multiplier", "1.5"),
+    ]);
+    let refused = tester.post(&add, &typed).await;
+    refused.says("What is secret is not shown again");
+    let form = refused.fields(&format!("action=\"{SOURCES}/allow\""));
+    let form: Vec<(&str, &str)> = form
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let allowed = tester.post(&format!("{SOURCES}/allow"), &form).await;
+    assert_eq!(allowed.status, 200, "{}", allowed.text);
+    allowed.says("127.0.0.1/32 is allowed for sources of this site");
+    allowed.says("What is secret is not shown again");
+    let (_, own_form) = allowed.text.split_once("id=\"own\"").expect("the form");
+    for (name, text) in typed
+        .iter()
+        .filter(|(name, _)| !["place", "token"].contains(name))
+    {
+        let shown = format!("name=\"{name}\" value=\"{text}\"");
+        assert!(own_form.contains(&shown), "{shown}");
+    }
+    let mut wrong = form;
+    wrong.retain(|(name, _)| *name != "network");
+    wrong.push(("network", "everything"));
+    let wrong = tester.post(&format!("{SOURCES}/allow"), &wrong).await;
+    assert_eq!(wrong.status, 422);
+    wrong.says("name=\"multiplier\" value=\"1.5\"");
+    for page in [refused, allowed, wrong] {
+        page.never_says("canary");
+    }
+    assert_eq!(tester.site().await.allow_private, ["127.0.0.1/32"]);
     assert_eq!(tester.post(&add, &own(&gateway)).await.status, 303);
     let again = tester.post(&add, &own(&gateway)).await;
     again.says("Another source has this name");
@@ -616,6 +651,50 @@ async fn a_list_is_uploaded_as_a_file_and_its_prices_are_seen() {
     let replaced = tester.upload(&path, &same, ("x.json", &newer)).await;
     assert_eq!(replaced.status, 303, "{}", replaced.text);
     settled(&tester, PRICES).await.says("$7");
+    // What its prices cost is shown beside it, stays with a newer list, and can be changed or emptied there.
+    let spec = async || tester.get(SOURCES).await.text;
+    let upload = async |fields: &[(&str, &str)]| {
+        let done = tester.upload(&path, fields, ("x.json", &newer)).await;
+        assert_eq!(done.status, 303, "{}", done.text);
+    };
+    upload(&[
+        ("name", "our prices"),
+        ("multiplier", "2"),
+        ("group", "vip"),
+    ])
+    .await;
+    assert!(
+        spec()
+            .await
+            .contains("upload:our prices,multiplier=2,group=vip")
+    );
+    upload(&same).await;
+    let page = tester.get(SOURCES).await;
+    page.says("upload:our prices,multiplier=2,group=vip");
+    let beside = page.fields("aria-label=\"Upload a newer list: our prices\"");
+    let mut beside: Vec<(&str, &str)> = beside
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .filter(|(name, _)| *name != "list")
+        .collect();
+    assert!(beside.contains(&("multiplier", "2")), "{beside:?}");
+    upload(&beside).await;
+    assert!(
+        spec()
+            .await
+            .contains("upload:our prices,multiplier=2,group=vip")
+    );
+    beside.retain(|(name, _)| !["multiplier", "group"].contains(name));
+    beside.extend([("multiplier", "0.5"), ("group", "")]);
+    upload(&beside).await;
+    assert!(
+        spec()
+            .await
+            .contains("upload:our prices,multiplier=0.5</span>")
+    );
+    let deeds = tester.app.store().deeds(&Default::default(), 1).await;
+    let changed = &deeds.expect("deeds")[0].data["changed"];
+    assert_eq!(changed, &serde_json::json!(["list", "multiplier", "group"]));
     assert_eq!(tester.post(&path, &[]).await.status, 400, "no such form");
     let change = format!("{SOURCES}/change");
     tester.post(&change, &[("remove", "our prices")]).await;
