@@ -57,6 +57,17 @@ test("a plan that is written shows its bar, and its end without another page", a
   expect(await charges(gateway, "gpt-5")).toEqual({ input: 1.5, output: 12 });
 });
 
+test("the gateway's price page is asked afterwards where that is ticked", async ({ page }) => {
+  await press(page, /^Fetch/);
+  await settled(page);
+  await press(page, /^Review \d+$/);
+  await settled(page);
+  await page.getByLabel("Ask the gateway's price page afterwards").check();
+  await press(page, /^Apply \d+$/);
+  await expect(page.getByText("price page bills by what was written")).toBeVisible({ timeout: 45_000 });
+  await looksRight(page);
+});
+
 test("what moved between the review and the yes is shown again, and not written", async ({ page, gateway }) => {
   await press(page, /^Fetch/);
   await settled(page);

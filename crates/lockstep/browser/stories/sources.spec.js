@@ -107,7 +107,7 @@ test.describe("without JavaScript", () => {
         await beside.locator("summary").click();
         await beside.getByLabel("Multiplier").fill(multiplier);
       }
-      await beside.getByRole("button").click();
+      await beside.getByRole("button", { name: "Upload a newer list" }).click();
     };
     await newer("0.5");
     await expect(page.getByText("upload:ours,multiplier=0.5")).toBeVisible();

@@ -105,7 +105,7 @@ words! {
         choose_column, choose_proposals, chosen, left_out, suspicious, held, proposal_from, agree, lock, lock_field,
         unlock, locked, ignore, stop_ignoring, keep_kind, keep_until, allow, set_kind, review_title, review_intro,
         current_billing, change_to, kind_changes, not_taken, plan_digest, apply, apply_one, back, moved, applied,
-        failed_some, undo, verify, root_only, empty, empty_hint, no_sources, no_sources_hint, over_time,
+        failed_some, undo, verify, verify_hint, root_only, empty, empty_hint, no_sources, no_sources_hint, over_time,
         fetching, comparing, newer, by_move, show_newer, take_column, no_price, goes, leaves, other_kind, cache_write,
         formula, chip_ready, chip_held, chip_left, chip_written, chip_moved, chip_failed, undo_title,
         nothing_differs, nothing_differs_hint, review_again, allow_held, held_hint, applied_one, moved_one,

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::change::{RunState, Subject};
 use lockstep_run::stays::Stays;
 use lockstep_store::prices::standing::{Standing, StandingPage};
+use lockstep_store::prices::verified::Page;
 use lockstep_store::runs::Run;
 
 use super::below;
@@ -54,6 +55,7 @@ struct ReviewPage {
     /// The words of the button that writes; `None` where there is nothing to write.
     apply: Option<String>,
     applied: Option<String>,
+    billed: Option<Billed>,
     moved: Option<String>,
     failed: Option<String>,
     held: bool,
@@ -63,6 +65,48 @@ struct ReviewPage {
     conflicts: Vec<String>,
     table: Table,
     items: Vec<Item>,
+}
+
+/// What the gateway's price page says of what was written, where somebody wanted it asked.
+struct Billed {
+    said: String,
+    edge: &'static str,
+    /// Whether it is still being asked.
+    asks: bool,
+}
+
+impl Billed {
+    async fn of(app: &App, f: &Frame, run: &Run) -> Result<Option<Self>, Refusal> {
+        let (said, edge) = match app.store().page(&run.id).await? {
+            Some(Page::Read(verified)) => {
+                let edge = match (verified.otherwise.is_empty(), verified.shown) {
+                    (true, 0) => "wait-edge",
+                    (true, _) => "good-edge",
+                    (false, _) => "bad-edge",
+                };
+                (f.lang.verified(&verified), edge)
+            }
+            Some(Page::Unread(failure)) => {
+                let why = f.lang.price_failure(&failure).message;
+                (f.lang.page_unread(&why), "wait-edge")
+            }
+            // The job of a run that is over asks, if it does anything at all.
+            None if app.jobs().running(&run.id).is_some() => {
+                let said = f.lang.page_is_behind().to_owned();
+                return Ok(Some(Self {
+                    said,
+                    edge: "",
+                    asks: true,
+                }));
+            }
+            None => return Ok(None),
+        };
+        Ok(Some(Self {
+            said,
+            edge,
+            asks: false,
+        }))
+    }
 }
 
 impl ReviewPage {
@@ -171,6 +215,10 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
     let live = live::if_moving(app, &f, &site, &run, &path).await?;
     let planned = run.state == RunState::Planned && live.is_none();
     let over = run.state.ended();
+    let billed = match over {
+        true => Billed::of(app, &f, &run).await?,
+        false => None,
+    };
     let said = |standing: Standing, one: &str, many: &str| {
         let n = usize::try_from(count_of(standing)).unwrap_or(usize::MAX);
         (n > 0).then(|| count(n, one, many))
@@ -248,6 +296,7 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         applied: over
             .then(|| said(Standing::Written, &t.prices.applied_one, &t.prices.applied))
             .flatten(),
+        billed,
         moved: over
             .then(|| said(Standing::Moved, &t.prices.moved_one, &t.prices.moved))
             .flatten(),

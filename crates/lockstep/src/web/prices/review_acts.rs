@@ -23,7 +23,8 @@ use crate::web::frame::Frame;
 use crate::web::live::{PLANNING, Soon, WRITING, soon};
 use crate::web::refusal::Refusal;
 
-/// `POST .../apply`: the yes to the plan that was shown. What moved meanwhile is not written.
+/// `POST .../apply`: the yes to the plan that was shown. What moved meanwhile is not written. The gateway's price page is
+/// asked afterwards where that is ticked.
 pub(super) async fn apply(
     State(app): State<App>,
     f: Frame,
@@ -34,7 +35,8 @@ pub(super) async fn apply(
     let site = f.site()?.clone();
     let run = found(&app, &f, &run).await?;
     let shown = Digest::stored(fields.text("plan").to_owned());
-    let begun = deciding::apply(&app, &f.caller, &site, &run, shown, Chosen::All, false).await;
+    let verify = fields.has("verify");
+    let begun = deciding::apply(&app, &f.caller, &site, &run, shown, Chosen::All, verify).await;
     led(&app, f, &run, begun, &WRITING, "").await
 }
 

@@ -261,6 +261,40 @@ async fn proposals_are_two_clicks_from_the_gateway_and_undone_by_two_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_gateways_price_page_is_asked_afterwards_where_that_is_ticked() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    let page = fetched(&tester).await;
+    let (path, review) = reviewed(&tester, &sent(&page, &[])).await;
+    review.says("<input type=\"checkbox\" name=\"verify\" aria-describedby=\"verify-hint\">");
+    let plan = review.value("plan");
+    let yes = [("plan", plan.as_str()), ("verify", "on")];
+    tester.post(&format!("{path}/apply"), &yes).await;
+    let said = "price page bills by what was written";
+    let page = tester.until(&path, said).await;
+    page.says("class=\"say good-edge\" id=\"billed\"");
+    page.says("Written and read back: 2 models");
+    page.never_says("hx-trigger=\"every 2s\"");
+    // Of a run that did not want it nobody is asked.
+    while !tester.app.jobs().all().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    gateway.clear_log();
+    let undo = tester.post(&format!("{path}/undo"), &[]).await;
+    let review = settled(&tester, &undo.location).await;
+    let plan = review.value("plan");
+    tester
+        .post(&format!("{}/apply", undo.location), &[("plan", &plan)])
+        .await;
+    settled(&tester, &undo.location)
+        .await
+        .never_says("id=\"billed\"");
+    let log = gateway.log();
+    let asked = |path: &str| log.iter().any(|entry| entry.path.starts_with(path));
+    assert!(asked("/api/option/") && !asked("/api/pricing"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_value_is_chosen_by_hand_and_stays_chosen_in_the_address() {
     let gateway = gateway().await;
     let tester = shop(&gateway).await;
