@@ -57,6 +57,10 @@ codes! {
         AutoDisabled = "auto_disabled",
         /// Skipped by undo: the list was empty before, which the gateway cannot store.
         EmptyBefore = "empty_before",
+        /// Skipped by undo: another run took it back already.
+        UndoneAlready = "undone_already",
+        /// Skipped by undo: another run wrote something else there since.
+        ChangedSince = "changed_since",
         /// Skipped: the channel is not on the gateway any more.
         Gone = "gone",
         /// Skipped: the run ended before its turn, or it was not chosen.

@@ -457,3 +457,47 @@ async fn a_body_over_the_most_is_refused_before_it_is_read_and_while_it_is() {
         assert_eq!(answer.expect("an answer").status(), status, "{told} {size}");
     }
 }
+
+#[tokio::test]
+async fn a_list_that_is_too_long_is_read_to_its_end_and_answered_with_a_page_that_says_so() {
+    let world = World::new(Options::default()).await;
+    world.session().await;
+    let cookie = format!("lockstep={SESSION}");
+    let size = super::door::LIST + 1;
+    for (accept, said) in [
+        ("text/html,*/*;q=0.8", "This list is longer than 16 MiB"),
+        ("application/json", "\"code\":\"too_large\""),
+    ] {
+        let read = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = read.clone();
+        let parts = (0..size).step_by(1 << 20).map(move |at| {
+            let part = vec![b' '; (1 << 20).min(size - at)];
+            count.fetch_add(part.len(), std::sync::atomic::Ordering::Relaxed);
+            Ok::<_, std::io::Error>(part)
+        });
+        let request = Request::post("/sites/main/prices/sources/upload")
+            .header("host", HOST)
+            .header("origin", format!("http://{HOST}"))
+            .header("cookie", &cookie)
+            .header("accept", accept)
+            .header("content-type", "multipart/form-data; boundary=edge")
+            .header("content-length", size);
+        let body = Body::from_stream(futures_util::stream::iter(parts));
+        let request = request.body(body).expect("a request");
+        let answer = world.router.clone().oneshot(request).await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        let text = axum::body::to_bytes(answer.into_body(), 1 << 20).await;
+        let text = String::from_utf8(text.expect("a body").to_vec()).expect("UTF-8");
+        assert!(text.contains(said), "{text}");
+        let page = accept.starts_with("text/html");
+        assert_eq!(
+            text.contains("href=\"/sites/main/prices/sources\""),
+            page,
+            "{text}"
+        );
+        // A browser shows the answer only once it has sent all.
+        let read = read.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(read == size, page, "{read}");
+    }
+}

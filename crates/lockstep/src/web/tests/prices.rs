@@ -100,7 +100,8 @@ async fn look(tester: &Tester, path: &str) -> Page {
 pub(super) async fn settled(tester: &Tester, path: &str) -> Page {
     for _ in 0..1_000 {
         let page = look(tester, path).await;
-        if !page.text.contains("id=\"working\"") {
+        let moves = ["id=\"working\"", "sse-connect"];
+        if !moves.iter().any(|sign| page.text.contains(sign)) {
             return page;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -262,6 +263,40 @@ async fn proposals_are_two_clicks_from_the_gateway_and_undone_by_two_more() {
             .expect("a map")
             .contains("cedar")
     );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_gateways_price_page_is_asked_afterwards_where_that_is_ticked() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    let page = fetched(&tester).await;
+    let (path, review) = reviewed(&tester, &sent(&page, &[])).await;
+    review.says("<input type=\"checkbox\" name=\"verify\" aria-describedby=\"verify-hint\">");
+    let plan = review.value("plan");
+    let yes = [("plan", plan.as_str()), ("verify", "on")];
+    tester.post(&format!("{path}/apply"), &yes).await;
+    let said = "price page bills by what was written";
+    let page = tester.until(&path, said).await;
+    page.says("class=\"say good-edge\" id=\"billed\"");
+    page.says("Written and read back: 2 models");
+    page.never_says("hx-trigger=\"every 2s\"");
+    // Of a run that did not want it nobody is asked.
+    while !tester.app.jobs().all().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    gateway.clear_log();
+    let undo = tester.post(&format!("{path}/undo"), &[]).await;
+    let review = settled(&tester, &undo.location).await;
+    let plan = review.value("plan");
+    tester
+        .post(&format!("{}/apply", undo.location), &[("plan", &plan)])
+        .await;
+    settled(&tester, &undo.location)
+        .await
+        .never_says("id=\"billed\"");
+    let log = gateway.log();
+    let asked = |path: &str| log.iter().any(|entry| entry.path.starts_with(path));
+    assert!(asked("/api/option/") && !asked("/api/pricing"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -483,7 +518,42 @@ async fn sources_are_tested_before_they_are_kept_and_their_networks_allowed() {
     refused.says("Allow this network for this site");
     assert_eq!(refused.value("network"), "127.0.0.1/32");
     assert_eq!(refused.value("url"), gateway.provider("list").base_url());
-    allow(&tester).await;
+    // Allowing the network keeps what was typed; what is secret has to be typed again.
+    let mut typed = own(&gateway);
+    typed.extend([
+        ("token", "canary-token"),
+        ("user_id", "7"),
+        ("multiplier", "1.5"),
+    ]);
+    let refused = tester.post(&add, &typed).await;
+    refused.says("What is secret is not shown again");
+    let form = refused.fields(&format!("action=\"{SOURCES}/allow\""));
+    let form: Vec<(&str, &str)> = form
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let allowed = tester.post(&format!("{SOURCES}/allow"), &form).await;
+    assert_eq!(allowed.status, 200, "{}", allowed.text);
+    allowed.says("127.0.0.1/32 is allowed for sources of this site");
+    allowed.says("What is secret is not shown again");
+    let (_, own_form) = allowed.text.split_once("id=\"own\"").expect("the form");
+    for (name, text) in typed
+        .iter()
+        .filter(|(name, _)| !["place", "token"].contains(name))
+    {
+        let shown = format!("name=\"{name}\" value=\"{text}\"");
+        assert!(own_form.contains(&shown), "{shown}");
+    }
+    let mut wrong = form;
+    wrong.retain(|(name, _)| *name != "network");
+    wrong.push(("network", "everything"));
+    let wrong = tester.post(&format!("{SOURCES}/allow"), &wrong).await;
+    assert_eq!(wrong.status, 422);
+    wrong.says("name=\"multiplier\" value=\"1.5\"");
+    for page in [refused, allowed, wrong] {
+        page.never_says("canary");
+    }
+    assert_eq!(tester.site().await.allow_private, ["127.0.0.1/32"]);
     assert_eq!(tester.post(&add, &own(&gateway)).await.status, 303);
     let again = tester.post(&add, &own(&gateway)).await;
     again.says("Another source has this name");
@@ -638,7 +708,7 @@ async fn a_source_that_wants_a_sign_in_is_added_and_its_token_changed_and_forgot
     }
     // What was typed is not kept without its token, which no page shows again.
     let mut lost = with("", "7");
-    lost.extend([("had_token", "on"), ("untested", "on")]);
+    lost.extend([("token_again", "on"), ("untested", "on")]);
     let refused = tester.post(&add, &lost).await;
     assert_eq!(refused.status, 422);
     refused.says("type it once more");
@@ -706,6 +776,50 @@ async fn a_list_is_uploaded_as_a_file_and_its_prices_are_seen() {
     let replaced = tester.upload(&path, &same, ("x.json", &newer)).await;
     assert_eq!(replaced.status, 303, "{}", replaced.text);
     settled(&tester, PRICES).await.says("$7");
+    // What its prices cost is shown beside it, stays with a newer list, and can be changed or emptied there.
+    let spec = async || tester.get(SOURCES).await.text;
+    let upload = async |fields: &[(&str, &str)]| {
+        let done = tester.upload(&path, fields, ("x.json", &newer)).await;
+        assert_eq!(done.status, 303, "{}", done.text);
+    };
+    upload(&[
+        ("name", "our prices"),
+        ("multiplier", "2"),
+        ("group", "vip"),
+    ])
+    .await;
+    assert!(
+        spec()
+            .await
+            .contains("upload:our prices,multiplier=2,group=vip")
+    );
+    upload(&same).await;
+    let page = tester.get(SOURCES).await;
+    page.says("upload:our prices,multiplier=2,group=vip");
+    let beside = page.fields("aria-label=\"Upload a newer list: our prices\"");
+    let mut beside: Vec<(&str, &str)> = beside
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .filter(|(name, _)| *name != "list")
+        .collect();
+    assert!(beside.contains(&("multiplier", "2")), "{beside:?}");
+    upload(&beside).await;
+    assert!(
+        spec()
+            .await
+            .contains("upload:our prices,multiplier=2,group=vip")
+    );
+    beside.retain(|(name, _)| !["multiplier", "group"].contains(name));
+    beside.extend([("multiplier", "0.5"), ("group", "")]);
+    upload(&beside).await;
+    assert!(
+        spec()
+            .await
+            .contains("upload:our prices,multiplier=0.5</span>")
+    );
+    let deeds = tester.app.store().deeds(&Default::default(), 1).await;
+    let changed = &deeds.expect("deeds")[0].data["changed"];
+    assert_eq!(changed, &serde_json::json!(["list", "multiplier", "group"]));
     assert_eq!(tester.post(&path, &[]).await.status, 400, "no such form");
     let change = format!("{SOURCES}/change");
     tester.post(&change, &[("remove", "our prices")]).await;
