@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use lockstep_core::change::{State, Subject};
+use lockstep_core::prices::limits::PriceLimits;
 use lockstep_run::jobs::Chosen as Only;
 use lockstep_run::{may_be_undone, was_listed};
 use lockstep_store::changes::ChangeRow;
@@ -17,7 +18,7 @@ use crate::server::App;
 use crate::view::json::Lists;
 use crate::web::frame::Frame;
 use crate::web::models::{Detail, badge, message};
-use crate::web::prices::{Item, model_id};
+use crate::web::prices::{Item, limits, model_id};
 use crate::web::table::{Asked, Chosen, Shape};
 use crate::web::when::Moment;
 use crate::words::Said;
@@ -161,7 +162,8 @@ pub(super) async fn rows(
             let place: BTreeMap<&String, usize> = names.iter().zip(0..).collect();
             rows.sort_by_key(|row| place.get(&row.model).copied());
             let models = rows.chunk_by(|one, next| one.model == next.model);
-            let rows = models.filter_map(|rows| price(f, run, rows));
+            let limits = limits(run);
+            let rows = models.filter_map(|rows| price(f, run, rows, &limits));
             (Rows::Prices(rows.collect()), total)
         }
     })
@@ -195,11 +197,11 @@ fn list(app: &App, f: &Frame, run: &Run, asked: &Asked, row: &ChangeRow) -> List
     }
 }
 
-fn price(f: &Frame, run: &Run, rows: &[PriceRow]) -> Option<PriceItem> {
+fn price(f: &Frame, run: &Run, rows: &[PriceRow], limits: &PriceLimits) -> Option<PriceItem> {
     let model = &rows.first()?.model;
     let written = |row: &PriceRow| matches!(row.state, State::Applied | State::Unverified);
     Some(PriceItem {
-        item: Item::of(rows, f)?,
+        item: Item::of(rows, f, limits)?,
         href: price_at(f, model),
         can: run.state.ended() && rows.iter().any(written),
     })
