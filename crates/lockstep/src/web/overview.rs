@@ -101,7 +101,8 @@ pub(super) fn last_whole(runs: &[(Run, RunCounts)]) -> Option<&(Run, RunCounts)>
             run.state,
             RunState::Queued | RunState::Reading | RunState::Writing
         );
-        run.selection.is_none() && !moves && counts.total > 0 && run.trigger != "undo"
+        let whole = run.selection.is_none() && run.planned_at.is_some() && run.trigger != "undo";
+        whole && !moves && counts.total > 0
     })
 }
 
@@ -193,12 +194,10 @@ fn is_newest(run: &Run, models: &[(Run, RunCounts)], prices: &[(Run, RunCounts)]
 }
 
 fn last(app: &App, f: &Frame, site: &Site, run: &Run, counts: RunCounts) -> Last {
-    let end = run.ended_at.or(run.planned_at);
-    let took = end.map(|end| std::time::Duration::from_millis(end.abs_diff(run.started_at)));
     Last {
         counts,
         href: format!("{}{}", history::of(site), place::path(&[&run.id])),
-        duration: took.map(|took| f.lang.duration(took)),
+        duration: run.took().map(|took| f.lang.duration(took)),
         when: Moment::new(run.started_at, app.now(), f.lang),
         state: f.lang.run_state(run.state),
     }

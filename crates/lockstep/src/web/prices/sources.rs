@@ -56,6 +56,30 @@ struct Item {
     access: Option<Access>,
     /// Its uploaded list, with how many models it has.
     uploaded: Option<(u64, Moment)>,
+    /// What its prices cost us.
+    costs: Costs,
+}
+
+/// What the prices of a source cost us, as it is typed.
+#[derive(Default)]
+struct Costs {
+    multiplier: String,
+    recharge: String,
+    group: String,
+}
+
+impl Costs {
+    fn of(spec: &str) -> Self {
+        let Ok(spec) = spec.parse::<SourceSpec>() else {
+            return Self::default();
+        };
+        let number = |number: Option<f64>| number.map(|number| number.to_string());
+        Self {
+            multiplier: number(spec.multiplier).unwrap_or_default(),
+            recharge: number(spec.recharge).unwrap_or_default(),
+            group: spec.group.unwrap_or_default(),
+        }
+    }
 }
 
 /// What lets us into a source, as far as it is shown.
@@ -114,6 +138,7 @@ pub(super) async fn page(
             network: told.as_ref().and_then(network),
             view,
             name: source.name.clone(),
+            costs: Costs::of(&source.spec),
             spec: source.spec.clone(),
             first: place == 0,
             last: place + 1 == stored.len(),

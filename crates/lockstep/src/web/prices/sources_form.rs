@@ -30,12 +30,15 @@ pub(super) struct Form {
     pub(super) failed: Option<Said>,
     /// The network of a private address.
     pub(super) network: Option<String>,
-    /// Whether a token was typed, which has to be typed once more: without it something else would be kept.
-    pub(super) had_token: bool,
+    /// Whether a token was typed, which is not shown again and has to be typed once more: without it something else would be
+    /// kept.
+    pub(super) token_again: bool,
+    /// Whether it is shown again as it was typed although nothing is wrong with it.
+    pub(super) again: bool,
 }
 
 /// The fields that are shown again.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "place",
     "channel",
     "url",
@@ -45,6 +48,7 @@ const FIELDS: [&str; 9] = [
     "recharge",
     "group",
     "user_id",
+    "costs",
 ];
 
 impl Forms {
@@ -66,17 +70,6 @@ impl Forms {
         Self {
             list: form,
             ..Self::default()
-        }
-    }
-
-    /// Asks once more for the tokens that were typed, since they are not shown.
-    pub(super) fn ask_for_tokens(&mut self, t: &Words) {
-        let access = self.access.as_mut().map(|(_, form)| form);
-        for form in [&mut self.own].into_iter().chain(access) {
-            if form.had_token {
-                let again = || t.notices.type_again.clone();
-                form.wrong.entry("token").or_insert_with(again);
-            }
         }
     }
 
@@ -105,14 +98,24 @@ impl Form {
         let typed = FIELDS.map(|name| (name, fields.trimmed(name).to_owned()));
         Self {
             typed: BTreeMap::from(typed),
-            had_token: !fields.trimmed("token").is_empty() || fields.has("had_token"),
+            token_again: !fields.trimmed("token").is_empty() || fields.has("token_again"),
             ..Self::default()
         }
     }
 
     /// Whether a token that was typed once is not there this time.
     pub(super) fn lost_token(&self, fields: &Fields) -> bool {
-        self.had_token && fields.trimmed("token").is_empty()
+        self.token_again && fields.trimmed("token").is_empty()
+    }
+
+    /// What was typed, to be sent along by a form that does something else first.
+    pub(super) fn kept(&self) -> Vec<(&'static str, &str)> {
+        let typed = self.typed.iter().map(|(name, text)| (*name, text.as_str()));
+        let mut kept: Vec<(&str, &str)> = typed.filter(|(_, text)| !text.is_empty()).collect();
+        if self.token_again {
+            kept.push(("token_again", "on"));
+        }
+        kept
     }
 
     pub(super) fn text(&self, name: &str) -> &str {
@@ -131,12 +134,13 @@ impl Form {
 
     /// Whether the sign-in is to be seen.
     pub(super) fn signs_in(&self) -> bool {
-        ["token", "user_id"].iter().any(|name| self.is_about(name)) || self.failed.is_some()
+        let about = ["token", "user_id"].iter().any(|name| self.is_about(name));
+        about || self.token_again || self.failed.is_some()
     }
 
     /// Whether it was sent and refused.
     pub(super) fn is_sent_again(&self) -> bool {
-        self.failed.is_some() || !self.wrong.is_empty()
+        self.again || self.failed.is_some() || !self.wrong.is_empty()
     }
 
     fn is_about(&self, name: &str) -> bool {

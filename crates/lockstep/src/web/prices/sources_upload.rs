@@ -10,7 +10,7 @@ use super::sources_acts::{again, said};
 use super::sources_form::{Form, Forms};
 use crate::server::App;
 use crate::server::problem::Problem;
-use crate::sourcing::{self, BadList};
+use crate::sourcing::{self, BadList, Costs};
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
 use crate::web::frame::Frame;
@@ -55,7 +55,12 @@ pub(super) async fn upload(
             return again(&app, f, Forms::list(form)).await;
         }
     };
-    match sourcing::upload(&app, &f.caller, &site, &spec, list).await {
+    // Beside a source its costs are shown and can be emptied; under its name alone they stay where none is given.
+    let costs = match form.text("costs") {
+        "" => Costs::Some,
+        _ => Costs::All,
+    };
+    match sourcing::upload(&app, &f.caller, &site, &spec, costs, list).await {
         Ok(_) => Ok(said(&f, Flash::Saved)),
         Err(problem) if problem.code() == sourcing::NOT_UPLOADED => {
             form.wrong.insert("name", f.t.sources.not_uploaded.clone());
@@ -101,7 +106,7 @@ fn told(f: &Frame, bad: &BadList) -> Said {
         BadList::Judged(told) => f.lang.source_state(told),
         BadList::TooLong | BadList::Internal => Said {
             message: t.list_too_long.clone(),
-            hint: String::new(),
+            hint: t.list_too_long_hint.clone(),
         },
     }
 }
