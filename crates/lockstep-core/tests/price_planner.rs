@@ -305,6 +305,34 @@ fn an_unattended_run_minds_what_nobody_would_see() {
 }
 
 #[test]
+fn who_is_about_to_choose_is_told_what_a_schedule_would_find_odd_but_not_what_is_only_new() {
+    let held = |offer: &str| {
+        let mut desk = Desk::new(ratio("1")).says(ratio(offer));
+        desk.offers[0].first_seen = None;
+        desk.strength = Strength::Choosing;
+        desk.held()
+    };
+    assert_eq!(held("2"), None);
+    assert_eq!(held("2.88"), Some(ReasonCode::LargeRise));
+    assert_eq!(held("0.33"), Some(ReasonCode::LargeFall));
+    assert_eq!(held("11"), Some(ReasonCode::Tenfold));
+    let mut against = Desk::new(ratio("1"))
+        .says(ratio("1.1"))
+        .says(ratio("1.2"))
+        .says(ratio("1.2"));
+    against.strength = Strength::Choosing;
+    assert_eq!(against.held(), Some(ReasonCode::LoneSource));
+    let mut embedding =
+        Desk::new(Values::default()).says(ratio("0.01").with(Field::CompletionRatio, "0"));
+    embedding.strength = Strength::Choosing;
+    assert_eq!(embedding.held(), None);
+    assert_eq!(
+        embedding.unattended().held(),
+        Some(ReasonCode::ZeroCrossing)
+    );
+}
+
+#[test]
 fn small_steps_are_compared_with_the_price_last_accepted() {
     let mut desk = Desk::new(ratio("0.75")).says(ratio("0.6")).unattended();
     assert_eq!(desk.held(), None);

@@ -102,6 +102,7 @@ impl ModelPlan {
         kind: Kind,
     ) -> Vec<(Field, Reason)> {
         let unattended = input.strength == Strength::Unattended;
+        let strict = input.strength != Strength::Looking;
         let changing = |field: Field| {
             let mut changes = self.changes.iter();
             changes.any(|change| change.field == field && change.skip.is_none())
@@ -136,7 +137,7 @@ impl ModelPlan {
                     if place > 0 && was.is_none() {
                         continue;
                     }
-                    let told = doubts(field, was, price, input.limits, unattended);
+                    let told = doubts(field, was, price, input.limits, input.strength);
                     holds.extend(told.into_iter().map(|reason| (at(field), reason)));
                 }
             }
@@ -161,18 +162,20 @@ impl ModelPlan {
         let slips = slipped.chain(far.map(|change| change.field));
         holds.extend(slips.map(|field| (at(field), Reason::plain(ReasonCode::UnitSlip))));
 
-        if unattended {
+        if strict {
             if sources.is_lone(place) {
                 holds.push((main, Reason::plain(ReasonCode::LoneSource)));
-            }
-            let wait = input.limits.first_seen_ms;
-            let since = offer.first_seen;
-            if since.is_none_or(|since| input.now.saturating_sub(since) < wait) {
-                holds.push((main, Reason::plain(ReasonCode::FirstSeen)));
             }
             if kind == Kind::Expression && new.is_empty() {
                 // It can be billed by, but nobody can say what it costs.
                 holds.push((main, Reason::plain(ReasonCode::UnknownExpression)));
+            }
+        }
+        if unattended {
+            let wait = input.limits.first_seen_ms;
+            let since = offer.first_seen;
+            if since.is_none_or(|since| input.now.saturating_sub(since) < wait) {
+                holds.push((main, Reason::plain(ReasonCode::FirstSeen)));
             }
         }
         holds

@@ -19,6 +19,9 @@ codes! {
     Strength {
         /// A person looks at the plan before it is written.
         Looking = "looking",
+        /// A person is about to choose: whatever a schedule would find odd about a price is pointed out first. For how
+        /// long a source has said it is not, for he sees it.
+        Choosing = "choosing",
         /// Nobody does: a schedule, or a run that was told so.
         Unattended = "unattended",
     }

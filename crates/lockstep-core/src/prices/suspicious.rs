@@ -3,6 +3,7 @@
 use crate::hold::{Reason, ReasonCode};
 use crate::prices::field::Field;
 use crate::prices::limits::PriceLimits;
+use crate::prices::mode::Strength;
 use crate::prices::number::{EQUAL, near, parse};
 use crate::prices::unpriced::billed_by;
 use crate::prices::usd::{PER_RATIO, Usd};
@@ -142,8 +143,9 @@ pub(super) fn doubts(
     old: Option<f64>,
     new: f64,
     limits: &PriceLimits,
-    unattended: bool,
+    strength: Strength,
 ) -> Vec<Reason> {
+    let unattended = strength == Strength::Unattended;
     let mut doubts = Vec::new();
     let Some(old) = old else {
         // Models that turn text into numbers have no output to bill, so that only a schedule minds a free output.
@@ -171,14 +173,20 @@ pub(super) fn doubts(
             ..Reason::plain(ReasonCode::Tenfold)
         });
     }
-    let moved = (new - old) / old * 100.0;
-    if unattended && -moved > limits.fall_percent as f64 + EQUAL {
-        doubts.push(percent(ReasonCode::LargeFall, -moved, limits.fall_percent));
-    }
-    if unattended && moved > limits.rise_percent as f64 + EQUAL {
-        doubts.push(percent(ReasonCode::LargeRise, moved, limits.rise_percent));
+    if strength != Strength::Looking {
+        doubts.extend(jump(old, new, limits));
     }
     doubts
+}
+
+/// That a price falls or rises by more than a schedule lets pass; both are above zero.
+pub fn jump(old: f64, new: f64, limits: &PriceLimits) -> Option<Reason> {
+    let moved = (new - old) / old * 100.0;
+    if -moved > limits.fall_percent as f64 + EQUAL {
+        return Some(percent(ReasonCode::LargeFall, -moved, limits.fall_percent));
+    }
+    (moved > limits.rise_percent as f64 + EQUAL)
+        .then(|| percent(ReasonCode::LargeRise, moved, limits.rise_percent))
 }
 
 /// A price that moved by so many percent; the count is in percent too.
@@ -391,7 +399,7 @@ fn alone(local: &Values, locked: Option<f64>, offer: &Values, kind: Kind) -> Vec
     let old = ours.map_or_else(Prices::default, |ours| Prices::of(local, ours, locked));
     let limits = PriceLimits::default();
     for (field, price) in Prices::of(offer, kind, locked).iter() {
-        for doubt in doubts(field, old.get(field), price, &limits, false) {
+        for doubt in doubts(field, old.get(field), price, &limits, Strength::Looking) {
             // How far is too far is for the plan to judge; here only what is wrong in itself is told.
             if doubt.code != ReasonCode::Tenfold {
                 codes.push(doubt.code);
@@ -487,10 +495,16 @@ mod tests {
     fn the_edges_of_the_limits_pass() {
         let limits = PriceLimits::default();
         let codes = |old, new| -> Vec<ReasonCode> {
-            doubts(Field::ModelRatio, Some(old), new, &limits, true)
-                .iter()
-                .map(|reason| reason.code)
-                .collect()
+            doubts(
+                Field::ModelRatio,
+                Some(old),
+                new,
+                &limits,
+                Strength::Unattended,
+            )
+            .iter()
+            .map(|reason| reason.code)
+            .collect()
         };
         assert!(codes(1.0, 0.7).is_empty());
         assert_eq!(codes(1.0, 0.69), [ReasonCode::LargeFall]);

@@ -4,7 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use lockstep_core::change::Verdict;
+use lockstep_core::hold::Reason;
 use lockstep_core::prices::answers::Answers;
+use lockstep_core::prices::choose::Offer;
 use lockstep_core::prices::mode::Strength;
 use lockstep_core::prices::plan::FieldChange;
 use lockstep_core::prices::unpriced::{Unpriced, unpriced};
@@ -39,6 +41,8 @@ pub struct Outlook {
     pub unpriced: Vec<Unpriced>,
     /// The channels that serve each model, by id.
     pub served: BTreeMap<String, Vec<i64>>,
+    /// Of the models that were asked for: the sources whose price nobody should take unseen, by name, and why.
+    pub odd: BTreeMap<String, Vec<(String, Reason)>>,
 }
 
 /// What the policy proposes for one model.
@@ -89,8 +93,15 @@ impl Session {
 }
 
 impl Basis {
-    /// What the lists would come to, with a person looking. It computes for long where lists are long.
-    pub fn outlook(self, local: &LocalPrices, compared: &Compared<'_>) -> Outlook {
+    /// What the lists would come to, for a person who is about to choose: whatever an unattended run would find odd about
+    /// a price holds it, whoever says it. Of the models that `differ` each source is judged. It computes for long where
+    /// lists are long.
+    pub fn outlook(
+        self,
+        local: &LocalPrices,
+        compared: &Compared<'_>,
+        differ: &BTreeSet<&str>,
+    ) -> Outlook {
         let judge = Judge {
             local,
             settings: &self.settings,
@@ -98,7 +109,7 @@ impl Basis {
             accepted: &self.accepted,
             served: Judge::keys(self.served.keys()),
             unwritable: local.unwritable(),
-            strength: Strength::Looking,
+            strength: Strength::Choosing,
             now: self.now,
         };
         let offers = Offers::new(compared, &self.settings, Vec::new());
@@ -109,6 +120,26 @@ impl Basis {
             self.served.keys().chain(&coming),
             compared,
         );
+        let name_of = |offer: &Offer| {
+            let source = compared.sources.get(offer.source);
+            source.map(|source| source.collected.name.clone())
+        };
+        let mut odd = BTreeMap::new();
+        for model in differ {
+            let offered = offers.of(model);
+            let held = |place: usize| {
+                let plan = judge.plan_chosen(model, (&offered, place), false)?;
+                plan.verdict.held().cloned()
+            };
+            let found: Vec<(String, Reason)> = offered
+                .iter()
+                .enumerate()
+                .filter_map(|(place, offer)| Some((name_of(offer)?, held(place)?)))
+                .collect();
+            if !found.is_empty() {
+                odd.insert((*model).to_owned(), found);
+            }
+        }
         let mut proposals = BTreeMap::new();
         for model in all {
             let offered = offers.of(&model);
@@ -119,9 +150,8 @@ impl Basis {
                 continue;
             }
             let source = plan.chosen.and_then(|place| offered.get(place));
-            let source = source.and_then(|offer| compared.sources.get(offer.source));
             let proposal = Proposal {
-                source: source.map(|source| source.collected.name.clone()),
+                source: source.and_then(name_of),
                 changes: plan.changes,
                 verdict: plan.verdict,
                 kind: plan.kind_new,
@@ -135,6 +165,7 @@ impl Basis {
             proposals,
             unpriced: unpriced(&self.served, &own, local.self_use()),
             served: self.served,
+            odd,
         }
     }
 }

@@ -26,7 +26,7 @@ use crate::engine::{Held, Session, Watch};
 use crate::error::EngineError;
 use crate::fenced::{MOST_WAITS, put_off};
 use crate::progress::Phase;
-use crate::review::{HELD, UNDO, outcome};
+use crate::review::{UNDO, outcome};
 use crate::write::Resumed;
 
 /// One write step under way.
@@ -171,10 +171,11 @@ impl Session {
             writing.left = own.map(|(field, (_, left))| (field, left)).collect();
         }
         let failure = writing.all(resumed, watch).await?;
-        if run.trigger == HELD {
-            for row in store.price_rows_in(run_id, State::Applied).await? {
-                store.delete_price_hold(&run.site_id, &row.model).await?;
-            }
+        // What waited was proposed against a price that is gone, whoever wrote the new one.
+        let holds = store.price_holds(&run.site_id).await?;
+        let held: BTreeSet<String> = holds.into_iter().map(|hold| hold.model).collect();
+        for model in store.written_of(run_id, &held).await? {
+            store.delete_price_hold(&run.site_id, &model).await?;
         }
         let left = !store
             .price_rows_in(run_id, State::Approved)

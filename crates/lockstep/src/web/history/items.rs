@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lockstep_core::change::{State, Subject};
 use lockstep_core::hold::{Reason, ReasonCode};
+use lockstep_core::prices::limits::PriceLimits;
 use lockstep_run::jobs::Chosen as Only;
 use lockstep_run::may_be_undone;
 use lockstep_run::stays::{Stays, price_may_be_undone};
@@ -19,7 +20,7 @@ use crate::server::App;
 use crate::view::json::Lists;
 use crate::web::frame::Frame;
 use crate::web::models::{Detail, badge, message};
-use crate::web::prices::{Item, model_id};
+use crate::web::prices::{Item, limits, model_id};
 use crate::web::table::{Asked, Chosen, Shape};
 use crate::web::when::Moment;
 use crate::words::Said;
@@ -189,7 +190,8 @@ pub(super) async fn rows(
             let place: BTreeMap<&String, usize> = names.iter().zip(0..).collect();
             rows.sort_by_key(|row| place.get(&row.model).copied());
             let models = rows.chunk_by(|one, next| one.model == next.model);
-            let rows = models.filter_map(|rows| price(f, run, stays, rows));
+            let limits = limits(run);
+            let rows = models.filter_map(|rows| price(f, run, stays, rows, &limits));
             (Rows::Prices(rows.collect()), total)
         }
     })
@@ -234,7 +236,13 @@ fn list(
     }
 }
 
-fn price(f: &Frame, run: &Run, stays: &Stays, rows: &[PriceRow]) -> Option<PriceItem> {
+fn price(
+    f: &Frame,
+    run: &Run,
+    stays: &Stays,
+    rows: &[PriceRow],
+    limits: &PriceLimits,
+) -> Option<PriceItem> {
     let model = &rows.first()?.model;
     let wrote = rows.iter().filter(|row| price_may_be_undone(row));
     let wrote: Vec<PriceRow> = wrote.filter(|_| run.state.ended()).cloned().collect();
@@ -242,7 +250,7 @@ fn price(f: &Frame, run: &Run, stays: &Stays, rows: &[PriceRow]) -> Option<Price
     let can = stays.contains(&None);
     let reason = stays.into_iter().flatten().next().filter(|_| !can);
     Some(PriceItem {
-        item: Item::of(rows, f)?,
+        item: Item::of(rows, f, limits)?,
         href: price_at(f, model),
         can,
         stays: reason.map(|reason| Staying::of(f, &reason)),

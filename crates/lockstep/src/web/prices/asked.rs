@@ -174,7 +174,7 @@ pub(super) fn filters(f: &Frame, table: &Differences) -> Vec<Filter> {
     let mut reasons: BTreeSet<ReasonCode> = BTreeSet::new();
     for row in &table.rows {
         fields.insert(row.field);
-        reasons.extend(row.model.offers.iter().flat_map(|offer| &offer.suspicious));
+        reasons.extend(row.model.offers.iter().flat_map(|offer| offer.doubts()));
     }
     let with = |name, label: &str, options: Vec<Named>| Filter {
         name,

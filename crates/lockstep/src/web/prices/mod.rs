@@ -27,7 +27,7 @@ use crate::server::door::LIST;
 pub(super) use cells::{model_id, money, short};
 pub(super) use page::{Working, begun, working};
 pub(super) use review::led_to;
-pub(super) use review_rows::Item;
+pub(super) use review_rows::{Item, limits};
 pub(super) use rows::costs;
 pub(super) use servers::Servers;
 

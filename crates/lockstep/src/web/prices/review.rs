@@ -14,7 +14,7 @@ use lockstep_store::prices::verified::Page;
 use lockstep_store::runs::Run;
 
 use super::below;
-use super::review_rows::Item;
+use super::review_rows::{Item, limits};
 use crate::deciding::prices::REVIEW;
 use crate::server::App;
 use crate::web::frame::{Frame, Here, SayKind};
@@ -208,7 +208,9 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
     let names = store.standing_page(&run.id, &page).await?;
     let rows = store.price_rows_of(&run.id, &names).await?;
     let of_models = rows.chunk_by(|one, next| one.model == next.model);
-    let mut items: Vec<Item> = of_models.filter_map(|rows| Item::of(rows, &f)).collect();
+    let limits = limits(&run);
+    let items = of_models.filter_map(|rows| Item::of(rows, &f, &limits));
+    let mut items: Vec<Item> = items.collect();
     let places: HashMap<&String, usize> = names.iter().zip(0..).collect();
     items.sort_by_key(|item| places.get(&item.model).copied());
     let labels = [

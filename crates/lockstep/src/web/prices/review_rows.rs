@@ -1,9 +1,13 @@
 //! One model of a price run as its review shows it: what bills differently, from whom, and what stands in the way.
 
 use lockstep_core::change::State;
+use lockstep_core::prices::limits::PriceLimits;
+use lockstep_core::prices::suspicious::jump;
 use lockstep_core::prices::usd::Usd;
+use lockstep_core::settings::Settings;
 use lockstep_store::prices::PriceRow;
 use lockstep_store::prices::standing::Standing;
+use lockstep_store::runs::Run;
 
 use super::cells::{model_id, money};
 use crate::view::prices::cents;
@@ -42,6 +46,20 @@ pub(in crate::web) struct Pair {
     pub(in crate::web) old: String,
     pub(in crate::web) new: String,
     pub(in crate::web) changes: bool,
+    /// By how many percent it rises or falls; `None` of what is no sum, or was or becomes nothing.
+    pub(in crate::web) moved: Option<String>,
+    /// What a schedule would find odd about that, in a word or two.
+    pub(in crate::web) odd: Option<&'static str>,
+}
+
+/// The limits that a run about prices goes by.
+pub(in crate::web) fn limits(run: &Run) -> PriceLimits {
+    let mut settings = Settings::default();
+    for (key, value) in &run.settings {
+        // What this version does not know any more has its default.
+        let _unknown = settings.set(key, value);
+    }
+    settings.prices.limits
 }
 
 /// The state of a row that is called as a model that stands so.
@@ -57,8 +75,8 @@ fn state(standing: Standing) -> State {
 }
 
 impl Item {
-    /// A model of its rows; none where there is no row.
-    pub(in crate::web) fn of(rows: &[PriceRow], f: &Frame) -> Option<Self> {
+    /// A model of its rows; none where there is no row. `limits` say which moves are pointed out.
+    pub(in crate::web) fn of(rows: &[PriceRow], f: &Frame, limits: &PriceLimits) -> Option<Self> {
         let first = rows.first()?;
         let stands = Standing::of(rows);
         let lang = f.lang;
@@ -96,6 +114,8 @@ impl Item {
             old: row.old.clone().unwrap_or_else(not_set),
             new: row.new.clone().unwrap_or_else(|| f.t.prices.goes.clone()),
             changes: true,
+            moved: None,
+            odd: None,
         });
         let mut others: Vec<String> = Vec::new();
         for row in rows {
@@ -111,7 +131,7 @@ impl Item {
             stands,
             state: lang.state(state(stands)),
             kinds,
-            sums: sums(first.usd_old.as_ref(), first.usd_new.as_ref(), f),
+            sums: sums(first.usd_old.as_ref(), first.usd_new.as_ref(), limits, f),
             values: values.collect(),
             source: sources.join(", "),
             formula: formula(&detail.formula, f),
@@ -138,7 +158,7 @@ impl Item {
 }
 
 /// What it costs before and after, sum by sum; those that neither has are left out.
-fn sums(old: Option<&Usd>, new: Option<&Usd>, f: &Frame) -> Vec<Pair> {
+fn sums(old: Option<&Usd>, new: Option<&Usd>, limits: &PriceLimits, f: &Frame) -> Vec<Pair> {
     let t = &f.t.prices;
     let nothing = Usd::default();
     let (old, new) = (old.unwrap_or(&nothing), new.unwrap_or(&nothing));
@@ -158,9 +178,33 @@ fn sums(old: Option<&Usd>, new: Option<&Usd>, f: &Frame) -> Vec<Pair> {
             old: said(old),
             new: said(new),
             changes: old.map(cents) != new.map(cents),
+            moved: old.zip(new).and_then(|(old, new)| percent(old, new)),
+            odd: old.zip(new).and_then(|(old, new)| odd(old, new, limits, f)),
         }
     })
     .collect()
+}
+
+/// By how many percent a sum moves, with its sign; `None` where that is less than one, or one of them is nothing.
+fn percent(old: f64, new: f64) -> Option<String> {
+    if old <= 0.0 || new <= 0.0 {
+        return None;
+    }
+    let moved = ((new - old) / old * 100.0).round();
+    match moved {
+        0.0 => None,
+        fall if fall < 0.0 => Some(format!("\u{2212}{} %", -fall)),
+        rise => Some(format!("+{rise} %")),
+    }
+}
+
+/// What a schedule would find odd about a sum that moves so, which a person sees here and lets pass by his yes.
+fn odd(old: f64, new: f64, limits: &PriceLimits, f: &Frame) -> Option<&'static str> {
+    if old <= 0.0 || new <= 0.0 {
+        return None;
+    }
+    let reason = jump(old, new, limits)?;
+    Some(f.lang.doubt(reason.code))
 }
 
 /// The formula of a price where some factor of it is not 1.

@@ -362,6 +362,72 @@ async fn a_column_is_chosen_over_the_whole_filter_without_what_looks_wrong() {
     );
 }
 
+/// A gateway whose list has prices that moved: a little, by far, by very far, and one of a model that is new.
+async fn moving() -> (Gateway, Tester) {
+    let served = ["rises", "leaps", "falls", "shrinks", "fresh"];
+    let list = [
+        Price::tokens("rises", 1.2, 4.8),
+        Price::tokens("leaps", 2.88, 11.52),
+        Price::tokens("falls", 0.33, 1.32),
+        Price::tokens("shrinks", 0.01, 0.04).cache_read(0.001),
+        Price::tokens("fresh", 5.0, 10.0),
+    ];
+    let spec = Spec::new()
+        .provider(Provider::new("acme", served))
+        .provider(Provider::new("list", Vec::<String>::new()).pricing_list(&list))
+        .channel(Channel::new(1, "Acme").at("acme").models(&served.join(",")))
+        .prices(&[
+            Price::tokens("rises", 1.0, 4.0),
+            Price::tokens("leaps", 1.0, 4.0),
+            Price::tokens("falls", 1.0, 4.0),
+            Price::tokens("shrinks", 1.0, 2.0),
+        ]);
+    let gateway = Gateway::start(spec).await.expect("a gateway");
+    let tester = shop(&gateway).await;
+    tester.save(&[("price-mode", "both")]).await;
+    (gateway, tester)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_schedule_would_hold_is_marked_and_never_chosen_for_anybody() {
+    let (_gateway, tester) = moving().await;
+    let page = fetched(&tester).await;
+    page.says("Review 2");
+    page.says("large rise");
+    page.says("it would rise by 188 %");
+    page.says("large fall");
+    page.says("ten times off");
+    let (_, review) = reviewed(&tester, &sent(&page, &[])).await;
+    for model in ["rises", "fresh"] {
+        review.says(&format!("<b>{model}</b>"));
+    }
+    review.says("+20 %");
+    for model in ["leaps", "falls", "shrinks"] {
+        review.never_says(&format!("<b>{model}</b>"));
+    }
+    let suspicious = look(&tester, &format!("{PRICES}?show=suspicious")).await;
+    suspicious.says("<b>leaps</b>");
+    suspicious.never_says("<b>rises</b>");
+    // Who ticks it all the same is told in the review what a schedule would have minded.
+    let none = look(&tester, &format!("{PRICES}?column=-&q=leaps")).await;
+    let (_, review) = reviewed(&tester, &sent(&none, &["$2.88 of list for leaps"])).await;
+    review.says("+188 %");
+    review.says("large rise");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_column_leaves_out_what_would_be_held_and_counts_it() {
+    let (_gateway, tester) = moving().await;
+    let page = fetched(&tester).await;
+    // Two values of what is new, one of what rises a little.
+    page.says("Select 3");
+    let column = look(&tester, &format!("{PRICES}?column=list")).await;
+    column.says("Review 2");
+    column.says("3 chosen");
+    column.says("5 suspicious ones were left out");
+    column.says("ten times off");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn what_looks_wrong_is_held_in_the_review_until_it_is_ticked_there() {
     let gateway = gateway().await;

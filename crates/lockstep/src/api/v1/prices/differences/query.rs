@@ -215,7 +215,7 @@ impl Filter {
         }
         self.reason.is_none_or(|reason| {
             let proposed = proposals.of(&row.model.name, row.field);
-            offers.any(|offer| offer.suspicious.contains(&reason))
+            offers.any(|offer| offer.doubts().any(|code| code == reason))
                 || proposed.is_some_and(|proposed| {
                     proposed.hold == Some(reason.code()) || proposed.skip == Some(reason.code())
                 })
@@ -274,6 +274,7 @@ mod tests {
                 source,
                 usd: price(number * 7 + source * 3 + 1),
                 suspicious: Vec::new(),
+                held: None,
                 change: [None, Some(Change::New), Some(Change::Dearer)][(number / 3 + source) % 3],
             });
             let model = Arc::new(Model {

@@ -1,5 +1,6 @@
 //! The differences of a site, made once and looked at often.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use lockstep_core::hold::ReasonCode;
@@ -49,12 +50,12 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    /// What looks wrong about what a source says here, by its place. That the gateway bills output by a ratio of its
-    /// own is nothing wrong with the other values.
+    /// What looks wrong about what a source says here, by its place, and what would hold it. That the gateway bills
+    /// output by a ratio of its own is nothing wrong with the other values.
     pub(crate) fn doubts(&self, source: usize) -> impl Iterator<Item = ReasonCode> {
         let offers = self.model.offers.iter();
         let offers = offers.filter(move |offer| offer.source == source);
-        let codes = offers.flat_map(|offer| offer.suspicious.iter().copied());
+        let codes = offers.flat_map(Offer::doubts);
         let output = self.field == Field::CompletionRatio;
         codes.filter(move |code| output || *code != ReasonCode::LockedCompletion)
     }
@@ -99,9 +100,20 @@ pub(crate) struct Offer {
     pub(crate) usd: Usd,
     /// How the source bills it.
     pub(crate) kind: Option<Kind>,
+    /// What is wrong with it in itself.
     pub(crate) suspicious: Vec<ReasonCode>,
+    /// Why it would wait for somebody's look; `None` where it would not, or where that was not asked for.
+    pub(crate) held: Option<ReasonCode>,
     /// What taking it would be; `None` where nothing of the known sums moves, or they cannot be compared.
     pub(crate) change: Option<Change>,
+}
+
+impl Offer {
+    /// All that looks wrong about it.
+    pub(crate) fn doubts(&self) -> impl Iterator<Item = ReasonCode> {
+        let held = self.held.filter(|code| !self.suspicious.contains(code));
+        self.suspicious.iter().copied().chain(held)
+    }
 }
 
 /// What taking a price would be for those who pay it.
@@ -131,6 +143,10 @@ impl Table {
         let tables = compared.tables();
         let differences = compared.differences(&tables);
         let place = |name: &str| tables.iter().position(|table| table.name == name);
+        let outlook = basis.map(|basis| {
+            let differ: BTreeSet<&str> = differences.iter().map(|found| found.name).collect();
+            basis.outlook(local, &compared, &differ)
+        });
         let mut rows = Vec::new();
         let mut last: Option<(NameId, Arc<Model>)> = None;
         for difference in differences.iter() {
@@ -140,7 +156,17 @@ impl Table {
                     let locked = local.locked(difference.name);
                     let mine = compared.local.table.values(difference.model);
                     let said = said(&tables, difference.model);
-                    Arc::new(model(difference.name, &mine, locked, &said, place))
+                    let mut model = model(difference.name, &mine, locked, &said, place);
+                    let odd = outlook.as_ref();
+                    let odd = odd.and_then(|outlook| outlook.odd.get(difference.name));
+                    for (source, reason) in odd.into_iter().flatten() {
+                        let place = place(source);
+                        let mut offers = model.offers.iter_mut();
+                        if let Some(offer) = offers.find(|offer| Some(offer.source) == place) {
+                            offer.held = Some(reason.code);
+                        }
+                    }
+                    Arc::new(model)
                 }
             };
             last = Some((difference.model, Arc::clone(&model)));
@@ -170,7 +196,7 @@ impl Table {
                 .collect(),
             rows,
             priced: compared.local.table.len(),
-            outlook: basis.map(|basis| basis.outlook(local, &compared)),
+            outlook,
             orders: Orders::default(),
         };
         (table, outcomes)
@@ -196,6 +222,7 @@ fn model(
                 source: place(source)?,
                 kind: values.kind(),
                 suspicious: codes.to_vec(),
+                held: None,
                 change: if priced {
                     moved(&now, &usd)
                 } else {
