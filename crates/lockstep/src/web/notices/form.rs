@@ -5,7 +5,7 @@ use super::rows::{Check, checks, name_of};
 use crate::notify::{Address, BadAddress, Vendor};
 use crate::places::{Bad, Given};
 use crate::web::form::Fields;
-use crate::web::frame::Frame;
+use crate::web::frame::{Frame, Place};
 use crate::web::words::{NoticeWords, Words, fill};
 
 /// The form. What is secret of what was typed is never among what it is filled with.
@@ -146,6 +146,17 @@ impl Form {
             checks: checks(f.t, |kind| all || only.contains(&kind.code())),
             wrong_only: (!all && only.is_empty()).then(|| t.none_told.clone()),
         }
+    }
+
+    /// The fields that are wrong, in the order of the form.
+    pub(super) fn places(&self, t: &Words) -> Vec<Place> {
+        let wrong = |field: &&Field| field.wrong.is_some();
+        let place = |field: &Field| Place::new(field.name, field.label);
+        let fields = self.fields.iter().filter(wrong).map(place);
+        let only = self.wrong_only.iter();
+        let only = only.map(|_| Place::new("only", &t.notices.col_events));
+        let more = self.more.iter().filter(wrong).map(place);
+        fields.chain(only).chain(more).collect()
     }
 
     /// Whether the further fields are to be seen.
