@@ -44,7 +44,7 @@ impl Bar {
             (_, Phase::Writing, _) if run.trigger == "undo" => &t.undoing,
             (_, Phase::Writing, _) => &t.writing,
             (_, Phase::Reading, _) if now.total == 0 => &t.starting,
-            (_, Phase::Reading, Subject::Models) => &t.syncing,
+            (_, Phase::Reading, Subject::Models) => &t.reading,
             (_, Phase::Reading, Subject::Prices) => &t.asking,
             (_, Phase::Listing | Phase::Ended, _) => &t.starting,
         };

@@ -112,25 +112,9 @@ async fn a_site_is_edited_and_its_token_stays_or_is_given_again_for_another_addr
     let (gateway, elsewhere) = (gateway().await, gateway_elsewhere().await);
     let tester = Tester::with_site(&gateway).await;
     let url = gateway.url();
-    let edit = |name: &'static str, url: &str, token: &str| {
-        let fields = [
-            ("name", name),
-            ("url", url),
-            ("user_id", "1"),
-            ("token", token),
-        ];
-        let fields: Vec<(String, String)> = fields
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        let tester = &tester;
-        async move {
-            let fields: Vec<(&str, &str)> = fields
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()))
-                .collect();
-            tester.post("/sites/main/gateway", &fields).await
-        }
+    let edit = async |name: &str, url: &str, token: &str| {
+        let fields = [("name", name), ("url", url), ("token", token)];
+        tester.save(&fields).await
     };
     let moved = edit("main", &elsewhere.url(), "").await;
     assert_eq!(moved.status, 422);
@@ -145,6 +129,56 @@ async fn a_site_is_edited_and_its_token_stays_or_is_given_again_for_another_addr
         .get(&named.location)
         .await
         .says("<p class=\"quiet\">a b/c");
+}
+
+#[tokio::test]
+async fn one_save_keeps_the_gateway_and_the_settings_and_a_test_keeps_neither() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    let both = [("user_id", "7"), ("requests-per-minute", "25")];
+    // The token is of another user, which the gateway says.
+    let refused = tester.save(&both).await;
+    assert_eq!(refused.status, 422);
+    refused.says("The test failed");
+    assert_eq!(refused.value("user_id"), "7");
+    assert_eq!(refused.value("requests-per-minute"), "25");
+    assert!(stored(&tester).await.is_empty());
+    let named = [("name", "hall"), ("requests-per-minute", "25")];
+    let tested = tester.save(&[&named[..], &[("test", "1")]].concat()).await;
+    assert_eq!(tested.status, 200);
+    tested.says("The gateway answers and the token is accepted");
+    assert_eq!(tested.value("name"), "hall");
+    assert_eq!(tested.value("requests-per-minute"), "25");
+    assert!(stored(&tester).await.is_empty());
+    let saved = tester.save(&named).await;
+    assert_eq!(saved.location, "/sites/hall/settings?said=saved");
+    let page = tester.get(&saved.location).await;
+    assert_eq!(page.value("name"), "hall");
+    assert_eq!(page.value("requests-per-minute"), "25");
+}
+
+#[tokio::test]
+async fn what_is_not_saved_leads_to_every_field_that_is_wrong() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    let refused = tester
+        .save(&[
+            ("url", "ftp://x"),
+            ("limit-removal", "400"),
+            ("burst", "no"),
+        ])
+        .await;
+    assert_eq!(refused.status, 422);
+    refused.says("<b>Not saved</b><ul");
+    for field in ["url", "limit-removal", "burst"] {
+        refused.says(&format!("<li><a href=\"#{field}\">"));
+        refused.says(&format!(" id=\"{field}\" "));
+    }
+    assert_eq!(refused.text.matches("<li><a href=\"#").count(), 3);
+    let refused = tester.add("add", "ftp://x", "token").await;
+    for field in ["name", "url"] {
+        refused.says(&format!("<li><a href=\"#{field}\">"));
+    }
 }
 
 async fn gateway_elsewhere() -> lockstep_sim::Gateway {
