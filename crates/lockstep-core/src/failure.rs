@@ -115,6 +115,8 @@ kinds! {
     Record = "record",
     /// A mistake of Lockstep's own broke it off.
     Internal = "internal",
+    /// Its process ended while it read, and what it had read cannot be gone on with. Nothing was written.
+    Interrupted = "interrupted",
 }
 
 impl FailureKind {

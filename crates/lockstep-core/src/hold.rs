@@ -57,6 +57,10 @@ codes! {
         AutoDisabled = "auto_disabled",
         /// Skipped by undo: the list was empty before, which the gateway cannot store.
         EmptyBefore = "empty_before",
+        /// Skipped by undo: another run took it back already.
+        UndoneAlready = "undone_already",
+        /// Skipped by undo: another run wrote something else there since.
+        ChangedSince = "changed_since",
         /// Skipped: the channel is not on the gateway any more.
         Gone = "gone",
         /// Skipped: the run ended before its turn, or it was not chosen.
@@ -133,6 +137,11 @@ impl ReasonCode {
                 // A yes to one name is no yes to the next one that is alike.
                 | Self::NameMatch
         ) && !self.never_passes()
+    }
+
+    /// Whether "apply anyway" can be answered to it: no list is ever made empty, and what is no price is never one.
+    pub fn can_be_applied(self) -> bool {
+        !matches!(self, Self::EmptyList | Self::WouldBeEmpty) && !self.never_passes()
     }
 
     /// Whether nobody's yes makes it pass: what would be written is no price.

@@ -116,11 +116,18 @@ pub struct Session {
     last_fence: Arc<AtomicI64>,
     /// The schedule's ticks that its runs come of, each with when it was taken.
     ticks: Vec<(Subject, i64)>,
+    /// Whether somebody is told what its runs find.
+    tells: bool,
     /// Who said yes to what will be planned.
     pub(crate) yes: Option<String>,
     /// The gateway, between a plan that somebody said yes to and its first write.
-    kept: Arc<Mutex<Option<Held>>>,
+    kept: Kept,
+    /// The gateway, for as long as several runs of the session follow each other.
+    throughout: Kept,
 }
+
+/// A gateway that is held for what comes.
+type Kept = Arc<Mutex<Option<Held>>>;
 
 impl Engine {
     /// An engine over a store. `actor` is who the journal says did it.
@@ -223,8 +230,10 @@ impl Engine {
             cut: Arc::default(),
             last_fence: Arc::default(),
             ticks: Vec::new(),
+            tells: false,
             yes: None,
-            kept: Arc::default(),
+            kept: Kept::default(),
+            throughout: Kept::default(),
         }
     }
 }
@@ -247,8 +256,24 @@ impl Session {
         self
     }
 
+    /// The same session, for runs of which somebody is told as they come to rest.
+    #[must_use]
+    pub(crate) fn telling(mut self) -> Self {
+        self.tells = true;
+        self
+    }
+
+    /// Has what becomes of a run that is there already told, where what becomes of the session's own is.
+    pub(crate) async fn tell_of(&self, run_id: &str) -> Result<(), EngineError> {
+        if self.tells {
+            self.store().tell_of_run(run_id).await?;
+        }
+        Ok(())
+    }
+
     /// Makes a run, of its tick if it comes of one.
-    pub(crate) async fn make_run(&self, new: NewRun) -> Result<Run, EngineError> {
+    pub(crate) async fn make_run(&self, mut new: NewRun) -> Result<Run, EngineError> {
+        new.told |= self.tells;
         match self.tick(new.subject) {
             Some(at) => {
                 let made = self.store().create_run_of_tick(new, at, self.now()).await?;
@@ -330,14 +355,40 @@ impl Session {
         if let Some(kept) = self.kept_hold().take() {
             return Ok(kept);
         }
+        if let Some(held) = self.held_throughout().await? {
+            return Ok(held);
+        }
         let hold = self.engine.alone(&self.access.site).await?;
         self.cut.store(false, Ordering::SeqCst);
         self.last_fence.store(hold.fence(), Ordering::SeqCst);
         Ok(Held {
             fence: hold.fence(),
-            hold: Some(hold),
-            cut: self.cut.clone(),
+            _holding: Arc::new(Holding {
+                hold: Some(hold),
+                cut: self.cut.clone(),
+            }),
         })
+    }
+
+    /// Takes the gateway for all that the session does until what is returned is dropped: nobody else has it between two
+    /// runs.
+    pub(crate) async fn throughout(&self) -> Result<Throughout, EngineError> {
+        let held = self.hold().await?;
+        *locked(&self.throughout) = Some(held);
+        Ok(Throughout(self.throughout.clone()))
+    }
+
+    /// The gateway, if it is held throughout. Where that was lost meanwhile it is to be taken anew.
+    async fn held_throughout(&self) -> Result<Option<Held>, EngineError> {
+        let Some(held) = locked(&self.throughout).clone() else {
+            return Ok(None);
+        };
+        let url = &self.access.site.url;
+        if self.store().lease_holds(url, held.fence).await? {
+            return Ok(Some(held));
+        }
+        drop(locked(&self.throughout).take());
+        Ok(None)
     }
 
     /// The fence under which this session held the gateway last; 0 where it never did.
@@ -353,13 +404,8 @@ impl Session {
     /// Takes the gateway and keeps it for what comes next.
     pub(crate) async fn keep(&self) -> Result<(), EngineError> {
         let held = self.hold().await?;
-        self.keep_held(held);
-        Ok(())
-    }
-
-    /// Keeps the gateway for what comes next.
-    pub(crate) fn keep_held(&self, held: Held) {
         *self.kept_hold() = Some(held);
+        Ok(())
     }
 
     /// Keeps the gateway for the write of what was planned, if somebody said yes to it before.
@@ -371,7 +417,7 @@ impl Session {
     }
 
     fn kept_hold(&self) -> MutexGuard<'_, Option<Held>> {
-        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+        locked(&self.kept)
     }
 
     /// The settings that a stored run was planned with, and what channels have of their own now.
@@ -399,15 +445,34 @@ fn tick_is_gone() -> EngineError {
     EngineError::Busy("another process, which has taken the tick".to_owned())
 }
 
-/// A gateway that this process holds until dropped.
-#[derive(Debug)]
+fn locked(kept: &Kept) -> MutexGuard<'_, Option<Held>> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A gateway that this process holds until the last clone is dropped.
+#[derive(Clone, Debug)]
 pub(crate) struct Held {
-    hold: Option<GatewayHold>,
     pub(crate) fence: i64,
+    _holding: Arc<Holding>,
+}
+
+#[derive(Debug)]
+struct Holding {
+    hold: Option<GatewayHold>,
     cut: Arc<AtomicBool>,
 }
 
-impl Drop for Held {
+/// A session's gateway, held for all of its runs until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Throughout(Kept);
+
+impl Drop for Throughout {
+    fn drop(&mut self) {
+        drop(locked(&self.0).take());
+    }
+}
+
+impl Drop for Holding {
     fn drop(&mut self) {
         if self.cut.load(Ordering::SeqCst)
             && let Some(hold) = self.hold.take()

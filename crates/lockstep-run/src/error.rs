@@ -39,6 +39,14 @@ pub enum EngineError {
     /// The run wrote nothing, so there is nothing to take back.
     #[error("run {0} changed nothing that could be undone")]
     NothingToUndo(String),
+    /// Another run took back all that was to be taken back.
+    #[error("run {run} is undone already, by run {by}")]
+    UndoneAlready {
+        /// The run.
+        run: String,
+        /// The one that took it back last.
+        by: String,
+    },
     /// None of the channels that were named is ready.
     #[error("nothing is ready on these channels in run {0}; the run is left as it was")]
     NothingReady(String),

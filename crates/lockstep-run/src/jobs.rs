@@ -125,7 +125,8 @@ impl Jobs {
         work.await.unwrap_or_else(|ended| Err(no_end(&ended)))
     }
 
-    /// The ids of runs as they come to rest here: planned, or over.
+    /// The ids of runs as they come to rest here: planned, or over. Whoever misses one finds it among
+    /// [`Store::unsettled_runs`](lockstep_store::Store::unsettled_runs).
     pub fn ended(&self) -> broadcast::Receiver<String> {
         self.0.ended.subscribe()
     }
@@ -182,7 +183,7 @@ impl Jobs {
         let subject = self.subject(&job.order).await?;
         let engine = self.0.engine.acting_as(job.actor.clone());
         let session = engine.session(job.access, &job.settings);
-        let session = session.of_ticks(ticks);
+        let session = session.of_ticks(ticks).telling();
         let terms = Terms {
             settings: job.settings,
             actor: job.actor,

@@ -31,6 +31,7 @@ mod resume;
 pub mod review;
 mod row;
 pub mod schedule;
+pub mod stays;
 mod step;
 mod undo;
 mod write;

@@ -69,12 +69,14 @@ impl Session {
             settings: texts(&request.settings),
             policy_override: request.policy.map(|policy| policy.code().to_owned()),
             policy_hash: store.policy_hash(site).await?,
+            told: request.unattended,
         };
         let run = match self.interrupted_reading(&wanted, held.fence).await? {
             Some(run) => {
                 let fresh = self.now().saturating_sub(ROW_AGE);
                 self.take_as_given(&run, fresh, &mut given).await?;
                 self.take_tick_for(&run).await?;
+                self.tell_of(&run.id).await?;
                 run
             }
             None => self.make_run(wanted).await?,

@@ -69,19 +69,16 @@ impl Session {
         let store = self.store();
         store.start_reading(&run.id, held.fence, self.now()).await?;
         let lost = match run.subject {
-            Subject::Prices => Some(
-                "its process ended while it read, and what the sources said is gone with it; run it again",
-            ),
-            Subject::Models if run.trigger == UNDO => {
-                Some("its process ended before the undo was planned; run it again")
+            // What the sources said is gone with it.
+            Subject::Prices => Some(""),
+            Subject::Models if run.trigger == UNDO => Some(""),
+            Subject::Models if run.policy_hash != store.policy_hash(&run.site_id).await? => {
+                Some("policies or rules changed since")
             }
-            Subject::Models if run.policy_hash != store.policy_hash(&run.site_id).await? => Some(
-                "its process ended while it read, and policies or rules changed since; run it again",
-            ),
             Subject::Models => None,
         };
         if let Some(lost) = lost {
-            let failure = Failure::new(FailureKind::Record, lost);
+            let failure = Failure::new(FailureKind::Interrupted, lost);
             self.end_again(run, held.fence, Some(failure)).await?;
             return Ok(store.run(&run.id).await?);
         }

@@ -3,7 +3,7 @@
 use lockstep_core::change::{State, Subject};
 use lockstep_core::failure::FailureKind;
 use lockstep_core::hash::Digest;
-use lockstep_core::hold::{Reason, ReasonCode};
+use lockstep_core::hold::Reason;
 use lockstep_core::models::list::NonEmptyModels;
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::{NewRun, Run};
@@ -13,47 +13,55 @@ use crate::engine::Session;
 use crate::error::EngineError;
 use crate::review::UNDO;
 use crate::row::{digest, plan_digest};
+use crate::stays::{Stays, taken_back};
 
 impl Session {
     /// Plans to take back what a run wrote, or the chosen channels of it. Nothing is read from the gateway: what is
-    /// there now is compared when it is written, and whatever somebody edited since is a conflict and stays.
+    /// there now is compared when it is written, and whatever somebody edited since is a conflict and stays. What is known
+    /// to stay is skipped, with its reason.
     pub async fn plan_undo(&self, run_id: &str, only: Option<&[i64]>) -> Result<Run, EngineError> {
         let store = self.store();
         let parent = store.run(run_id).await?;
-        let rows: Vec<ChangeRow> = store
+        let known = Stays::of(store, &parent).await?;
+        let rows: Vec<(ChangeRow, Option<Reason>)> = store
             .changes(run_id)
             .await?
             .into_iter()
             .filter(may_be_undone)
             .filter(|row| only.is_none_or(|ids| ids.contains(&row.channel_id)))
+            .map(|row| {
+                let stays = known.list(&row);
+                (row, stays)
+            })
             .collect();
         if rows.is_empty() {
             return Err(EngineError::NothingToUndo(run_id.to_owned()));
         }
+        if let Some(by) = taken_back(rows.iter().map(|(_, stays)| stays)) {
+            let run = run_id.to_owned();
+            return Err(EngineError::UndoneAlready { run, by });
+        }
         let held = self.hold().await?;
-        let run = store
-            .create_run(
-                NewRun {
-                    parent: Some(parent.id.clone()),
-                    site_id: parent.site_id.clone(),
-                    subject: Subject::Models,
-                    trigger: UNDO.to_owned(),
-                    actor: self.engine.actor.clone(),
-                    go_on: false,
-                    unattended: false,
-                    selection: Some(rows.iter().map(|row| row.channel_id).collect()),
-                    settings: parent.settings.clone(),
-                    policy_override: None,
-                    policy_hash: store.policy_hash(&parent.site_id).await?,
-                },
-                self.now(),
-            )
-            .await?;
+        let new = NewRun {
+            parent: Some(parent.id.clone()),
+            site_id: parent.site_id.clone(),
+            subject: Subject::Models,
+            trigger: UNDO.to_owned(),
+            actor: self.engine.actor.clone(),
+            go_on: false,
+            unattended: false,
+            selection: Some(rows.iter().map(|(row, _)| row.channel_id).collect()),
+            settings: parent.settings.clone(),
+            policy_override: None,
+            policy_hash: store.policy_hash(&parent.site_id).await?,
+            told: false,
+        };
+        let run = self.make_run(new).await?;
         store.start_reading(&run.id, held.fence, self.now()).await?;
         let now = self.now();
         let rows: Vec<ChangeRow> = rows
             .into_iter()
-            .map(|row| turned_round(&run.id, row, now))
+            .map(|(row, stays)| turned_round(&run.id, row, stays, now))
             .collect();
         let digests: Vec<Digest> = rows.iter().map(digest).collect();
         let total = rows.len() as u64;
@@ -95,21 +103,19 @@ pub fn was_listed(models: &str) -> bool {
     NonEmptyModels::new(models.to_owned()).is_some()
 }
 
-fn turned_round(run: &str, row: ChangeRow, now: i64) -> ChangeRow {
+fn turned_round(run: &str, row: ChangeRow, stays: Option<Reason>, now: i64) -> ChangeRow {
     let was = row.before;
     let is = row.after.unwrap_or_default();
-    let possible = was_listed(&was);
     ChangeRow {
         run_id: run.to_owned(),
         base: Digest::of([&is]),
         before: is,
-        after: possible.then_some(was),
-        state: if possible {
-            State::Ready
-        } else {
-            State::Skipped
+        after: stays.is_none().then_some(was),
+        state: match stays {
+            None => State::Ready,
+            Some(_) => State::Skipped,
         },
-        skip: (!possible).then(|| Reason::plain(ReasonCode::EmptyBefore)),
+        skip: stays,
         upstream: None,
         hold: None,
         failure: None,

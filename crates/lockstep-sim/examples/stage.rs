@@ -8,7 +8,9 @@
 use std::io::{BufRead as _, Write as _};
 use std::time::Duration;
 
-use lockstep_sim::{Channel, EffectivePrice, Gateway, Manner, Price, Provider, Spec};
+use lockstep_sim::{
+    Channel, EffectivePrice, Fault, Gateway, Manner, Matcher, Price, Provider, Rule, Spec,
+};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -88,6 +90,8 @@ enum Deed {
     Edit { channel: i64, models: Vec<String> },
     /// Somebody sets an option of the gateway's by hand.
     Option { key: String, text: String },
+    /// Every write of an option takes so long from now on.
+    SlowOptions { ms: u64 },
     /// The models of a channel.
     Models { channel: i64 },
     /// What the gateway charges for a model, in USD per million tokens; `null` where it refuses calls of it.
@@ -213,6 +217,11 @@ fn done(gateway: &Gateway, deed: Deed) -> Value {
         }
         Deed::Option { key, text } => {
             gateway.set_option(&key, &text);
+            Value::Null
+        }
+        Deed::SlowOptions { ms } => {
+            let slow = Fault::Delay(Duration::from_millis(ms));
+            gateway.fault(Rule::always(Matcher::put("/api/option/"), slow));
             Value::Null
         }
         Deed::Models { channel } => match gateway.channel(channel) {

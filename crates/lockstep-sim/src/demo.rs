@@ -31,18 +31,10 @@ pub fn spec(channels: usize) -> Spec {
     prices::priced(spec)
 }
 
-/// Lets a little time pass at the providers: the same changes for the same step.
+/// Lets a little time pass at the providers: the same changes for the same steps.
 ///
-/// Most steps bring a new name somewhere; every third takes one away that an earlier step brought.
+/// Each step brings a name to one of them, or takes one away that an earlier step brought.
 pub fn advance(gateway: &Gateway, step: usize) {
-    const NEWS: [&str; 6] = [
-        "gpt-5.1",
-        "claude-opus-4-5",
-        "gemini-3-pro-preview",
-        "deepseek-v3.2",
-        "qwen3-max",
-        "glm-4.6",
-    ];
     let living: Vec<String> = gateway
         .provider_names()
         .into_iter()
@@ -51,17 +43,36 @@ pub fn advance(gateway: &Gateway, step: usize) {
     if living.is_empty() {
         return;
     }
-    let provider = gateway.provider(&living[step * 5 % living.len()]);
-    let news = NEWS[step % NEWS.len()];
+    let name = &living[step * 5 % living.len()];
+    let news = news(name);
+    let news = news[step % news.len()];
+    let provider = gateway.provider(name);
     let mut models = provider.models();
-    if step % 3 == 2
-        && let Some(index) = models.iter().position(|name| NEWS.contains(&name.as_str()))
-    {
-        models.remove(index);
-    } else if !models.iter().any(|name| name == news) {
-        models.push(news.to_owned());
+    match models.iter().position(|model| model == news) {
+        Some(index) => drop(models.remove(index)),
+        None => models.push(news.to_owned()),
     }
     provider.set_models(models);
+}
+
+/// What comes and goes at a provider. Most has a price on the gateway; what has none waits for one.
+fn news(provider: &str) -> &'static [&'static str] {
+    match provider {
+        "openai" => &["gpt-4-turbo", "gpt-5.1", "o1", "text-embedding-3-small"],
+        "anthropic" => &["claude-opus-4-5"],
+        "google" => &["gemini-3-pro-preview"],
+        "qwen" | "qwen-old" => &["qwen3-max"],
+        "silicon" => &[
+            "zai-org/GLM-4.5",
+            "deepseek-ai/DeepSeek-V3",
+            "openai/gpt-oss-120b",
+        ],
+        "mistral" => &["mistral-medium-latest"],
+        "ollama" => &["qwen3:8b"],
+        "openrouter" => &["openai/gpt-5-mini"],
+        "market" => &["deepseek-ai/DeepSeek-V3.2", "Qwen/Qwen3-Next-80B"],
+        _ => &["gpt-4-turbo", "deepseek-v3.2", "qwen3-max", "glm-4.6", "o1"],
+    }
 }
 
 /// Lets a week pass: some makers change their prices, whoever publishes them follows in his way, and a list changes.

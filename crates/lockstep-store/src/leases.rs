@@ -22,7 +22,8 @@ pub struct LeaseTimes {
     /// How often its holder renews it. Default 10 s.
     pub renew: Duration,
     /// What a write may take at most. It begins only if the lease holds so much longer, and a new holder waits so long
-    /// after an old lease has run out. Default 15 s.
+    /// after this one's lease has run out: it stands beside the lease, so that replicas need not have the same times.
+    /// Default 15 s.
     pub write: Duration,
 }
 
@@ -140,18 +141,23 @@ impl Store {
         now: i64,
     ) -> Result<i64, StoreError> {
         let (url, holder) = (url.as_str().to_owned(), holder.to_owned());
-        let (sql, last) = match self.leases() {
-            Pool::Sqlite(_) => (sqlite::TAKE_LEASE, now),
-            Pool::Postgres(_) => (postgres::SEIZE_LEASE, ms(self.lease_times().lease)),
-        };
+        let times = self.lease_times();
+        let postgres = matches!(self.leases(), Pool::Postgres(_));
         self.write(move |db| {
             Box::pin(async move {
-                Ok(query_scalar(sql)
-                    .bind(url)
-                    .bind(holder)
-                    .bind(last)
-                    .fetch_one(db)
-                    .await?)
+                let take = if postgres {
+                    query_scalar(postgres::SEIZE_LEASE)
+                        .bind(url)
+                        .bind(holder)
+                        .bind(ms(times.lease))
+                        .bind(ms(times.write))
+                } else {
+                    query_scalar(sqlite::TAKE_LEASE)
+                        .bind(url)
+                        .bind(holder)
+                        .bind(now)
+                };
+                Ok(take.fetch_one(db).await?)
             })
         })
         .await

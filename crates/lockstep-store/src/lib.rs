@@ -32,6 +32,7 @@ pub mod runs;
 pub mod schedule;
 mod seal;
 pub mod sessions;
+pub mod since;
 pub mod sites;
 mod sql;
 mod sqlite;

@@ -24,25 +24,28 @@ pub(crate) const BEGIN_WRITE: &str = "BEGIN; SELECT pg_advisory_xact_lock(781357
 /// One process at a time makes or upgrades the tables: the next number.
 const LOCK_OPENING: &str = "SELECT pg_advisory_lock(7813573191660758385)";
 
-/// Takes the lease of gateway `$1` for holder `$2` from whoever has it, for `$3` milliseconds.
-pub(crate) const SEIZE_LEASE: &str = "INSERT INTO lease (url, holder, fence, taken_at, expires_at)
-     SELECT $1, $2, (SELECT COALESCE(MAX(fence), 0) + 1 FROM lease), now.ms, now.ms + $3
+/// Takes the lease of gateway `$1` for holder `$2` from whoever has it, for `$3` milliseconds. A write of his may take `$4`.
+pub(crate) const SEIZE_LEASE: &str =
+    "INSERT INTO lease (url, holder, fence, taken_at, expires_at, write_ms)
+     SELECT $1, $2, (SELECT COALESCE(MAX(fence), 0) + 1 FROM lease), now.ms, now.ms + $3, $4
      FROM (SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS ms) now
      ON CONFLICT (url) DO UPDATE
-     SET holder = excluded.holder, fence = excluded.fence,
-         taken_at = excluded.taken_at, expires_at = excluded.expires_at
+     SET holder = excluded.holder, fence = excluded.fence, taken_at = excluded.taken_at,
+         expires_at = excluded.expires_at, write_ms = excluded.write_ms
      RETURNING fence";
 
-/// Takes the lease of gateway `$1` for holder `$2`, for `$3` milliseconds, if it was given back or ran out at least `$4`
-/// milliseconds ago: a write that began just before it ran out is over by then.
+/// Takes the lease of gateway `$1` for holder `$2`, for `$3` milliseconds, if it was given back, or ran out so long ago as
+/// a write of its holder may take: one that began just before is over by then. A write of the new one may take `$4`, and so
+/// may that of a holder who did not say.
 pub(crate) const TAKE_LEASE: &str =
-    "INSERT INTO lease (url, holder, fence, taken_at, expires_at)
-     SELECT $1, $2, (SELECT COALESCE(MAX(fence), 0) + 1 FROM lease), now.ms, now.ms + $3
+    "INSERT INTO lease (url, holder, fence, taken_at, expires_at, write_ms)
+     SELECT $1, $2, (SELECT COALESCE(MAX(fence), 0) + 1 FROM lease), now.ms, now.ms + $3, $4
      FROM (SELECT CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) AS ms) now
      ON CONFLICT (url) DO UPDATE
-     SET holder = excluded.holder, fence = excluded.fence,
-         taken_at = excluded.taken_at, expires_at = excluded.expires_at
-     WHERE lease.holder IS NULL OR lease.expires_at IS NULL OR lease.expires_at + $4 <= excluded.taken_at
+     SET holder = excluded.holder, fence = excluded.fence, taken_at = excluded.taken_at,
+         expires_at = excluded.expires_at, write_ms = excluded.write_ms
+     WHERE lease.holder IS NULL OR lease.expires_at IS NULL
+         OR lease.expires_at + COALESCE(lease.write_ms, excluded.write_ms) <= excluded.taken_at
      RETURNING fence";
 
 /// Renews the lease of gateway `$1` that is the one of fence `$2`, for `$3` milliseconds.
@@ -55,10 +58,11 @@ pub(crate) const LEASE_HOLDS: &str =
     "SELECT COUNT(*) FROM lease WHERE url = $1 AND fence = $2 AND holder IS NOT NULL
      AND expires_at > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) + $3";
 
-/// The gateways whose lease somebody has, or had less than `$1` milliseconds ago.
+/// The gateways whose lease somebody has, or had less long ago than a write of his may take: `$1` milliseconds where he did
+/// not say.
 pub(crate) const HELD_GATEWAYS: &str =
     "SELECT url FROM lease WHERE holder IS NOT NULL AND expires_at IS NOT NULL
-     AND expires_at + $1 > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
+     AND expires_at + COALESCE(write_ms, $1) > CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT)";
 
 /// How long a task waits for a connection.
 const ACQUIRE: Duration = Duration::from_secs(30);

@@ -1,5 +1,7 @@
 //! Runs: what was asked for, how far it got and what came of it.
 
+use std::time::Duration;
+
 use lockstep_core::change::{RunState, Subject};
 use lockstep_core::failure::Failure;
 use lockstep_core::hash::Digest;
@@ -67,6 +69,22 @@ pub struct Run {
     /// Channels in the run, or models in one about prices, as soon as they are known.
     pub total: u64,
 }
+
+impl Run {
+    /// How long it was worked on: until it was planned, and from the yes until it ended. How long it waited for the yes is
+    /// nobody's work. `None` where it is not planned yet.
+    pub fn took(&self) -> Option<Duration> {
+        let end = self.ended_at.or(self.planned_at)?;
+        let waited = match (self.planned_at, self.approved_at) {
+            (Some(planned), Some(approved)) if approved <= end => approved.saturating_sub(planned),
+            // Nobody said yes until it ended.
+            (Some(planned), None) if !self.go_on => end.saturating_sub(planned),
+            _ => 0,
+        };
+        let took = end.saturating_sub(self.started_at) - waited.max(0);
+        Some(Duration::from_millis(u64::try_from(took).unwrap_or(0)))
+    }
+}
 /// Makes a run, which is then queued.
 pub(crate) async fn create(
     db: &mut Connection,
@@ -79,8 +97,8 @@ pub(crate) async fn create(
     sql::query(
         "INSERT INTO run (id, parent, site_id, site_url, subject, state, started_by, actor, go_on, unattended,
                           selection, settings, policy_override, policy_hash, started_at,
-                          reads, writes, throttled, fence, total)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0, 0, 0)",
+                          reads, writes, throttled, fence, total, settled_as)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, 0, 0, 0, 0, 0, $16)",
     )
     .bind(&id)
     .bind(&new.parent)
@@ -97,6 +115,7 @@ pub(crate) async fn create(
     .bind(&new.policy_override)
     .bind(new.policy_hash.as_str())
     .bind(now)
+    .bind(new.told.then(|| RunState::Queued.code()))
     .execute(&mut *db)
     .await?;
     events::append(db, &id, vec![events::state(RunState::Queued, now, None)]).await?;
@@ -129,6 +148,8 @@ pub struct NewRun {
     /// The digest of what plans rest on, as [`Store::policy_hash`] tells it, or [`Store::price_policy_hash`] for a run
     /// about prices.
     pub policy_hash: Digest,
+    /// Whether somebody is told what it finds, as soon as it comes to rest.
+    pub told: bool,
 }
 
 impl Store {
@@ -374,4 +395,56 @@ pub(crate) fn from_row(row: &Row) -> Result<Run, StoreError> {
         fence: columns.number("fence")?,
         total: columns.count("total")?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_time_in_which_a_plan_waits_for_its_yes_is_nobodys_work() {
+        let run = |planned_at, approved_at, ended_at, go_on| Run {
+            id: "r".to_owned(),
+            parent: None,
+            site_id: "s".to_owned(),
+            site_url: GatewayUrl::parse("https://gateway.example").expect("an address"),
+            subject: Subject::Models,
+            state: RunState::Done,
+            trigger: "sync".to_owned(),
+            actor: "admin".to_owned(),
+            go_on,
+            unattended: false,
+            selection: None,
+            settings: Vec::new(),
+            policy_override: None,
+            policy_hash: Digest::of(["policy"]),
+            plan_hash: None,
+            started_at: 1_000,
+            planned_at,
+            approved_at,
+            approved_by: None,
+            ended_at,
+            reads: 0,
+            writes: 0,
+            throttled: 0,
+            failure: None,
+            fence: 1,
+            total: 1,
+        };
+        for (run, took) in [
+            (run(None, None, None, false), None),
+            (run(Some(1_020), None, None, false), Some(20)),
+            (run(Some(1_020), Some(61_000), None, false), Some(20)),
+            (
+                run(Some(1_020), Some(61_000), Some(61_005), false),
+                Some(25),
+            ),
+            // Dropped without a yes, and written without a question.
+            (run(Some(1_020), None, Some(61_000), false), Some(20)),
+            (run(Some(1_020), Some(1_000), Some(1_050), true), Some(50)),
+            (run(None, None, Some(1_007), false), Some(7)),
+        ] {
+            assert_eq!(run.took(), took.map(Duration::from_millis), "{run:?}");
+        }
+    }
 }

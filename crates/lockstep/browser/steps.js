@@ -109,7 +109,7 @@ export async function openPrices(page, context, server, gateway) {
 export async function settled(page) {
   await expect(async () => {
     await page.reload();
-    await expect(page.locator("#working")).toHaveCount(0, { timeout: 300 });
+    await expect(page.locator("#working, #live")).toHaveCount(0, { timeout: 300 });
   }).toPass();
 }
 

@@ -182,10 +182,14 @@ impl Deed {
         deed("notice_target_added", data)
     }
 
-    /// A place was made to hear notices, other ones, or none; as it is now.
-    pub(crate) fn notice_target_changed(target: &NoticeTarget) -> Self {
+    /// A place was made to hear notices, other ones, or none, or was moved to another address with this host; as it is
+    /// now.
+    pub(crate) fn notice_target_changed(target: &NoticeTarget, host: Option<&str>) -> Self {
         let only: Vec<&str> = target.kinds.iter().map(|kind| kind.code()).collect();
-        let data = json!({ "name": target.name, "enabled": target.enabled, "only": only });
+        let mut data = json!({ "name": target.name, "enabled": target.enabled, "only": only });
+        if let Some(host) = host {
+            data["host"] = host.into();
+        }
         deed("notice_target_changed", data)
     }
 

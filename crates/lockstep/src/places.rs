@@ -38,6 +38,8 @@ pub(crate) enum Bad {
     Only(String),
     /// The address, or something beside it.
     Address(BadAddress),
+    /// The stored secret would be sent to another server than the one it was given for.
+    SecretElsewhere,
 }
 
 impl Bad {
@@ -47,6 +49,7 @@ impl Bad {
             Self::Name => "name",
             Self::Kind => "kind",
             Self::Only(_) => "only",
+            Self::SecretElsewhere => "secret",
             Self::Address(bad) => bad.field(),
         }
     }
@@ -60,6 +63,9 @@ impl Bad {
                 format!("it can be {}", codes.join(", "))
             }
             Self::Only(code) => format!("there is no kind of notice `{code}`"),
+            Self::SecretElsewhere => {
+                "this is another server: give its secret, or an empty one for none".to_owned()
+            }
             // What is a flag on the command line is a key here.
             Self::Address(bad) => bad.to_string().replace("--", ""),
         }
@@ -152,23 +158,105 @@ pub(crate) async fn add(
     Ok(target)
 }
 
+/// What is given anew of a place's address; what is not given stays. Secrets may be in it, so that this has no `Debug`.
+#[derive(Default)]
+pub(crate) struct Anew {
+    /// The address.
+    pub(crate) url: Option<String>,
+    /// What signs or lets in; an empty text forgets it.
+    pub(crate) secret: Option<String>,
+    /// Telegram's chat.
+    pub(crate) chat: Option<String>,
+    /// The user of a mail server; an empty text forgets it.
+    pub(crate) user: Option<String>,
+    /// Who a mail is from.
+    pub(crate) from: Option<String>,
+    /// Who a mail is to.
+    pub(crate) to: Option<Vec<String>>,
+    /// Private networks that the place may be in.
+    pub(crate) allow: Option<Vec<String>>,
+}
+
+/// An address that can take the place of another.
+#[derive(Debug)]
+pub(crate) struct Readdressed {
+    address: Address,
+    /// Private networks that the other one could not be in.
+    networks: Vec<String>,
+}
+
+impl Anew {
+    /// The address of the place as it would be, or what is wrong with it; `None` where it stays as it is.
+    pub(crate) async fn checked(
+        self,
+        app: &App,
+        target: &NoticeTarget,
+    ) -> Result<Result<Option<Readdressed>, Vec<Bad>>, StoreError> {
+        let stored = stored(app, target).await?;
+        let text = |given: Option<String>, was: &Option<String>| match given {
+            Some(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
+            None => was.clone(),
+        };
+        let secret_stays = self.secret.is_none() && stored.secret.is_some();
+        let new = Address {
+            url: self.url.unwrap_or_else(|| stored.url.clone()),
+            secret: text(self.secret, &stored.secret),
+            chat: text(self.chat, &stored.chat),
+            user: text(self.user, &stored.user),
+            from: text(self.from, &stored.from),
+            to: self.to.unwrap_or_else(|| stored.to.clone()),
+            allow: self.allow.unwrap_or_else(|| stored.allow.clone()),
+        };
+        let Some(vendor) = Vendor::from_code(&target.kind) else {
+            return Ok(Err(vec![Bad::Kind]));
+        };
+        let address = match new.checked(vendor) {
+            Ok(address) => address,
+            Err(wrong) => return Ok(Err(vec![Bad::Address(wrong)])),
+        };
+        if secret_stays && !address.is_at_the_server_of(&stored) {
+            return Ok(Err(vec![Bad::SecretElsewhere]));
+        }
+        let mut networks = address.allow.clone();
+        networks.retain(|network| !stored.allow.contains(network));
+        let changes = address != stored;
+        Ok(Ok(changes.then_some(Readdressed { address, networks })))
+    }
+}
+
+/// The address of a place; an empty one where what is stored cannot be read.
+pub(crate) async fn stored(app: &App, target: &NoticeTarget) -> Result<Address, StoreError> {
+    let stored = app.store().notice_secret(&target.id).await?;
+    Ok(Address::read(&stored).unwrap_or_default())
+}
+
 /// What is to become of a place; what is not named stays.
 #[derive(Debug, Default)]
 pub(crate) struct Change {
+    /// Where it is from now on.
+    pub(crate) address: Option<Readdressed>,
     /// Whether anything is sent there.
     pub(crate) enabled: Option<bool>,
     /// The kinds of notices that go there from now on; all where there are none.
     pub(crate) only: Option<Vec<NoticeKind>>,
 }
 
-/// Has a place hear other notices, none, or notices again. Returns it as it is then.
+/// Has a place be somewhere else, or hear other notices, none, or notices again. Returns it as it is then. Private
+/// networks are opened by people only.
 pub(crate) async fn change(
     app: &App,
     by: &Caller,
     mut target: NoticeTarget,
     change: Change,
-) -> Result<NoticeTarget, StoreError> {
+) -> Result<NoticeTarget, Problem> {
     let store = app.store();
+    let mut host = None;
+    if let Some(Readdressed { address, networks }) = change.address {
+        orders::may_reach_inside(by, &networks)?;
+        let stored = address.to_stored();
+        store.set_notice_address(&target.id, &stored).await?;
+        host = Some(address.host());
+    }
     if let Some(kinds) = change.only {
         store.set_notice_kinds(&target.id, &kinds).await?;
         target.kinds = kinds;
@@ -177,8 +265,8 @@ pub(crate) async fn change(
         store.enable_notice_target(&target.id, enabled).await?;
         target.enabled = enabled;
     }
-    app.note(by, None, &Deed::notice_target_changed(&target))
-        .await;
+    let deed = Deed::notice_target_changed(&target, host.as_deref());
+    app.note(by, None, &deed).await;
     Ok(target)
 }
 

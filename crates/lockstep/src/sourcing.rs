@@ -443,12 +443,50 @@ pub(crate) async fn list(name: &str, bytes: Vec<u8>, at: i64) -> Result<Upload, 
     })
 }
 
+/// What an uploaded list costs, where its source is there already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Costs {
+    /// What is not given stays as it was.
+    Some,
+    /// What is not given is gone.
+    All,
+}
+
+/// The source with what was given of its costs, and the fields of it that change.
+fn with_costs(
+    known: &StoredSource,
+    given: &SourceSpec,
+    costs: Costs,
+) -> Option<(SourceSpec, Vec<&'static str>)> {
+    let mut spec: SourceSpec = known.spec.parse().ok()?;
+    let before = spec.clone();
+    let all = costs == Costs::All;
+    if all || given.multiplier.is_some() {
+        spec.multiplier = given.multiplier;
+    }
+    if all || given.recharge.is_some() {
+        spec.recharge = given.recharge;
+    }
+    if all || given.group.is_some() {
+        spec.group.clone_from(&given.group);
+    }
+    let changed = [
+        ("multiplier", spec.multiplier != before.multiplier),
+        ("recharge", spec.recharge != before.recharge),
+        ("group", spec.group != before.group),
+    ];
+    let changed = changed.into_iter().filter(|(_, changed)| *changed);
+    let changed: Vec<&str> = changed.map(|(name, _)| name).collect();
+    (!changed.is_empty()).then_some((spec, changed))
+}
+
 /// Keeps a list under the name of a source: of the one that is there, or of one that is remembered behind the others.
 pub(crate) async fn upload(
     app: &App,
     caller: &Caller,
     site: &Site,
     spec: &SourceSpec,
+    costs: Costs,
     upload: Upload,
 ) -> Result<(StoredSource, bool), Problem> {
     let name = spec.known_as();
@@ -464,8 +502,12 @@ pub(crate) async fn upload(
         return Err(taken(&name));
     }
     let store = app.store();
-    store.keep_upload(&site.id, &name, upload).await?;
-    let deed = Deed::source_changed(&name, &["list"]);
+    let (spec, changed) = with_costs(&known, spec, costs).unzip();
+    let spec = spec.map(|spec| spec.to_string());
+    store.keep_upload(&site.id, &name, upload, spec).await?;
+    let mut fields = vec!["list"];
+    fields.extend(changed.unwrap_or_default());
+    let deed = Deed::source_changed(&name, &fields);
     app.note(caller, Some(site), &deed).await;
     Ok((found(app, site, &name).await?, false))
 }

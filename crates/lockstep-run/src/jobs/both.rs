@@ -116,7 +116,7 @@ impl Jobs {
             ticks,
         } = both;
         let engine = self.0.engine.acting_as(actor.clone());
-        let session = engine.session(access, &settings).of_ticks(ticks);
+        let session = engine.session(access, &settings).of_ticks(ticks).telling();
         let terms = Terms {
             settings,
             actor,
@@ -126,6 +126,9 @@ impl Jobs {
             prices: self.watch(),
             models: self.watch(),
         };
+        // Asking all providers takes minutes: whoever is at work is noticed before. And nobody else begins anything until both
+        // runs are through, be it between the two.
+        let _held = session.throughout().await?;
         let _queued = match tell {
             Some(tell) => {
                 session.carry_on(&self.watch()).await?;
@@ -139,11 +142,7 @@ impl Jobs {
                 });
                 Some(entries)
             }
-            None => {
-                // Asking all providers takes minutes: whoever is at work is noticed before, and nobody begins meanwhile.
-                session.keep().await?;
-                None
-            }
+            None => None,
         };
         models.ahead = session.read_ahead(&models, &watches.prices).await?;
         prices.coming.clone_from(models.ahead.coming());
@@ -194,8 +193,7 @@ impl Jobs {
 }
 
 impl Session {
-    /// Makes the runs of both, and keeps the gateway: until their turn comes, no other process takes them for runs that
-    /// nobody works on.
+    /// Makes the runs of both.
     async fn queue_both(
         &self,
         prices: &mut PriceRequest,
@@ -209,7 +207,6 @@ impl Session {
         prices.run = Some(priced.id.clone());
         models.after = Some(priced.id.clone());
         let (listed, _) = self.queue(models, &held).await?;
-        self.keep_held(held);
         Ok((priced, listed))
     }
 }

@@ -31,6 +31,7 @@ impl Session {
         match order {
             Order::Resume(run) => {
                 watch.progress.is_run(&run);
+                self.tell_of(&run).await?;
                 self.resume(&run, watch).await
             }
             Order::Models(request, go) => {
@@ -58,6 +59,7 @@ impl Session {
                 }
                 // Whoever asked hears at once that somebody else has the gateway.
                 self.keep().await?;
+                self.tell_of(&run.id).await?;
                 self.write_run(&run, only, false, by, watch).await
             }
             Order::Held { subject, only } => {

@@ -57,24 +57,21 @@ impl Session {
         }
         let held = self.hold().await?;
         let local = self.local_prices(settings.max_retries).await?;
-        let run = store
-            .create_run(
-                NewRun {
-                    parent,
-                    site_id: site.clone(),
-                    subject: Subject::Prices,
-                    trigger: HELD.to_owned(),
-                    actor: self.engine.actor.clone(),
-                    go_on: false,
-                    unattended: false,
-                    selection: None,
-                    settings: texts(settings),
-                    policy_override: None,
-                    policy_hash: today,
-                },
-                self.now(),
-            )
-            .await?;
+        let new = NewRun {
+            parent,
+            site_id: site.clone(),
+            subject: Subject::Prices,
+            trigger: HELD.to_owned(),
+            actor: self.engine.actor.clone(),
+            go_on: false,
+            unattended: false,
+            selection: None,
+            settings: texts(settings),
+            policy_override: None,
+            policy_hash: today,
+            told: false,
+        };
+        let run = self.make_run(new).await?;
         store.start_reading(&run.id, held.fence, self.now()).await?;
         let stays: BTreeSet<String> = rows
             .iter()

@@ -142,7 +142,7 @@ impl Session {
             () = watch.cancel.cancelled() => {
                 if watch.leaves() {
                     // Sources answer in seconds, so whoever is next asks them anew.
-                    self.end_again(&run, held.fence, None).await?;
+                    self.end_again(&run, held.fence, interrupted(&run)).await?;
                     return Err(EngineError::Stopping);
                 }
                 self.end(&run, held.fence, RunState::Cancelled, None).await?;
@@ -202,6 +202,7 @@ impl Session {
             settings: texts(&request.settings),
             policy_override: None,
             policy_hash: store.price_policy_hash(site).await?,
+            told: request.unattended,
         };
         self.make_run(new).await
     }
@@ -213,7 +214,7 @@ impl Session {
         for run in store.unfinished_runs(&self.access.site.id).await? {
             if run.state != RunState::Writing && run.subject == Subject::Prices {
                 store.start_reading(&run.id, fence, self.now()).await?;
-                self.end_again(&run, fence, None).await?;
+                self.end_again(&run, fence, interrupted(&run)).await?;
             }
         }
         Ok(())
@@ -429,4 +430,9 @@ pub(crate) fn answers(stored: Vec<PriceAnswer>) -> Answers {
         }
     }
     answers
+}
+
+/// Why a reading of somebody's ended that was cut off. One of a schedule is begun again by itself.
+fn interrupted(run: &Run) -> Option<Failure> {
+    (!run.unattended).then(|| Failure::new(FailureKind::Interrupted, ""))
 }

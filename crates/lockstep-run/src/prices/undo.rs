@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use lockstep_core::change::{State, Subject};
+use lockstep_core::hold::Reason;
 use lockstep_store::prices::PriceRow;
 use lockstep_store::runs::{NewRun, Run};
 use lockstep_store::steps::{Holds, Planned};
@@ -11,10 +12,12 @@ use super::review::digest;
 use crate::engine::Session;
 use crate::error::EngineError;
 use crate::review::UNDO;
+use crate::stays::{Stays, price_may_be_undone, taken_back};
 
 impl Session {
     /// Plans to take back what a price run wrote, or the chosen models of it. What is there now is compared when it is
-    /// written, and whatever somebody edited since is a conflict and stays.
+    /// written, and whatever somebody edited since is a conflict and stays. What is known to stay is skipped, with its
+    /// reason: what is locked, and what another run wrote since or took back already.
     pub async fn plan_price_undo(
         &self,
         run_id: &str,
@@ -26,36 +29,41 @@ impl Session {
             .price_rows(run_id)
             .await?
             .into_iter()
-            .filter(|row| matches!(row.state, State::Applied | State::Unverified))
+            .filter(price_may_be_undone)
             .filter(|row| only.is_none_or(|models| models.contains(&row.model)))
             .collect();
         if rows.is_empty() {
             return Err(EngineError::NothingToUndo(run_id.to_owned()));
         }
+        let known = Stays::of(store, &parent).await?;
+        let models = rows.chunk_by(|one, next| one.model == next.model);
+        let stays: Vec<Option<Reason>> = models.flat_map(|model| known.prices(model)).collect();
+        if let Some(by) = taken_back(&stays) {
+            let run = run_id.to_owned();
+            return Err(EngineError::UndoneAlready { run, by });
+        }
         let held = self.hold().await?;
-        let run = store
-            .create_run(
-                NewRun {
-                    parent: Some(parent.id.clone()),
-                    site_id: parent.site_id.clone(),
-                    subject: Subject::Prices,
-                    trigger: UNDO.to_owned(),
-                    actor: self.engine.actor.clone(),
-                    go_on: false,
-                    unattended: false,
-                    selection: None,
-                    settings: parent.settings.clone(),
-                    policy_override: None,
-                    policy_hash: store.price_policy_hash(&parent.site_id).await?,
-                },
-                self.now(),
-            )
-            .await?;
+        let new = NewRun {
+            parent: Some(parent.id.clone()),
+            site_id: parent.site_id.clone(),
+            subject: Subject::Prices,
+            trigger: UNDO.to_owned(),
+            actor: self.engine.actor.clone(),
+            go_on: false,
+            unattended: false,
+            selection: None,
+            settings: parent.settings.clone(),
+            policy_override: None,
+            policy_hash: store.price_policy_hash(&parent.site_id).await?,
+            told: false,
+        };
+        let run = self.make_run(new).await?;
         store.start_reading(&run.id, held.fence, self.now()).await?;
         let now = self.now();
         let rows: Vec<PriceRow> = rows
             .into_iter()
-            .map(|row| turned_round(&run.id, row, now))
+            .zip(stays)
+            .map(|(row, stays)| turned_round(&run.id, row, stays, now))
             .collect();
         let hash = digest(&rows);
         let models: BTreeSet<&str> = rows.iter().map(|row| row.model.as_str()).collect();
@@ -75,7 +83,7 @@ impl Session {
     }
 }
 
-fn turned_round(run: &str, row: PriceRow, now: i64) -> PriceRow {
+fn turned_round(run: &str, row: PriceRow, stays: Option<Reason>, now: i64) -> PriceRow {
     let mut detail = row.detail;
     std::mem::swap(&mut detail.kind_old, &mut detail.kind_new);
     detail.formula.clear();
@@ -89,9 +97,12 @@ fn turned_round(run: &str, row: PriceRow, now: i64) -> PriceRow {
         usd_old: row.usd_new,
         usd_new: row.usd_old,
         source: None,
-        state: State::Ready,
+        state: match stays {
+            None => State::Ready,
+            Some(_) => State::Skipped,
+        },
         hold: None,
-        skip: None,
+        skip: stays,
         failure: None,
         read_at: now,
         finished_at: Some(now),

@@ -13,6 +13,7 @@ mod faults;
 mod hand_edits;
 mod held;
 mod interrupted;
+mod many;
 mod moved;
 mod oracle;
 mod outside;

@@ -112,11 +112,13 @@ fn request() -> Request {
 
 /// An engine with connections of its own.
 async fn engine(database: &Database) -> Engine {
+    engine_with(database, LeaseTimes::of(Duration::from_secs(3))).await
+}
+
+async fn engine_with(database: &Database, times: LeaseTimes) -> Engine {
     let location = Location::parse(&database.url).expect("an address");
     let store = Store::open(location, KeySource::File(database.key.clone())).await;
-    let store = store
-        .expect("a store")
-        .with_lease_times(LeaseTimes::of(Duration::from_secs(3)));
+    let store = store.expect("a store").with_lease_times(times);
     Engine::start(store, Arc::new(SystemClock), "tests".into()).expect("an engine")
 }
 
@@ -246,6 +248,50 @@ async fn nothing_is_sent_once_the_database_is_gone_and_all_is_done_once_when_it_
     let places = [place];
     assert!(take_over(&two, &places).await > 0);
     places[0].is_done_once(two.store()).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn of_a_process_that_stood_still_past_its_lease_only_what_was_sent_before_comes_late() {
+    let Some(database) = cluster::database().await else {
+        return;
+    };
+    // Nothing here waits for a lease to run out, so none does while the machine is slow.
+    let times = LeaseTimes::of(Duration::from_secs(600));
+    let (one, two) = (
+        engine_with(&database, times).await,
+        engine_with(&database, times).await,
+    );
+    let place = Place::new(one.store(), "main").await;
+    let (tell, told) = mpsc::channel::<()>();
+    place
+        .gateway
+        .on_match(put(), 2, When::BeforeApply, move |_| {
+            tokio::task::block_in_place(|| told.recv().expect("a word"));
+        });
+    let task = place.go_apart(&one);
+    let sent = |gateway: &Gateway| gateway.count("PUT", "/api/channel/") > 1;
+    assert!(place.gateway.until(PATIENCE, sent).await);
+    // Its second write is on its way, and its lease runs out. Another one does all that is left.
+    let mut db = cluster::connect_to(one.store()).await;
+    sqlx::query("UPDATE lease SET expires_at = 0")
+        .execute(&mut db)
+        .await
+        .expect("it has run out");
+    let places = [place];
+    assert_eq!(take_over(&two, &places).await, 1);
+    let place = &places[0];
+    place.is_done_once(two.store()).await;
+    let before = place.gateway.writes().len();
+    assert_eq!(before, CHANNELS + 1, "each by one, and one that is late");
+    tell.send(()).expect("the hook waits");
+    let ended = task.await.expect("ends");
+    assert!(ended.is_err(), "{ended:?}");
+    // The late one said the same once more, and nothing came after it.
+    let writes = place.gateway.writes();
+    assert_eq!(writes.len(), before);
+    let late = writes[1].write.as_ref().expect("it was applied");
+    assert_eq!((late.after.as_str(), late.effective), ("a,b,c", false));
+    place.is_done_once(two.store()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

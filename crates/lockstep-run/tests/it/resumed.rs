@@ -3,6 +3,7 @@
 use std::sync::mpsc;
 
 use lockstep_core::change::RunState;
+use lockstep_core::failure::FailureKind;
 use lockstep_run::{Source, Watch};
 use lockstep_sim::{Matcher, When};
 use lockstep_store::runs::Run;
@@ -92,7 +93,8 @@ async fn a_reading_under_a_policy_that_changed_since_ends_and_says_so() {
     let resumed = resume(&tester, &run).await;
     assert_eq!(resumed.state, RunState::Cancelled);
     let failure = resumed.failure.expect("a reason");
-    assert!(failure.detail.contains("run it again"), "{failure:?}");
+    assert_eq!(failure.kind, FailureKind::Interrupted);
+    assert!(failure.detail.contains("changed since"), "{failure:?}");
     assert_eq!(tester.puts(), 0);
     tester.done().await;
 }

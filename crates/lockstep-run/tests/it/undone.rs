@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use lockstep_core::change::{RunState, State};
-use lockstep_core::hold::ReasonCode;
+use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_run::EngineError;
 use lockstep_sim::{Channel, Provider, Spec};
 use proptest::collection::vec;
@@ -36,10 +36,15 @@ async fn undo_gives_back_the_bytes_and_what_was_undone_stays_out() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_undo_can_be_undone() {
+async fn an_undo_can_be_undone_and_what_is_undone_is_not_undone_again() {
     let tester = Tester::new(lacking(2)).await;
     let run = tester.sync().await;
     let undo = tester.undo(&run).await;
+    let again = tester.try_undo(&run, None).await;
+    assert!(
+        matches!(&again, Err(EngineError::UndoneAlready { by, .. }) if *by == undo.id),
+        "{again:?}"
+    );
     tester.undo(&undo).await;
     assert_eq!(tester.models(1), "a,b,c");
     let next = tester.sync().await;
@@ -96,6 +101,32 @@ async fn a_list_that_was_empty_cannot_be_given_back_and_that_is_said() {
         assert_eq!(skip.code, ReasonCode::EmptyBefore);
         assert_eq!(tester.models(channel), "a");
     }
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_later_run_wrote_or_took_back_stays_and_that_is_said() {
+    let tester = Tester::new(lacking(3)).await;
+    let run = tester.sync().await;
+    let first = tester.try_undo(&run, Some(&[1])).await.expect("a run");
+    tester.offers(2, "a,b,c,d");
+    let later = tester.sync().await;
+    assert_eq!(tester.models(2), "a,b,c,d");
+    let undo = tester.undo(&run).await;
+    assert_eq!(
+        tester.states(&undo).await,
+        [State::Skipped, State::Skipped, State::Applied]
+    );
+    for (channel, code, by) in [
+        (1, ReasonCode::UndoneAlready, &first),
+        (2, ReasonCode::ChangedSince, &later),
+    ] {
+        let skip = tester.row(&undo, channel).await.skip;
+        assert_eq!(skip, Some(Reason::named(code, vec![by.id.clone()])));
+    }
+    assert_eq!(tester.models(1), "a,b");
+    assert_eq!(tester.models(2), "a,b,c,d");
+    assert_eq!(tester.models(3), "a,b");
     tester.done().await;
 }
 

@@ -2,6 +2,7 @@
 
 mod outbox;
 mod targets;
+mod unsettled;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use crate::{Store, StoreError, sites, sql, wire};
 
 pub use outbox::{DueNotice, NoticeSent, Outcome};
 pub use targets::{NewNoticeTarget, NoticeTarget};
+pub use unsettled::AtRest;
 
 /// What is wrong now of one kind.
 #[derive(Clone, Debug, PartialEq)]
@@ -35,21 +37,31 @@ pub struct OpenNotice {
 
 impl Store {
     /// Settles what a run found with what is known of its site and subject, as [`settle`] says, and puts what is to be
-    /// told of it out for every target that hears it: all in one transaction. Answers what was put out. What nobody
-    /// hears is not told, and is told by the first run after somebody does.
+    /// told of it out for every target that hears it: all in one transaction. Answers what was put out: nothing where
+    /// another process has settled the run already. What nobody hears is not told, and is told by the first run after
+    /// somebody does.
     pub async fn settle_notices(
         &self,
-        site_id: &str,
-        subject: Subject,
-        run_id: &str,
+        run: AtRest<'_>,
         found: BTreeMap<NoticeKind, Vec<Finding>>,
         looked: Looked,
         now: i64,
     ) -> Result<Vec<Notice>, StoreError> {
-        let (store, site_id, run_id) = (self.clone(), site_id.to_owned(), run_id.to_owned());
+        let (store, site_id, run_id) =
+            (self.clone(), run.site_id.to_owned(), run.run_id.to_owned());
+        let AtRest { subject, state, .. } = run;
         self.write(move |db| {
             Box::pin(async move {
                 sites::site(db, &site_id).await?;
+                let run = AtRest {
+                    site_id: &site_id,
+                    subject,
+                    run_id: &run_id,
+                    state,
+                };
+                if !unsettled::begin(db, run).await? {
+                    return Ok(Vec::new());
+                }
                 let of = (site_id.as_str(), subject, run_id.as_str());
                 settle_all(db, &store, of, found, &looked, now).await
             })

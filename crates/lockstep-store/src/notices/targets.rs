@@ -113,6 +113,27 @@ impl Store {
         opened.ok_or_else(|| ADDRESS.not_found(id))
     }
 
+    /// Gives a target another address and other secrets. What is still to be sent there goes to the new address.
+    pub async fn set_notice_address(
+        &self,
+        id: &str,
+        secret: &SecretString,
+    ) -> Result<(), StoreError> {
+        let id = id.to_owned();
+        let sealed = self.sealed(&ADDRESS, &id, secret)?;
+        self.write(move |db| {
+            Box::pin(async move {
+                let set = sql::query("UPDATE notice_target SET sealed = $2 WHERE id = $1")
+                    .bind(&id)
+                    .bind(sealed)
+                    .execute(db)
+                    .await?;
+                ADDRESS.there_was(set.rows_affected(), &id)
+            })
+        })
+        .await
+    }
+
     /// Sends notices of these kinds there from now on; all where there are none. What was put out before is sent.
     pub async fn set_notice_kinds(&self, id: &str, kinds: &[NoticeKind]) -> Result<(), StoreError> {
         let id = id.to_owned();

@@ -39,18 +39,27 @@ impl Store {
         }))
     }
 
-    /// Keeps a list for the site's source of the name in place of the one before.
+    /// Keeps a list for the site's source of the name in place of the one before. Where a `spec` is given, it takes the
+    /// place of what was said about the source.
     pub async fn keep_upload(
         &self,
         site_id: &str,
         name: &str,
         upload: Upload,
+        spec: Option<String>,
     ) -> Result<(), StoreError> {
         let (site_id, name) = (site_id.to_owned(), name.to_owned());
         self.write(move |db| {
             Box::pin(async move {
                 let source = sources::of_name(db, &site_id, &name).await?;
                 keep(db, &source.id, &upload).await?;
+                if let Some(spec) = spec {
+                    sql::query("UPDATE source SET spec = $2 WHERE id = $1")
+                        .bind(&source.id)
+                        .bind(spec)
+                        .execute(&mut *db)
+                        .await?;
+                }
                 remove_unused(db).await
             })
         })

@@ -115,6 +115,8 @@ on_both! {
     runs::runs_without_a_holder_are_found,
     texts::every_text_reads_back_as_it_was,
     dropped::a_dropped_future_leaves_no_half_transaction,
+    notices::a_run_that_came_to_rest_is_found_until_one_process_settled_it,
+    notices::a_plan_that_goes_on_by_itself_is_not_at_rest,
     notices::a_target_is_added_found_silenced_and_removed,
     notices::findings_read_back,
     notices::what_is_wrong_is_told_once_and_taken_back_by_site_and_subject,

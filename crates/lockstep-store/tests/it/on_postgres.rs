@@ -405,6 +405,59 @@ async fn a_lease_is_renewed_while_it_is_held_and_runs_out_when_its_holder_is_gon
 }
 
 #[tokio::test]
+async fn whoever_comes_after_waits_for_a_write_of_the_one_before_however_long_his_own_may_take() {
+    let Some(database) = cluster::database().await else {
+        return;
+    };
+    const HOUR: Duration = Duration::from_secs(3_600);
+    let with = async |write| {
+        let times = LeaseTimes {
+            write,
+            ..LeaseTimes::of(10 * HOUR)
+        };
+        open(&database)
+            .await
+            .expect("a store")
+            .with_lease_times(times)
+    };
+    let (slow, quick) = (with(HOUR).await, with(Duration::from_millis(1)).await);
+    // A run of the site that nobody works on, as soon as nobody has the gateway.
+    let site = site(&slow).await;
+    reading(&slow, &site, 1, NOW).await;
+    for (holder, next, minutes, free) in [
+        (&slow, &quick, 1, false),
+        (&slow, &quick, 59, false),
+        (&slow, &quick, 61, true),
+        (&quick, &slow, 1, true),
+    ] {
+        let held = holder.hold_gateway(&site.url, "one", NOW).await;
+        held.expect("nobody has it").leave();
+        // As if so many minutes had gone by since it ran out.
+        let mut db = connect(&database).await;
+        let ago = minutes * 60_000_i64;
+        sqlx::query(
+            "UPDATE lease SET expires_at = CAST(EXTRACT(EPOCH FROM clock_timestamp()) * 1000 AS BIGINT) - $1",
+        )
+        .bind(ago)
+        .execute(&mut db)
+        .await
+        .expect("changed");
+        let what = format!("{minutes} minutes after");
+        let left = next.orphaned_runs().await.expect("asked").len();
+        assert_eq!(left, usize::from(free), "{what}");
+        let taken = next.hold_gateway(&site.url, "two", NOW).await;
+        match taken {
+            Ok(_) => assert!(free, "{what}"),
+            Err(StoreError::Busy { .. }) => assert!(!free, "{what}"),
+            Err(error) => panic!("{what}: {error}"),
+        }
+        db.execute("UPDATE lease SET holder = NULL")
+            .await
+            .expect("free again");
+    }
+}
+
+#[tokio::test]
 async fn of_many_who_want_a_gateway_one_has_it() {
     let Some(database) = cluster::database().await else {
         return;

@@ -59,6 +59,7 @@ pub(crate) fn new_run(site: &Site) -> NewRun {
         settings: vec![("policy".to_owned(), "mirror".to_owned())],
         policy_override: None,
         policy_hash: Digest::of(["policy"]),
+        told: false,
     }
 }
 

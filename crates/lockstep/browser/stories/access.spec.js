@@ -127,7 +127,7 @@ for (const javaScriptEnabled of [true, false]) {
         await page.locator("#name").fill(name);
         await page.locator("#url").fill(url + path);
         await page.locator("#secret").fill(SECRET);
-        await page.getByText("More settings").click();
+        await page.locator("#add").getByText("More settings").click();
         await page.locator("#allow_private").fill("127.0.0.0/8");
         await page.getByRole("button", { name: "Add a place" }).click();
         await expect(page.getByText("The place is added")).toBeVisible();
@@ -148,7 +148,7 @@ for (const javaScriptEnabled of [true, false]) {
       await right();
 
       const listed = page.locator("li", { hasText: "wrong" }).first();
-      await listed.locator("summary", { hasText: "Change what it is told" }).click();
+      await listed.locator("summary", { hasText: "Change" }).click();
       for (const kind of await listed.locator("input[name=only]").all()) await kind.uncheck();
       await listed.getByRole("button", { name: "Save" }).click();
       await expect(page.locator(".wrong", { hasText: "Choose at least one" })).toBeVisible();
@@ -156,6 +156,21 @@ for (const javaScriptEnabled of [true, false]) {
       await listed.getByLabel("Something failed").check();
       await listed.getByRole("button", { name: "Save" }).click();
       await expect(page.getByText("Is told: Something failed")).toBeVisible();
+
+      // The address is typed anew; the secret is kept, for it is the same server.
+      await listed.locator("summary", { hasText: "Change" }).click();
+      await listed.getByLabel("Address").fill(`${url}/hook`);
+      await listed.getByRole("button", { name: "Save" }).click();
+      await expect(page.getByText("Saved", { exact: true }).first()).toBeVisible();
+      await page.getByRole("button", { name: "Send a test wrong" }).click();
+      await expect(page.getByText("wrong: the test arrived")).toBeVisible();
+      expect(got.at(-1).headers["x-lockstep-signature"]).toMatch(/^sha256=/);
+      // What was given for one server is not sent to another by itself.
+      await listed.locator("summary", { hasText: "Change" }).click();
+      await listed.getByLabel("Address").fill("https://hooks.example/canary");
+      await listed.getByRole("button", { name: "Save" }).click();
+      await expect(listed.locator(".wrong", { hasText: "This is another server" })).toBeVisible();
+      await right();
 
       for (const name of ["wrong", "ops"]) {
         const row = page.locator("li", { hasText: name }).first();
@@ -166,7 +181,7 @@ for (const javaScriptEnabled of [true, false]) {
       await expect(page.getByText("Nobody is told")).toBeVisible();
       await right();
       expect(await page.content()).not.toContain(SECRET);
-      expect(got.length).toBe(2);
+      expect(got.length).toBe(3);
       await end();
     });
   });

@@ -38,7 +38,7 @@ test.describe("a run about lists", () => {
     await looksRight(page);
     await leads(page, () => row.getByRole("link").click());
     await expect(page).toHaveURL(/show=changed/);
-    await expect(fact(page, "Started by")).toHaveText("Preview");
+    await expect(fact(page, "Started by")).toHaveText("Preview, then applied");
     await expect(fact(page, "Who")).toHaveText("admin");
     await expect(fact(page, "Approved")).toContainText("admin");
     await expect(page.locator("#rows tbody tr[id^=row-]")).toHaveCount(2);
@@ -201,6 +201,7 @@ test.describe("a run about prices", () => {
 
   test("is taken back in part, from its page in the history", async ({ page, server, gateway }) => {
     await newest(page, server);
+    const original = page.url();
     await expect(fact(page, "Who")).toHaveText("admin");
     const before = await gateway.writes();
     const row = page.locator("#rows tbody tr").filter({ hasText: "gpt-5" });
@@ -216,6 +217,26 @@ test.describe("a run about prices", () => {
     expect(await charges(gateway, "gpt-5")).toEqual({ input: 1.25, output: 10 });
     expect(await charges(gateway, "claude-new")).toEqual({ input: 4, output: 20 });
     await looksRight(page);
+    // What is undone is not offered again; what is locked says so until it is unlocked.
+    await page.goto(original);
+    await expect(row).toContainText("Undone already, by run");
+    await expect(row.locator("input[type=checkbox]")).toBeDisabled();
+    const rest = page.locator("#rows tbody tr").filter({ hasText: "claude-new" });
+    const decide = (answer) =>
+      page.request.post(`${server.url}/sites/main/prices/answers`, { headers: { origin: server.url }, form: { answer } });
+    await decide("lock//claude-new");
+    await page.reload();
+    await expect(rest).toContainText("Cannot be undone: its price is locked");
+    await expect(page.getByRole("button", { name: /^Undo/ })).toHaveCount(0);
+    await looksRight(page);
+    await decide("unlock//claude-new");
+    await page.reload();
+    await leads(page, () => page.getByRole("button", { name: "Undo the whole run" }).click());
+    await rests(page);
+    await expect(page.getByText("1 cannot be undone")).toBeVisible();
+    await leads(page, () => page.getByRole("button", { name: "Apply 1", exact: true }).click());
+    await rests(page);
+    expect(await charges(gateway, "claude-new")).toBe(null);
   });
 
   test("a price over time is a picture with a table, and the differences are had as files", async ({ page, server }) => {

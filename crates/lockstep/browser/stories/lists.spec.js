@@ -1,4 +1,4 @@
-import { AFTER, bring, open, rests, written } from "../steps.js";
+import { AFTER, bring, leads, open, rests, written } from "../steps.js";
 import { CAST, expect, looksRight, test } from "../world.js";
 
 test("the first run is looked at and applied in two clicks", async ({ page, server, gateway }) => {
@@ -151,6 +151,63 @@ test("a policy for all channels of a provider is set where they are grouped", as
   await group.getByRole("button", { name: /^Save/ }).click();
   await expect(page.locator(".good-edge").first()).toBeVisible();
   expect(await written(gateway)).toEqual(AFTER);
+});
+
+/** Holds back what a page is sent in answer to its own requests, and tells when there is some. */
+async function holding(page, pattern) {
+  let some, go;
+  const held = new Promise((told) => (some = told));
+  const gone = new Promise((told) => (go = told));
+  await page.route(pattern, async (route) => {
+    if (route.request().resourceType() !== "xhr") return route.continue();
+    some();
+    await gone;
+    await route.continue();
+  });
+  return { held, go };
+}
+
+test("what is pressed while the number of chosen channels is still counted counts", async ({ page, server, gateway }) => {
+  await bring(page, server);
+  const before = await gateway.do("requests");
+  const counting = await holding(page, /\/models\?/);
+  await page.locator("#row-2 input[type=checkbox]").check();
+  await counting.held;
+  await page.getByRole("button", { name: /^Run Selected/ }).hover();
+  await page.mouse.down();
+  counting.go();
+  await expect(page.locator("#picked-said")).toContainText("1");
+  await leads(page, () => page.mouse.up());
+  await rests(page);
+  await expect(page.locator("#row-2")).toContainText(/second|now|minute/);
+  expect(await gateway.do("requests")).toBeGreaterThan(before);
+  await page.goto(`${server.url}/sites/main/history`);
+  await expect(page.locator("#rows tbody tr").first()).toContainText("Run Selected");
+});
+
+test("what is pressed while results come in counts", async ({ page, server, gateway }) => {
+  await bring(page, server);
+  for (const provider of ["acme", "bolt", "core"]) await gateway.do("behave", { provider, manner: "slow", ms: 6000 });
+  await leads(page, () => page.getByRole("button", { name: "Run All" }).click());
+  await open(page, server, "?group=provider");
+  await expect(page.locator("#live progress")).toBeVisible();
+  const results = await holding(page, /\/models\?/);
+  await results.held;
+  const group = page.locator("tr.group").first();
+  await group.locator("select").selectOption("exclude");
+  await group.getByRole("button", { name: /^Save/ }).hover();
+  await page.mouse.down();
+  const came = page.waitForResponse((answer) => answer.request().resourceType() === "xhr");
+  results.go();
+  await (await came).finished();
+  // What came would be shown by now if nothing was being pressed.
+  await page.evaluate(() => new Promise((shown) => requestAnimationFrame(() => setTimeout(shown, 100))));
+  await leads(page, () => page.mouse.up());
+  await expect(page.locator(".good-edge").first()).toBeVisible();
+  const policies = await page.request.get(`${server.url}/api/v1/sites/main/channels`);
+  expect(await policies.text()).toContain("exclude");
+  await open(page, server);
+  await rests(page);
 });
 
 test.describe("without JavaScript", () => {

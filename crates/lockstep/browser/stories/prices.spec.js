@@ -1,47 +1,17 @@
+import { PRICES, charges, openPrices, settled } from "../steps.js";
 import { CAST, expect, looksRight, test } from "../world.js";
 
-const SHOP = [
-  { model: "gpt-5", input: 1.5, output: 12 },
-  { model: "gpt-5-mini", input: 0.25, output: 2 },
-  { model: "claude-new", input: 4, output: 20 },
-];
-
-test.use({
-  cast: {
-    ...CAST,
-    providers: [...CAST.providers, { name: "shop", models: [], prices: SHOP }],
-    // It is served, and nobody priced it.
-    channels: [...CAST.channels, { id: 5, name: "New", provider: "bolt", models: ["claude-new"] }],
-  },
-  settings: { pace: "auto", "price-mode": "both" },
-});
+test.use(PRICES);
 
 test.beforeEach(async ({ page, context, server, gateway }) => {
-  const added = await context.request.post(`${server.url}/api/v1/sites/main/sources`, {
-    headers: { origin: server.url },
-    data: { source: `${gateway.providers.shop},endpoint=/api/pricing,name=shop` },
-  });
-  expect(added.ok(), await added.text()).toBe(true);
-  await page.goto(`${server.url}/sites/main/prices`);
+  await openPrices(page, context, server, gateway);
 });
-
-/** The page once nothing goes on behind it. */
-async function settled(page) {
-  await expect(async () => {
-    await page.reload();
-    await expect(page.locator("#working")).toHaveCount(0, { timeout: 300 });
-  }).toPass();
-}
 
 /** Presses a button that leads to another page, and waits until that is there. */
 async function press(page, name) {
   const there = page.waitForEvent("domcontentloaded");
   await page.getByRole("button", { name }).first().click();
   await there;
-}
-
-async function charges(gateway, model) {
-  return gateway.do("charges", { model });
 }
 
 test("prices are fetched, reviewed, applied, read back and undone", async ({ page, gateway }) => {
@@ -66,6 +36,36 @@ test("prices are fetched, reviewed, applied, read back and undone", async ({ pag
   await press(page, /^Apply \d+$/);
   await settled(page);
   expect(await charges(gateway, "gpt-5")).toEqual({ input: 1.25, output: 10 });
+});
+
+test("a plan that is written shows its bar, and its end without another page", async ({ page, gateway }) => {
+  await press(page, /^Fetch/);
+  await settled(page);
+  await press(page, /^Review \d+$/);
+  await settled(page);
+  await gateway.do("slow_options", { ms: 4000 });
+  await press(page, /^Apply \d+$/);
+  await expect(page.locator("#live progress")).toBeVisible();
+  await looksRight(page);
+  await expect(page.getByRole("button", { name: /^Apply/ })).toHaveCount(0);
+  // Another page would have forgotten it.
+  await page.evaluate(() => (window.remembers = true));
+  await expect(page.getByText("Written and read back")).toBeVisible({ timeout: 45_000 });
+  await expect(page.locator("#live")).toHaveCount(0);
+  expect(await page.evaluate(() => window.remembers)).toBe(true);
+  await expect(page.getByRole("button", { name: "Undo" })).toBeVisible();
+  expect(await charges(gateway, "gpt-5")).toEqual({ input: 1.5, output: 12 });
+});
+
+test("the gateway's price page is asked afterwards where that is ticked", async ({ page }) => {
+  await press(page, /^Fetch/);
+  await settled(page);
+  await press(page, /^Review \d+$/);
+  await settled(page);
+  await page.getByLabel("Ask the gateway's price page afterwards").check();
+  await press(page, /^Apply \d+$/);
+  await expect(page.getByText("price page bills by what was written")).toBeVisible({ timeout: 45_000 });
+  await looksRight(page);
 });
 
 test("what moved between the review and the yes is shown again, and not written", async ({ page, gateway }) => {

@@ -1,3 +1,4 @@
+import { settled } from "../steps.js";
 import { CAST, expect, looksRight, test } from "../world.js";
 
 const SHOWN = [{ model: "gpt-5", input: 1.5, output: 12 }];
@@ -12,14 +13,6 @@ test.use({
 test.beforeEach(async ({ page, server }) => {
   await page.goto(`${server.url}/sites/main/prices/sources`);
 });
-
-/** The page once nothing goes on behind it. */
-async function settled(page) {
-  await expect(async () => {
-    await page.reload();
-    await expect(page.locator("#working")).toHaveCount(0, { timeout: 300 });
-  }).toPass();
-}
 
 /** The form of an address of one's own, sent with this sign-in. */
 async function add(page, address, { token, user }) {
@@ -102,6 +95,24 @@ test.describe("without JavaScript", () => {
     await expect(page.getByText(/line 2/)).toBeVisible();
     await upload(LIST);
     await expect(page.getByText("upload:ours")).toBeVisible();
+    // One that is too long says so on a page that leads back.
+    await upload(`${LIST}${" ".repeat(17 << 20)}`);
+    await expect(page.getByRole("heading", { name: "This list is longer than 16 MiB" })).toBeVisible();
+    await page.getByRole("link").click();
+    // A newer one costs what the one before did, unless that is changed beside it.
+    const beside = page.getByRole("form", { name: "Upload a newer list: ours" });
+    const newer = async (multiplier) => {
+      await beside.locator("input[type=file]").setInputFiles({ name: "new.json", mimeType: "application/json", buffer: Buffer.from(LIST) });
+      if (multiplier) {
+        await beside.locator("summary").click();
+        await beside.getByLabel("Multiplier").fill(multiplier);
+      }
+      await beside.getByRole("button", { name: "Upload a newer list" }).click();
+    };
+    await newer("0.5");
+    await expect(page.getByText("upload:ours,multiplier=0.5")).toBeVisible();
+    await newer();
+    await expect(page.getByText("upload:ours,multiplier=0.5")).toBeVisible();
     await page.goto(`${server.url}/sites/main/prices`);
     await settled(page);
     await expect(page.locator("tbody")).toContainText("$6");

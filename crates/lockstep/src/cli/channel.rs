@@ -208,18 +208,25 @@ async fn show(context: &Context, site: &Site, id: i64) -> anyhow::Result<Exit> {
     }
     if let Some(hold) = &row.hold {
         let said = en::reason(hold);
-        screen.data(&format!("{}\n  {}", said.message, said.hint));
+        // What is said of any channel is typed for this one.
+        let hint = said.hint.replace(" ID", &format!(" {}", row.channel_id));
+        screen.data(&format!("{}\n  {hint}", said.message));
     }
     let mut table = table::plain(screen, &["RUN", "FINISHED (UTC)", "STATE", "CHANGE"]);
     for row in &history {
         let lists = form::Lists::of(row);
+        let mut change = format!("+{} -{}", lists.added.len(), lists.removed.len());
+        if !row.held_add.is_empty() || !row.held_remove.is_empty() {
+            let (more, less) = (row.held_add.len(), row.held_remove.len());
+            change.push_str(&format!(", held +{more} -{less}"));
+        }
         table.add_row(vec![
             table::short(&row.run_id).to_owned(),
             row.finished_at.map_or_else(String::new, |at| {
                 form::time(at).get(..16).unwrap_or("").replace('T', " ")
             }),
             row.state.code().to_owned(),
-            format!("+{} -{}", lists.added.len(), lists.removed.len()),
+            change,
         ]);
     }
     screen.data(&table::text(&table));

@@ -205,7 +205,8 @@ fn data_folder() -> anyhow::Result<PathBuf> {
     Ok(folder.join("lockstep"))
 }
 
-/// How long leases on PostgreSQL hold, where `LOCKSTEP_LEASE_MS` says so: every replica must be told the same.
+/// How long leases on PostgreSQL hold, where `LOCKSTEP_LEASE_MS` says so. Replicas may be told different times, for each
+/// goes by those of whoever holds a lease.
 fn lease_times() -> anyhow::Result<Option<LeaseTimes>> {
     let Some(text) = variable(LEASE_MS) else {
         return Ok(None);

@@ -46,7 +46,7 @@ pub(crate) async fn after_unattended(
         for subject in subjects {
             let run = context.store().latest_run(&site.id, *subject).await?;
             if let Some(run) = run.filter(|run| run.started_at >= since && run.unattended) {
-                after_run(&context.engine, site, &run.id).await?;
+                after_run(&context.engine, &run.id).await?;
             }
         }
         Notifier::new(&context.engine).deliver().await

@@ -13,7 +13,7 @@ use super::args::RunsArgs;
 use super::context::Context;
 use super::exit::Exit;
 use super::prices::plan as price;
-use crate::view::{json as form, table};
+use crate::view::{Screen, json as form, table};
 use crate::words::en;
 
 /// So many runs of the history are read at once.
@@ -56,6 +56,12 @@ pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<E
         screen.hint("No run yet. `lockstep plan` makes the first.");
         return Ok(Exit::Done);
     }
+    screen.data(&listed(screen, &runs, context.engine.now()));
+    Ok(Exit::Done)
+}
+
+/// Runs as a table, a line each.
+pub(crate) fn listed(screen: &Screen, runs: &[(Run, RunCounts)], now: i64) -> String {
     let mut table = table::plain(
         screen,
         &[
@@ -69,10 +75,10 @@ pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<E
             "OF",
         ],
     );
-    for (run, counts) in &runs {
+    for (run, counts) in runs {
         table.add_row(vec![
             table::short(&run.id).to_owned(),
-            started(run, context.engine.now()),
+            started(run, now),
             what(run),
             run.state.code().to_owned(),
             counts.changed.to_string(),
@@ -86,8 +92,7 @@ pub(crate) async fn runs(context: &Context, args: &RunsArgs) -> anyhow::Result<E
             column.set_constraint(ColumnConstraint::LowerBoundary(Width::Fixed(width)));
         }
     }
-    screen.data(&table::text(&table));
-    Ok(Exit::Done)
+    table::text(&table)
 }
 
 /// When a run was started: without the year where it is this one, so that a line stays a line.

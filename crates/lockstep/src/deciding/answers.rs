@@ -92,6 +92,7 @@ async fn waiting(
         });
     };
     let allow = answered.answer == Answer::AlwaysAllow;
+    let apply = answered.answer == Answer::ApplyAnyway;
     for id in &answered.channels {
         match channels.iter().find(|hold| hold.channel_id == *id) {
             None => wrong("channels", format!("nothing is held on channel {id}")),
@@ -100,6 +101,13 @@ async fn waiting(
                 wrong(
                     "channels",
                     format!("channel {id}: {said}. That cannot be allowed for good"),
+                );
+            }
+            Some(hold) if apply && !hold.reason.code.can_be_applied() => {
+                let said = en::reason(&hold.reason).message;
+                wrong(
+                    "channels",
+                    format!("channel {id}: {said}. That is never written"),
                 );
             }
             Some(_) => {}
@@ -114,6 +122,10 @@ async fn waiting(
                     "models",
                     format!("{model}: {said}. That cannot be allowed for good"),
                 );
+            }
+            Some(hold) if apply && !hold.reason.code.can_be_applied() => {
+                let said = en::reason(&hold.reason).message;
+                wrong("models", format!("{model}: {said}. That is never written"));
             }
             Some(_) => {}
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use lockstep_run::jobs::{Go, Order};
 use lockstep_run::prices::chosen::Picks;
 use lockstep_run::prices::plan::{PriceRequest, What};
+use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
 
 use crate::api::orders;
@@ -28,6 +29,22 @@ pub(crate) async fn review(
         trigger: REVIEW,
         ..request
     };
+    let order = Order::Prices(Box::new(request), Go::Plans);
+    let access = orders::access(app, site.clone()).await?;
+    orders::start(app, caller, access, laid.settings, order, false).await
+}
+
+/// Begins the plan that a run was cut off from, with the settings that it had and the sources that the site remembers, and
+/// tells its run. Nothing is written: whoever asked for the first looks at this one.
+pub(crate) async fn plan_again(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    run: &Run,
+) -> Result<String, Problem> {
+    let given = run.settings.iter().cloned().collect();
+    let laid = orders::settings(app, site, &given)?;
+    let request = orders::prices(app, site, What::Sources, &laid, false).await?;
     let order = Order::Prices(Box::new(request), Go::Plans);
     let access = orders::access(app, site.clone()).await?;
     orders::start(app, caller, access, laid.settings, order, false).await

@@ -77,9 +77,14 @@ pub(super) async fn of_run(store: &Store, run: &Run) -> Result<(Found, Looked), 
 /// gone with what it had read.
 fn refused(run: &Run) -> Option<What> {
     let failure = run.failure.as_ref()?;
-    let is = run.state == RunState::Cancelled && failure.kind == FailureKind::Record;
+    let kinds = [FailureKind::Record, FailureKind::Interrupted];
+    let is = run.state == RunState::Cancelled && kinds.contains(&failure.kind);
     is.then(|| What::Missed {
-        why: "refused".to_owned(),
+        why: match failure.kind {
+            FailureKind::Interrupted => "interrupted",
+            _ => "refused",
+        }
+        .to_owned(),
         detail: failure.detail.clone(),
     })
 }
@@ -410,6 +415,7 @@ mod tests {
             settings: Vec::new(),
             policy_override: None,
             policy_hash: Digest::of(["policy"]),
+            told: false,
         };
         let made = store.create_run(new, 1).await.expect("a run");
         let refused = Failure::new(FailureKind::Record, "policies changed");

@@ -13,12 +13,15 @@ mod target;
 mod vendor;
 mod why;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use futures_util::future::join_all;
 use lockstep_core::change::RunState;
+use lockstep_core::notices::Looked;
 use lockstep_run::Engine;
 use lockstep_store::StoreError;
 use lockstep_store::notices::{DueNotice, NoticeTarget, Outcome};
-use lockstep_store::sites::Site;
+use lockstep_store::runs::Run;
 
 pub(crate) use findings::unpriced_models;
 pub(crate) use message::{Message, finding_as_json};
@@ -53,29 +56,39 @@ pub(crate) struct Delivery {
     pub(crate) again_at: Option<i64>,
 }
 
-/// Stores what is to be told of a run that was planned or has ended. Nothing is, while nobody listens: what is wrong then
-/// is told by the first run after somebody does.
+/// Stores what is to be told of a run that was planned or has ended, and before it of those that went before it and were
+/// cut off: what is newer is known last. Nothing is, while nobody listens: what is wrong then is told by the first run
+/// after somebody does.
 ///
 /// # Errors
 ///
 /// When the database fails.
-pub(crate) async fn after_run(
-    engine: &Engine,
-    site: &Site,
-    run_id: &str,
-) -> Result<(), StoreError> {
+pub(crate) async fn after_run(engine: &Engine, run_id: &str) -> Result<(), StoreError> {
     let store = engine.store();
-    let targets = store.notice_targets().await?;
-    if !targets.iter().any(|target| target.enabled) {
-        return Ok(());
-    }
     let run = store.run(run_id).await?;
     if !run.state.ended() && run.state != RunState::Planned {
         return Ok(());
     }
-    let (found, looked) = findings::of_run(store, &run).await?;
+    for earlier in store.unsettled_runs().await? {
+        let goes_before =
+            earlier.site_id == run.site_id && earlier.subject == run.subject && earlier.id < run.id;
+        if goes_before && let Err(error) = settle(engine, &earlier).await {
+            tracing::warn!(run = %earlier.id, %error, "what it found could not be stored to be told");
+        }
+    }
+    settle(engine, &run).await
+}
+
+async fn settle(engine: &Engine, run: &Run) -> Result<(), StoreError> {
+    let store = engine.store();
+    let targets = store.notice_targets().await?;
+    let (found, looked) = if targets.iter().any(|target| target.enabled) {
+        findings::of_run(store, run).await?
+    } else {
+        (BTreeMap::new(), Looked::At(BTreeSet::new()))
+    };
     store
-        .settle_notices(&site.id, run.subject, &run.id, found, looked, engine.now())
+        .settle_notices(run.into(), found, looked, engine.now())
         .await?;
     Ok(())
 }
@@ -252,16 +265,15 @@ fn outcome(verdict: Verdict, attempts: u32, now: i64) -> (Outcome, Option<Why>) 
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicI64, Ordering};
     use std::time::Duration;
 
     use lockstep_core::change::Subject;
-    use lockstep_core::notices::{About, Finding, Looked, NoticeKind, What};
+    use lockstep_core::notices::{About, Finding, NoticeKind, What};
     use lockstep_run::clock::Clock;
     use lockstep_store::Store;
-    use lockstep_store::notices::NewNoticeTarget;
+    use lockstep_store::notices::{AtRest, NewNoticeTarget};
 
     use super::*;
 
@@ -309,15 +321,14 @@ mod tests {
         };
         let found = [NoticeKind::Unpriced, NoticeKind::Held].map(|kind| (kind, finding()));
         let found = BTreeMap::from(found);
+        let run = AtRest {
+            site_id: &site.id,
+            subject: Subject::Prices,
+            run_id: "run",
+            state: RunState::Done,
+        };
         store
-            .settle_notices(
-                &site.id,
-                Subject::Prices,
-                "run",
-                found,
-                Looked::Everywhere,
-                NOW,
-            )
+            .settle_notices(run, found, Looked::Everywhere, NOW)
             .await
             .expect("settled");
         store

@@ -73,7 +73,7 @@ impl Vendor {
 }
 
 /// An address with its secrets and what else is needed to send there. It does not print.
-#[derive(Clone, Default, Serialize, Deserialize)]
+#[derive(Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct Address {
     /// The address. Of Telegram a bot's token is enough.
@@ -254,6 +254,16 @@ impl Address {
             .port()
             .map_or_else(String::new, |port| format!(":{port}"));
         format!("{}{port}", url.host_str().unwrap_or_default())
+    }
+
+    /// Whether both are at the same server, spoken to in the same way: what is secret of one may be sent to the other.
+    pub(crate) fn is_at_the_server_of(&self, other: &Self) -> bool {
+        let server = |address: &Self| {
+            let url = Url::parse(&address.url).ok()?;
+            let host = url.host_str()?.to_owned();
+            Some((url.scheme().to_owned(), host, url.port_or_known_default()))
+        };
+        server(self).is_some_and(|one| Some(one) == server(other))
     }
 
     /// The private networks that may be called.

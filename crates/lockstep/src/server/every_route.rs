@@ -254,6 +254,81 @@ async fn every_route_by_every_method_from_every_page_is_answered_to_whom_it_is_f
     assert!(through > 1000 && kept_out > 1000, "{through} {kept_out}");
 }
 
+/// A path of a site with a plan that waits for its yes.
+fn of_main(path: &str, run: &str) -> String {
+    let part = |part| match part {
+        "{site}" => "main",
+        "{run}" => run,
+        "{model}" => "gpt-5",
+        "{subject}" => "models",
+        part if part.starts_with('{') => "1",
+        part => part,
+    };
+    path.split('/').map(part).collect::<Vec<_>>().join("/")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_is_only_looked_at_writes_to_a_gateway() {
+    let spec = lockstep_sim::Spec::new()
+        .provider(lockstep_sim::Provider::new("acme", ["gpt-5", "gpt-6"]))
+        .channel(
+            lockstep_sim::Channel::new(1, "Acme")
+                .at("acme")
+                .models("gpt-5"),
+        );
+    let gateway = lockstep_sim::Gateway::start(spec).await.expect("a gateway");
+    let world = World::new(Options::default()).await;
+    let bearer = format!("Bearer {TOKEN}");
+    let order = async |path: &str, body: Value| {
+        let request = Request::post(path)
+            .header("host", HOST)
+            .header("authorization", &bearer)
+            .header("content-type", "application/json")
+            .body(Body::from(body.to_string()));
+        let answered = world.router.clone().oneshot(request.expect("a request"));
+        let answer = answered.await.expect("an answer");
+        assert!(answer.status().is_success(), "{path}: {}", answer.status());
+        let bytes = axum::body::to_bytes(answer.into_body(), 1 << 20).await;
+        serde_json::from_slice::<Value>(&bytes.expect("a body")).expect("JSON")
+    };
+    let site = serde_json::json!({"name": "main", "url": gateway.url(), "user_id": "1",
+        "token": gateway.root_token(), "settings": {"pace": "auto", "price-gate": "off"}});
+    let site = order("/api/v1/sites", site).await;
+    let plan = serde_json::json!({"subject": "models", "what": "all", "plan_only": true});
+    let run = order("/api/v1/sites/main/runs", plan).await;
+    let run = run["run"].as_str().expect("an id").to_owned();
+    let planned = async || {
+        let run = world.app.store().run(&run).await.expect("the run");
+        run.state == lockstep_core::change::RunState::Planned
+    };
+    while !planned().await {
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    gateway.clear_log();
+
+    let cookie = format!("lockstep={SESSION}");
+    let mut answered = 0;
+    for path in routed(&world.router).keys() {
+        let path = of_main(path, &run);
+        for method in [Method::GET, Method::HEAD, Method::OPTIONS] {
+            for who in [("cookie", &cookie), ("authorization", &bearer)] {
+                world.session().await;
+                let headers = [("host", HOST), (who.0, who.1.as_str())];
+                let got = world.ask(&method, &path, &headers).await;
+                answered += usize::from(got.status.is_success());
+            }
+        }
+    }
+    // What was begun behind a page is through, too.
+    world.app.stop();
+    world.app.jobs().stop().await;
+    assert!(answered > 100, "{answered}");
+    let asked = gateway.log();
+    assert!(!asked.is_empty(), "nothing reached the gateway of {site}");
+    assert!(gateway.writes().is_empty(), "{:?}", gateway.writes());
+    assert!(planned().await, "nobody said yes");
+}
+
 /// What every answer says to browsers.
 #[track_caller]
 fn dressed(headers: &HeaderMap, case: &str, secure: bool) {
@@ -380,5 +455,49 @@ async fn a_body_over_the_most_is_refused_before_it_is_read_and_while_it_is() {
         let request = request.body(body).expect("a request");
         let answer = world.router.clone().oneshot(request).await;
         assert_eq!(answer.expect("an answer").status(), status, "{told} {size}");
+    }
+}
+
+#[tokio::test]
+async fn a_list_that_is_too_long_is_read_to_its_end_and_answered_with_a_page_that_says_so() {
+    let world = World::new(Options::default()).await;
+    world.session().await;
+    let cookie = format!("lockstep={SESSION}");
+    let size = super::door::LIST + 1;
+    for (accept, said) in [
+        ("text/html,*/*;q=0.8", "This list is longer than 16 MiB"),
+        ("application/json", "\"code\":\"too_large\""),
+    ] {
+        let read = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let count = read.clone();
+        let parts = (0..size).step_by(1 << 20).map(move |at| {
+            let part = vec![b' '; (1 << 20).min(size - at)];
+            count.fetch_add(part.len(), std::sync::atomic::Ordering::Relaxed);
+            Ok::<_, std::io::Error>(part)
+        });
+        let request = Request::post("/sites/main/prices/sources/upload")
+            .header("host", HOST)
+            .header("origin", format!("http://{HOST}"))
+            .header("cookie", &cookie)
+            .header("accept", accept)
+            .header("content-type", "multipart/form-data; boundary=edge")
+            .header("content-length", size);
+        let body = Body::from_stream(futures_util::stream::iter(parts));
+        let request = request.body(body).expect("a request");
+        let answer = world.router.clone().oneshot(request).await;
+        let answer = answer.expect("an answer");
+        assert_eq!(answer.status(), StatusCode::PAYLOAD_TOO_LARGE);
+        let text = axum::body::to_bytes(answer.into_body(), 1 << 20).await;
+        let text = String::from_utf8(text.expect("a body").to_vec()).expect("UTF-8");
+        assert!(text.contains(said), "{text}");
+        let page = accept.starts_with("text/html");
+        assert_eq!(
+            text.contains("href=\"/sites/main/prices/sources\""),
+            page,
+            "{text}"
+        );
+        // A browser shows the answer only once it has sent all.
+        let read = read.load(std::sync::atomic::Ordering::Relaxed);
+        assert_eq!(read == size, page, "{read}");
     }
 }

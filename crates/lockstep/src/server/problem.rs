@@ -244,6 +244,7 @@ impl Problem {
             EngineError::NothingFailed
             | EngineError::NothingHeld
             | EngineError::NothingToUndo(_)
+            | EngineError::UndoneAlready { .. }
             | EngineError::NothingReady(_) => (StatusCode::CONFLICT, "nothing_to_do"),
             EngineError::NotPlanned { .. } => (StatusCode::CONFLICT, "not_planned"),
             EngineError::Expired(_) => (StatusCode::CONFLICT, "expired"),

@@ -21,9 +21,6 @@ pub(crate) async fn watch<T>(
         return work.await;
     }
     let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
-    if let Ok(style) = ProgressStyle::with_template("{prefix} {bar:20} {pos}/{len} {wide_msg}") {
-        bar.set_style(style);
-    }
     tokio::pin!(work);
     let mut tick = tokio::time::interval(TICK);
     let done = loop {
@@ -43,6 +40,14 @@ fn show(bar: &ProgressBar, now: &Snapshot) {
         Phase::Writing => "written",
         Phase::Ended => "done",
     });
+    // How many there are is not known while they are listed: a bar of none would be a full one.
+    let template = match now.total {
+        0 => "{prefix} {wide_msg}",
+        _ => "{prefix} {bar:20} {pos}/{len} {wide_msg}",
+    };
+    if let Ok(style) = ProgressStyle::with_template(template) {
+        bar.set_style(style);
+    }
     bar.set_length(now.total as u64);
     bar.set_position(now.done as u64);
     let mut message = String::new();

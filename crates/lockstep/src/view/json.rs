@@ -1,5 +1,7 @@
 //! The JSON of a run: stable, documented in docs/json.md, one object.
 
+use std::time::Duration;
+
 use jiff::Timestamp;
 use lockstep_core::change::{State, Subject};
 use lockstep_core::failure::Failure;
@@ -40,7 +42,8 @@ pub(crate) fn some_of_run(
 
 /// What is said of every run, whatever it is about.
 pub(crate) fn head(site: &Site, run: &Run, counts: &RunCounts, now: i64) -> Value {
-    let end = run.ended_at.or(run.planned_at).unwrap_or(now);
+    let so_far = Duration::from_millis(now.abs_diff(run.started_at));
+    let took = run.took().unwrap_or(so_far);
     json!({
         "run": run.id,
         "parent": run.parent,
@@ -53,7 +56,7 @@ pub(crate) fn head(site: &Site, run: &Run, counts: &RunCounts, now: i64) -> Valu
         "plan": run.plan_hash.as_ref().map(|digest| digest.as_str().to_owned()),
         "started_at": time(run.started_at),
         "ended_at": run.ended_at.map(time),
-        "duration_ms": end.saturating_sub(run.started_at).max(0),
+        "duration_ms": u64::try_from(took.as_millis()).unwrap_or(u64::MAX),
         "statistics": statistics(counts),
         "requests": {
             "reads": run.reads,

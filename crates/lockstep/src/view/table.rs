@@ -1,5 +1,7 @@
 //! Tables: narrow enough for 80 columns, plain when piped.
 
+use std::time::Duration;
+
 use comfy_table::{
     Attribute, Cell, CellAlignment, Color, ContentArrangement, Table, presets::NOTHING,
 };
@@ -132,10 +134,8 @@ fn story(screen: &Screen, row: &ChangeRow) -> String {
 
 /// The counts of a run in one or two lines.
 pub(crate) fn summary(run: &Run, counts: &RunCounts, now: i64) -> String {
-    let end = run.ended_at.or(run.planned_at).unwrap_or(now);
-    let took = std::time::Duration::from_millis(
-        u64::try_from(end.saturating_sub(run.started_at)).unwrap_or(0),
-    );
+    let so_far = Duration::from_millis(now.abs_diff(run.started_at));
+    let took = run.took().unwrap_or(so_far);
     let mut parts = vec![match run.subject {
         Subject::Models => en::count(counts.total, "channel", "channels"),
         Subject::Prices => en::count(counts.total, "model", "models"),

@@ -228,6 +228,12 @@ impl Frame {
         });
     }
 
+    /// Says no more what was just done, once it is over.
+    pub(super) fn unsay(&mut self, flash: Flash) {
+        let (text, _) = flash.words(self.t);
+        self.says.retain(|say| say.text != text);
+    }
+
     /// Says above the page what went wrong, and what to do where something is known.
     pub(crate) fn trouble(&mut self, said: Said) {
         let hint = (!said.hint.is_empty()).then_some(said.hint);

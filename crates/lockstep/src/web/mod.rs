@@ -106,7 +106,14 @@ pub(crate) fn signed_out(parts: &Parts) -> Response {
     refusal::signed_out(frame::language(parts), &way_in, nobody().status())
 }
 
-fn wants_page(parts: &Parts) -> bool {
+/// Somebody uploads a list that is longer than any that is taken: the page says so and leads back.
+pub(crate) fn list_too_long(parts: &Parts) -> Response {
+    let sources = parts.uri.path().trim_end_matches("/upload");
+    refusal::list_too_long(frame::language(parts), sources)
+}
+
+/// Whether a page is asked for.
+pub(crate) fn wants_page(parts: &Parts) -> bool {
     let accept = parts.headers.get(header::ACCEPT);
     accept.is_some_and(|text| text.to_str().is_ok_and(|text| text.contains("text/html")))
 }

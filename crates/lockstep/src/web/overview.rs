@@ -107,7 +107,8 @@ pub(super) fn last_whole(runs: &[(Run, RunCounts)]) -> Option<&(Run, RunCounts)>
             run.state,
             RunState::Queued | RunState::Reading | RunState::Writing
         );
-        run.selection.is_none() && !moves && counts.total > 0 && run.trigger != "undo"
+        let whole = run.selection.is_none() && run.planned_at.is_some() && run.trigger != "undo";
+        whole && !moves && counts.total > 0
     })
 }
 
@@ -235,12 +236,10 @@ fn run_of(site: &Site, run: &Run) -> String {
 }
 
 fn last(app: &App, f: &Frame, site: &Site, run: &Run, counts: RunCounts) -> Last {
-    let end = run.ended_at.or(run.planned_at);
-    let took = end.map(|end| std::time::Duration::from_millis(end.abs_diff(run.started_at)));
     Last {
         counts,
         href: run_of(site, run),
-        duration: took.map(|took| f.lang.duration(took)),
+        duration: run.took().map(|took| f.lang.duration(took)),
         when: Moment::new(run.started_at, app.now(), f.lang),
         state: f.lang.run_state(run.state),
     }

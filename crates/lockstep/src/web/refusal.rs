@@ -82,6 +82,19 @@ pub(super) fn signed_out(lang: Lang, way_in: &str, status: StatusCode) -> Respon
     (status, html(&page)).into_response()
 }
 
+/// A list is longer than any that is taken. Nothing of it was kept, so the way leads back to the page of sources.
+pub(super) fn list_too_long(lang: Lang, sources: &str) -> Response {
+    let t = lang.words();
+    let page = ErrorPage {
+        t,
+        lang,
+        title: &t.sources.list_too_long,
+        hint: Some(&t.sources.list_too_long_hint),
+        way_on: (sources, &t.sources.title),
+    };
+    (StatusCode::PAYLOAD_TOO_LARGE, html(&page)).into_response()
+}
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
         // The language is known only to the request; the layer around the pages makes this one into a page.

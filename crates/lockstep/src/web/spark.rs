@@ -47,10 +47,7 @@ pub(super) struct Bar {
 impl Spark {
     /// The picture of runs, which come newest first. Those under way have no length yet.
     pub(super) fn new(runs: &[(Run, RunCounts)], lang: Lang, now: i64) -> Self {
-        let took = |run: &Run| {
-            let end = run.ended_at.or(run.planned_at);
-            end.map(|end| end.abs_diff(run.started_at))
-        };
+        let took = |run: &Run| Some(u64::try_from(run.took()?.as_millis()).unwrap_or(u64::MAX));
         let over = |run: &Run| {
             !matches!(
                 run.state,

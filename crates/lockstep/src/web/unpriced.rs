@@ -314,7 +314,7 @@ async fn review(State(app): State<App>, f: Frame, fields: Fields) -> Result<Redi
         ));
     }
     let run = deciding::prices::review(&app, &f.caller, &site, picks).await?;
-    soon(&app, &run, PLANNING).await;
+    soon(&app, &run, &PLANNING).await;
     Ok(Redirect::to(&led_to(&f, &run)))
 }
 

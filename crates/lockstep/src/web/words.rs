@@ -85,7 +85,7 @@ words! {
         console, select_channel, held_title, held_apply, held_none, policy_for_provider, plan_title, plan_waits,
         plan_first, plan_empty, plan_moved, applied, started_said, none_selected, none_failed, empty, empty_hint,
         no_channels, no_channels_hint, important, note_modifies, note_backup, note_test, note_often, note_undo,
-        auto_sync_cron, chip_planned, asking, asking_hint, asking_failed, answered, built_in, no_price, plan_look, plan_none, answer, preview_selected,
+        auto_sync_cron, chip_planned, asking, asking_hint, asking_failed, answered, was_cancelled, built_in, no_price, plan_look, plan_none, answer, preview_selected,
         apply_selected, apply_selected_count,
     }
     /// Channels and what each has of its own.
@@ -106,22 +106,22 @@ words! {
         choose_column, choose_proposals, chosen, left_out, suspicious, held, proposal_from, agree, lock, lock_field,
         unlock, locked, ignore, stop_ignoring, keep_kind, keep_until, allow, set_kind, review_title, review_intro,
         current_billing, change_to, kind_changes, not_taken, plan_digest, apply, apply_one, back, moved, applied,
-        failed_some, undo, verify, root_only, empty, empty_hint, no_sources, no_sources_hint, over_time,
+        failed_some, undo, verify, verify_hint, root_only, empty, empty_hint, no_sources, no_sources_hint, over_time,
         fetching, comparing, newer, by_move, show_newer, take_column, no_price, goes, leaves, other_kind, cache_write,
         formula, chip_ready, chip_held, chip_left, chip_written, chip_moved, chip_failed, undo_title,
-        nothing_differs, nothing_differs_hint, review_again, allow_held, held_hint, applied_one, moved_one,
+        nothing_differs, nothing_differs_hint, review_again, plan_again, allow_held, held_hint, applied_one, moved_one,
         failed_one, failed_many,
     }
     /// Where prices come from.
     sources: SourceWords {
-        title, intro, search, presets, official, of_channels, own, file, col_name, col_url, col_status,
+        title, intro, search, presets, official, official_preset, bad_list, of_channels, own, file, col_name, col_url, col_status,
         col_endpoint, col_models, col_fetched, endpoint_custom, endpoint_hint, token, token_hint, user_id, group,
         multiplier, multiplier_hint, recharge, recharge_hint, allow_network, private, accept, confirm,
         none_selected, remembered, order_up, order_down, remove, test, keep_untested, left_out,
         taken, not_kept, bad_text, bad_endpoint, bad_number, endpoint_usual, token_stored, token_write_only,
         bad_key, bad_token, bad_user_id, user_alone, sign_in, sign_in_of, forget_token, elsewhere, no_credential, upload, upload_hint,
         upload_again, uploaded, list, list_name_hint, token_kept, no_file, list_too_long, list_no_text, not_uploaded, tried, never_fetched,
-        never_fetched_hint,
+        never_fetched_hint, allowed, allowed_hint, costs, costs_stay, list_too_long_hint,
     }
     /// Served models without a price.
     unpriced: UnpricedWords {
@@ -134,7 +134,7 @@ words! {
         title, intro, search, col_run, col_started, col_subject, col_trigger, col_actor, col_state, col_changed,
         col_failed, col_held, col_duration, all_subjects, run_title, changes, col_target, before, after, events,
         requests, throttled, planned_at, approved_by, unattended, settings_then, parent, undo, undo_all,
-        undo_chosen, undo_title, undo_hint, cannot_undo, undone, nothing_to_undo, price_of, list_of, no_history,
+        undo_chosen, undo_title, undo_hint, cannot_undo, undone, nothing_to_undo, nothing_left, stays_locked, price_of, list_of, no_history,
         last_runs, successful, empty, empty_hint, requests_title, approval, chosen, comes_from, when, what, setting,
         in_this_run, now, settings_same, nothing_in, nothing_in_hint, no_history_hint, list_size, provider_size,
         look_plan, then_applied, cannot_undo_said,
@@ -170,6 +170,7 @@ words! {
         secret_webhook, secret_ntfy, secret_feishu, secret_dingtalk, secret_email, chat, chat_hint, to, to_hint,
         user, user_hint, networks_hint, bad_name, bad_address, bad_scheme, bad_credentials, bad_topic,
         bad_bot_token, bad_chat, bad_unencrypted, bad_secret, bad_no_mail, bad_mail, from, from_hint,
+        kept, no_secret, secret_again, not_changed,
     }
     /// Tokens of programs, and people.
     tokens: TokenWords {

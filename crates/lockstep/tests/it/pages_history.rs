@@ -96,11 +96,13 @@ async fn a_run_is_undone_from_its_page_one_channel_first_and_then_the_rest() {
     let led = server.form(&undo, &[("what", "all")]).await.is(303);
     let plan = led.header("location").to_owned();
     let page = rest(&server, &plan).await;
-    page.says("Apply 2 changes");
+    page.says("Apply 1 change");
+    page.says("1 cannot be undone");
+    page.says("Undone already, by run");
     say_yes(&server, &plan, &page).await;
     assert_eq!(list(&gateway, 1), before[0]);
     assert_eq!(list(&gateway, 3), before[1]);
-    // What had its list back already was looked at and not written again.
+    // What had its list back already was not written again.
     assert_eq!(written(&gateway), [1, 3]);
     server.page(&run).await.says("Undone by run");
     server.stop().await;

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use lockstep_sim::{EffectivePrice, Gateway};
+use lockstep_sim::{EffectivePrice, Gateway, Matcher, When};
+use serde_json::json;
 
 use crate::prices::{bills, in_the_shop, tokens};
 use crate::server::{Answer, Server};
@@ -143,4 +144,41 @@ async fn an_unpriced_model_gets_a_price_and_one_that_moved_meanwhile_is_left() {
     let page = settled(&server, unpriced).await;
     assert!(!page.text().contains("Choose cedar"), "{}", page.text());
     server.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_run_whose_process_was_killed_while_it_read_says_so_and_is_planned_again() {
+    let (gateway, shell) = in_the_shop().await;
+    let mut process = shell.start(&["plan", "prices"]);
+    let read = Matcher::get("/api/option/");
+    gateway.kill_at_match(read, process.pid, 1, When::BeforeApply);
+    process.go().await;
+    process.end().await;
+    let (told, _) = shell.json(&["runs", "--limit", "1"]).await;
+    assert_eq!(told["runs"][0]["state"], "reading", "{told:#}");
+    let id = told["runs"][0]["run"].as_str().expect("an id").to_owned();
+
+    let server = Server::start(&shell).await.signed_in().await;
+    let path = format!("/api/v1/sites/main/runs/{id}");
+    let run = loop {
+        let run = server.get(&path).await.is(200).json();
+        if !run["ended_at"].is_null() {
+            break run;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    };
+    assert_eq!(
+        (&run["state"], &run["error"]["kind"]),
+        (&json!("cancelled"), &json!("interrupted"))
+    );
+    let typed = shell.run(&["runs", &id]).await.is(0);
+    typed.says("Interrupted: its process was stopped or killed");
+    let page = format!("/sites/main/prices/runs/{id}");
+    let text = server.page(&page).await.is(200).text();
+    assert!(text.contains("Plan again"), "{text}");
+    let again = post(&server, &format!("{page}/again"), &[]).await;
+    assert_ne!(again, page);
+    server.page(&again).await.is(200);
+    server.stop().await;
+    assert!(gateway.writes().is_empty());
 }

@@ -5,17 +5,18 @@ use std::os::unix::process::ExitStatusExt as _;
 use std::sync::mpsc;
 use std::time::Duration;
 
-use lockstep_sim::{Gateway, Matcher, When};
+use lockstep_sim::{Gateway, Matcher, Page, Provider, When};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::SqliteConnectOptions;
 
-use crate::prices::{in_the_shop, is_what_was_written, tokens};
+use crate::canary;
+use crate::prices::{in_the_shop, is_what_was_written, list, open, shop, source, tokens};
 use crate::server::Server;
 use crate::stopping::{CHANNELS, all_want_a_write};
 use crate::tester::Shell;
-use crate::world::{is_the_truth, written};
+use crate::world::{is_the_truth, start, written};
 
 const SOON: Duration = Duration::from_secs(90);
 const SIGNALS: [Signal; 2] = [Signal::TERM, Signal::KILL];
@@ -152,4 +153,59 @@ async fn a_scheduled_price_run_that_is_cut_off_is_done_once_by_the_next_server()
             assert_eq!(keys.len(), sent, "{at}: each map is written once: {keys:?}");
         }
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_scheduled_price_run_is_let_in_by_the_token_that_is_stored_for_its_source() {
+    let gateway = start(shop()).await;
+    let prices = lockstep_sim::price::pricing_list(&list(), &[("default", 1.0)]);
+    let page = Page::json(prices).token(canary::UNKNOWN).user("42");
+    let club = Provider::new("club", ["x"]).page("/api/pricing", page);
+    let club = gateway.add_provider(club);
+    // At TRACE; whatever a server or a command says, and every file, is searched for the token.
+    let shell = open(Shell::with_site(&gateway).await);
+    let typed = source(&gateway, "club");
+    let add = ["site", "source", "add", &typed, "--token-stdin"];
+    let add = [&add[..], &["--token-user", "42"]].concat();
+    shell.pipe(&add, canary::UNKNOWN).await.is(0);
+    shell.run(&["plan", "prices"]).await.is(2);
+    let set = ["schedule", "set", "prices", "--apply"];
+    shell.run(&set).await.is(0);
+    days_go_by(&shell).await;
+    gateway.clear_log();
+    let asked = club.requests("/api/pricing");
+
+    let server = Server::start(&shell).await.signed_in().await;
+    let run = async {
+        loop {
+            let runs = scheduled(&shell).await;
+            match runs.into_iter().next() {
+                Some(run) if !run["ended_at"].is_null() => return run,
+                _ => tokio::time::sleep(Duration::from_millis(200)).await,
+            }
+        }
+    };
+    let run = tokio::time::timeout(SOON, run).await.expect("it ends");
+    assert_eq!(run["state"], "done", "{run:#}");
+    assert_eq!(run["sources"][0]["state"], "ok", "{run:#}");
+    is_what_was_written(&run, &gateway);
+    assert_eq!(tokens(&gateway, "cedar"), (3.0, 15.0));
+    assert!(club.requests("/api/pricing") > asked, "the tick asked it");
+    let last = club.last_request("/api/pricing").expect("asked");
+    let bearer = format!("Bearer {}", canary::UNKNOWN);
+    assert_eq!(last.header("authorization"), Some(bearer.as_str()));
+    // Everything that it tells of that is searched, too.
+    let id = run["run"].as_str().expect("an id");
+    for path in [
+        format!("/api/v1/sites/main/runs/{id}"),
+        format!("/api/v1/sites/main/runs/{id}/items"),
+        format!("/api/v1/sites/main/runs/{id}/events"),
+        "/api/v1/sites/main/sources".to_owned(),
+        "/api/v1/sites/main/schedules".to_owned(),
+        format!("/sites/main/history/{id}"),
+        "/sites/main/prices/sources".to_owned(),
+    ] {
+        server.get(&path).await.is(200);
+    }
+    server.stop().await;
 }

@@ -2,9 +2,12 @@
 
 use std::sync::mpsc;
 
-use lockstep_core::change::{RunState, State};
+use lockstep_core::change::{RunState, State, Subject};
+use lockstep_core::failure::FailureKind;
 use lockstep_core::prices::field::Field;
+use lockstep_run::EngineError;
 use lockstep_sim::{Fault, Matcher, Price, Rule, When};
+use lockstep_store::runs::Run;
 use tokio::task::AbortHandle;
 
 use super::shop::shop;
@@ -200,22 +203,65 @@ async fn what_was_approved_more_than_a_day_ago_is_looked_at_and_given_up() {
     tester.done().await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_reading_that_was_cut_off_is_ended_and_made_anew() {
+/// A run that was cut off while it read; the task of it is gone.
+async fn cut_off_reading() -> (Tester, Run) {
     let mut tester = tester().await;
-    let (tell, told) = mpsc::channel::<AbortHandle>();
     let list = Matcher::get("/api/channel/");
-    tester
-        .gateway
-        .on_match(list, 1, When::AfterApply, move |_| {
-            told.recv().expect("the task").abort();
-        });
-    let task = tester.sync_prices_apart().await;
-    tell.send(task.abort_handle()).expect("a hook");
-    assert!(task.await.is_err());
+    assert!(cut_off_at(&tester, list, 1, When::AfterApply).await);
     tester.restart().await;
+    let run = latest(&tester).await;
+    assert_eq!(run.state, RunState::Reading);
+    (tester, run)
+}
+
+async fn latest(tester: &Tester) -> Run {
+    let run = tester.store().latest_run(&tester.site, Subject::Prices);
+    run.await.expect("asked").expect("a run")
+}
+
+/// It is over, changed nothing, and says why.
+async fn is_interrupted(tester: &Tester, run: &Run) {
+    let run = tester.store().run(&run.id).await.expect("the run");
+    assert_eq!(run.state, RunState::Cancelled);
+    let failure = run.failure.as_ref().map(|failure| failure.kind);
+    assert_eq!(failure, Some(FailureKind::Interrupted));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_that_was_cut_off_is_ended_with_a_reason_by_the_next_run_and_made_anew() {
+    let (tester, cut) = cut_off_reading().await;
     assert!(tester.carry_on().await.is_empty());
     let run = tester.sync_prices().await;
     assert_eq!(run.state, RunState::Done);
+    is_interrupted(&tester, &cut).await;
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_that_was_cut_off_is_ended_with_a_reason_by_whoever_takes_it_over() {
+    let (tester, cut) = cut_off_reading().await;
+    let orphans = tester.store().orphaned_runs().await.expect("runs");
+    assert_eq!(orphans.len(), 1, "it is looked for");
+    let session = tester.session().await;
+    session.resume(&cut.id, &tester.watch).await.expect("ended");
+    is_interrupted(&tester, &cut).await;
+    assert_eq!(tester.puts(), 0);
+    assert_eq!(tester.sync_prices().await.state, RunState::Done);
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_reading_that_a_stop_cuts_off_is_ended_with_a_reason() {
+    let tester = tester().await;
+    let watch = lockstep_run::Watch::default();
+    watch.leave.cancel();
+    watch.cancel.cancel();
+    let session = tester.session().await;
+    let stopped = session
+        .plan_prices(&tester.price_request(false), &watch)
+        .await;
+    assert!(matches!(stopped, Err(EngineError::Stopping)), "{stopped:?}");
+    is_interrupted(&tester, &latest(&tester).await).await;
+    assert_eq!(tester.sync_prices().await.state, RunState::Done);
     tester.done().await;
 }

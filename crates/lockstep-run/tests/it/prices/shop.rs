@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use lockstep_core::change::{RunState, State};
-use lockstep_core::hold::ReasonCode;
+use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::mode::Mode;
 use lockstep_core::prices::source::{SourceSpec, parse_cidr};
@@ -228,6 +228,13 @@ impl Tester {
             .filter(|row| row.model == model)
             .filter_map(|row| row.hold);
         reasons.next().map(|reason| reason.code)
+    }
+
+    /// Why the model is left alone, if it is.
+    pub(crate) async fn left_for(&self, run: &Run, model: &str) -> Option<Reason> {
+        let rows = self.price_rows(run).await.into_iter();
+        let mut of_model = rows.filter(|row| row.model == model);
+        of_model.find_map(|row| row.skip)
     }
 
     /// The models that wait for an answer.

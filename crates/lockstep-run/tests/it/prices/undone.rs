@@ -1,10 +1,11 @@
 //! Every price run can be undone.
 
 use lockstep_core::change::{RunState, State};
-use lockstep_core::hold::ReasonCode;
+use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::prices::field::Field;
 use lockstep_run::EngineError;
 use lockstep_sim::Price;
+use lockstep_store::prices::answers::AnswerKind;
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, TestRunner};
 
@@ -160,23 +161,74 @@ async fn chosen_models_are_undone_and_the_others_stay() {
     assert_eq!(tester.value("a", Field::ModelRatio).as_deref(), Some("1.5"));
     let none = tester.undo_prices_of(&run, Some(&["unknown"])).await;
     assert!(matches!(none, Err(EngineError::NothingToUndo(_))));
-    // The rest can follow; what was undone already is found so.
+    // The rest can follow; what was undone already is told so, and by which run.
     let rest = tester.undo_prices(&run).await;
-    assert_eq!(tester.price_states(&rest, "b").await, [State::Same; 2]);
+    assert_eq!(tester.price_states(&rest, "b").await, [State::Skipped; 2]);
+    assert_eq!(
+        tester.left_for(&rest, "b").await,
+        Some(Reason::named(
+            ReasonCode::UndoneAlready,
+            vec![undo.id.clone()]
+        ))
+    );
     assert_eq!(tester.gateway.options(), tester.options_at_start);
     tester.done().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_undo_can_be_undone() {
+async fn an_undo_can_be_undone_and_what_is_undone_is_not_undone_again() {
     let tester = three().await;
     let run = tester.sync_prices().await;
     let written = tester.gateway.options();
     let undo = tester.undo_prices(&run).await;
     assert_eq!(tester.gateway.options(), tester.options_at_start);
     assert_eq!(undo.parent.as_deref(), Some(run.id.as_str()));
-    tester.undo_prices(&undo).await;
+    let again = tester.undo_prices_of(&run, None).await;
+    assert!(
+        matches!(&again, Err(EngineError::UndoneAlready { by, .. }) if *by == undo.id),
+        "{again:?}"
+    );
+    let back = tester.undo_prices(&undo).await;
     assert_eq!(tester.gateway.options(), written);
+    let again = tester.undo_prices_of(&undo, None).await;
+    assert!(
+        matches!(&again, Err(EngineError::UndoneAlready { by, .. }) if *by == back.id),
+        "{again:?}"
+    );
+    // What was written once more can be taken back once more.
+    tester.undo_prices(&run).await;
+    assert_eq!(tester.gateway.options(), tester.options_at_start);
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_locked_or_written_by_a_later_run_stays_as_a_whole_and_says_why() {
+    let tester = three().await;
+    let run = tester.sync_prices().await;
+    tester
+        .answer_price("a", Some(Field::ModelRatio), AnswerKind::Lock)
+        .await;
+    let dearer = [Price::ratio("b", 2.0, 3.0), Price::ratio("c", 1.5, 3.0)];
+    tester.shows("A", &dearer);
+    let later = tester.sync_prices().await;
+    assert_eq!(tester.value("b", Field::ModelRatio).as_deref(), Some("2"));
+    let undo = tester.undo_prices(&run).await;
+    assert_eq!(undo.state, RunState::Done);
+    assert_eq!(tester.price_states(&undo, "a").await, [State::Skipped; 2]);
+    assert_eq!(
+        tester.left_for(&undo, "a").await,
+        Some(Reason::plain(ReasonCode::Locked))
+    );
+    assert_eq!(tester.price_states(&undo, "b").await, [State::Skipped; 2]);
+    assert_eq!(
+        tester.left_for(&undo, "b").await,
+        Some(Reason::named(ReasonCode::ChangedSince, vec![later.id]))
+    );
+    assert_eq!(tester.price_states(&undo, "c").await, [State::Applied; 2]);
+    for (model, ratio) in [("a", "1.5"), ("b", "2"), ("c", "1")] {
+        let now = tester.value(model, Field::ModelRatio);
+        assert_eq!(now.as_deref(), Some(ratio), "{model}");
+    }
     tester.done().await;
 }
 

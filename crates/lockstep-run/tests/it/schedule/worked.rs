@@ -324,6 +324,8 @@ async fn at_the_same_tick_prices_go_first_and_lists_follow_with_the_answers() {
     let subjects: Vec<Subject> = runs.iter().map(|run| run.subject).collect();
     assert_eq!(subjects, both);
     assert_eq!(runs[1].parent.as_ref(), Some(&runs[0].id));
+    // The gateway was not let go between the two: whoever takes it has another fence.
+    assert_eq!(runs[0].fence, runs[1].fence);
     assert_eq!(tester.fetches(), asked + 1, "the provider is asked once");
     // What was said for the first time waits for its hour, and the name without a price with it.
     assert_eq!(tester.models(1), "a");

@@ -1,18 +1,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use lockstep_core::change::Subject;
+use lockstep_core::change::{RunState, State, Subject};
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::hash::Digest;
 use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::notices::{About, Finding, Looked, NoticeKind, Telling, What};
 use lockstep_core::prices::source::SourceState;
 use lockstep_core::prices::usd::Usd;
-use lockstep_store::notices::{DueNotice, NewNoticeTarget, NoticeTarget, Outcome};
+use lockstep_store::notices::{AtRest, DueNotice, NewNoticeTarget, NoticeTarget, Outcome};
+use lockstep_store::runs::{NewRun, Run};
 use lockstep_store::schedule::LostTick;
 use lockstep_store::{Store, StoreError};
 use secrecy::ExposeSecret as _;
 
-use crate::tester::{NOW, new_run, site};
+use crate::tester::{NONE, NOW, new_run, of, plan_of, row, site};
 
 const DAY: i64 = 86_400_000;
 
@@ -34,6 +35,16 @@ fn failed(id: i64) -> Finding {
     )
 }
 
+/// A run that is over.
+fn at_rest<'a>(site_id: &'a str, subject: Subject, run_id: &'a str) -> AtRest<'a> {
+    AtRest {
+        site_id,
+        subject,
+        run_id,
+        state: RunState::Done,
+    }
+}
+
 /// Settles a run about models over everything, and answers how it was told.
 async fn settle(
     store: &Store,
@@ -43,15 +54,9 @@ async fn settle(
     now: i64,
 ) -> Option<Telling> {
     let found = BTreeMap::from([(NoticeKind::Failed, found.to_vec())]);
+    let run = at_rest(site_id, Subject::Models, run);
     let notices = store
-        .settle_notices(
-            site_id,
-            Subject::Models,
-            run,
-            found,
-            Looked::Everywhere,
-            now,
-        )
+        .settle_notices(run, found, Looked::Everywhere, now)
         .await
         .expect("settled");
     notices.first().map(|notice| notice.telling)
@@ -216,9 +221,7 @@ pub(crate) async fn findings_read_back(store: &Store) {
     let all = store.add_notice_target(new, NOW).await.expect("a target");
     let told = store
         .settle_notices(
-            &site.id,
-            Subject::Prices,
-            "run 1",
+            at_rest(&site.id, Subject::Prices, "run 1"),
             found.clone(),
             Looked::Everywhere,
             NOW,
@@ -255,9 +258,7 @@ pub(crate) async fn what_is_wrong_is_told_once_and_taken_back_by_site_and_subjec
     // A run about prices that found nothing says nothing of channels.
     let prices = store
         .settle_notices(
-            &site.id,
-            Subject::Prices,
-            "run 3",
+            at_rest(&site.id, Subject::Prices, "run 3"),
             BTreeMap::from([(NoticeKind::Failed, Vec::new())]),
             Looked::Everywhere,
             NOW + 6,
@@ -269,9 +270,7 @@ pub(crate) async fn what_is_wrong_is_told_once_and_taken_back_by_site_and_subjec
     let nobody = Looked::At(BTreeSet::new());
     let some = store
         .settle_notices(
-            &site.id,
-            Subject::Models,
-            "run 4",
+            at_rest(&site.id, Subject::Models, "run 4"),
             BTreeMap::from([(NoticeKind::Failed, Vec::new())]),
             nobody,
             NOW + 7,
@@ -343,7 +342,7 @@ pub(crate) async fn what_nobody_hears_is_told_once_somebody_does(store: &Store) 
         let looked = Looked::Everywhere;
         let subject = Subject::Models;
         let told = store
-            .settle_notices(&site.id, subject, id, found.clone(), looked, NOW)
+            .settle_notices(at_rest(&site.id, subject, id), found.clone(), looked, NOW)
             .await
             .expect("settled");
         told.first().map(|notice| notice.telling)
@@ -505,7 +504,12 @@ pub(crate) async fn a_lost_tick_is_told_until_a_run_comes(store: &Store) {
     let found = BTreeMap::from([(missed, Vec::new())]);
     let looked = Looked::At(BTreeSet::new());
     store
-        .settle_notices(&site.id, Subject::Prices, &run.id, found, looked, NOW + 5)
+        .settle_notices(
+            at_rest(&site.id, Subject::Prices, &run.id),
+            found,
+            looked,
+            NOW + 5,
+        )
         .await
         .expect("settled");
     let over = take(store, &all, NOW + 5).await.expect("due");
@@ -513,4 +517,91 @@ pub(crate) async fn a_lost_tick_is_told_until_a_run_comes(store: &Store) {
     assert_eq!(over.run_id, Some(run.id));
     let sent = store.notices_sent(1).await.expect("sent").remove(0);
     assert_eq!((sent.kind.as_str(), sent.run_id), ("missed", over.run_id));
+}
+
+/// The ids of the runs that are still to be settled.
+async fn unsettled(store: &Store) -> Vec<String> {
+    let runs = store.unsettled_runs().await.expect("asked");
+    runs.into_iter().map(|run| run.id).collect()
+}
+
+/// Settles a run as it was seen, with two failures, and answers how often it is told then.
+async fn settle_seen(store: &Store, run: &Run) -> usize {
+    let found = BTreeMap::from([(NoticeKind::Failed, vec![failed(1), failed(2)])]);
+    let told = store.settle_notices(run.into(), found, Looked::Everywhere, NOW);
+    told.await.expect("settled").len()
+}
+
+pub(crate) async fn a_run_that_came_to_rest_is_found_until_one_process_settled_it(store: &Store) {
+    let site = site(store).await;
+    target(store, "one").await;
+    // Of two runs the second is one of somebody who looks himself.
+    let told = NewRun {
+        told: true,
+        ..new_run(&site)
+    };
+    let mut runs = Vec::new();
+    for new in [told, new_run(&site)] {
+        let run = store.create_run(new, NOW).await.expect("a run");
+        assert!(unsettled(store).await.is_empty(), "it is under way");
+        store.start_reading(&run.id, 1, NOW).await.expect("reading");
+        let rows = vec![of(&run, row(1, State::Ready))];
+        store
+            .record_read(&run.id, 1, rows, Vec::new(), NONE)
+            .await
+            .expect("recorded");
+        store
+            .mark_planned(&run.id, 1, Vec::new(), plan_of(Digest::of(["p"]), 1), NOW)
+            .await
+            .expect("planned");
+        runs.push(store.run(&run.id).await.expect("the run"));
+    }
+    let (planned, looked_at) = (&runs[0], &runs[1]);
+    assert_eq!(unsettled(store).await, std::slice::from_ref(&planned.id));
+    assert_eq!(settle_seen(store, planned).await, 1);
+    assert_eq!(settle_seen(store, planned).await, 0, "once is enough");
+    assert!(unsettled(store).await.is_empty());
+
+    // From its approval on somebody hears of the other one too: of its end, not of its plan.
+    store.tell_of_run(&looked_at.id).await.expect("noted");
+    for run in &runs {
+        store
+            .approve(&run.id, None, "ann", false, NOW)
+            .await
+            .expect("approved");
+        assert!(!unsettled(store).await.contains(&run.id));
+        let done = RunState::Done;
+        let ended = store.end_run(&run.id, 1, done, None, NONE, NOW).await;
+        ended.expect("ended");
+        assert!(unsettled(store).await.contains(&run.id));
+        assert_eq!(settle_seen(store, run).await, 0, "it has moved on");
+        assert!(unsettled(store).await.contains(&run.id));
+        let ended = store.run(&run.id).await.expect("the run");
+        settle_seen(store, &ended).await;
+        assert!(!unsettled(store).await.contains(&run.id));
+    }
+}
+
+pub(crate) async fn a_plan_that_goes_on_by_itself_is_not_at_rest(store: &Store) {
+    let site = site(store).await;
+    let new = NewRun {
+        told: true,
+        go_on: true,
+        ..new_run(&site)
+    };
+    let run = store.create_run(new, NOW).await.expect("a run");
+    store.start_reading(&run.id, 1, NOW).await.expect("reading");
+    store
+        .approve_ahead(&run.id, 1, "schedule")
+        .await
+        .expect("approved");
+    store
+        .mark_planned(&run.id, 1, Vec::new(), plan_of(Digest::of(["p"]), 0), NOW)
+        .await
+        .expect("planned");
+    assert!(unsettled(store).await.is_empty());
+    let cancelled = RunState::Cancelled;
+    let ended = store.end_run(&run.id, 1, cancelled, None, NONE, NOW).await;
+    ended.expect("ended");
+    assert_eq!(unsettled(store).await, [run.id]);
 }

@@ -197,16 +197,28 @@ pub(crate) async fn an_uploaded_list_is_kept_for_as_long_as_its_source(store: &S
     // Each new list leaves no trace of the one before, however large they are.
     for at in 1..9 {
         let next = upload(&format!("{at}").repeat(1 << 18), NOW + at);
-        let done = store.keep_upload(&site.id, "list", next.clone()).await;
+        let done = store
+            .keep_upload(&site.id, "list", next.clone(), None)
+            .await;
         done.expect("kept");
         assert_eq!(kept(&source.id).await, Some(next));
     }
     let size_now = size(store).await - empty;
     assert!(size_now < 2 << 18, "{size_now} bytes");
     store.move_source(&site.id, "list", 0).await.expect("moved");
+    // What it costs can change with its list.
+    let spec = "upload:list,multiplier=0.5".to_owned();
+    let next = upload("costs", NOW + 9);
+    let done = store
+        .keep_upload(&site.id, "list", next, Some(spec.clone()))
+        .await;
+    done.expect("kept");
+    let sources = store.sources(&site.id).await.expect("sources");
+    let listed = sources.iter().find(|source| source.name == "list");
+    assert_eq!(listed.map(|source| &source.spec), Some(&spec));
     assert!(kept(&source.id).await.is_some());
     let nobody = store
-        .keep_upload(&site.id, "nobody", upload("a", NOW))
+        .keep_upload(&site.id, "nobody", upload("a", NOW), None)
         .await;
     assert!(matches!(nobody, Err(StoreError::NotFound(_))));
     store

@@ -24,13 +24,15 @@ static MIGRATIONS: Migrator = sqlx::migrate!("migrations/sqlite");
 pub(crate) const KEY: &str = "5555555555555555555555555555555555555555555555555555555555555555";
 
 /// The rows that each schema brought.
-pub(crate) const ROWS: [&str; 6] = [
+pub(crate) const ROWS: [&str; 8] = [
     include_str!("0001.sql"),
     include_str!("0002.sql"),
     include_str!("0003.sql"),
     include_str!("0004.sql"),
     include_str!("0005.sql"),
     include_str!("0006.sql"),
+    include_str!("0007.sql"),
+    include_str!("0008.sql"),
 ];
 
 /// A database of a released schema with rows in each table, opened by this program.
@@ -85,6 +87,14 @@ fn both_databases_have_the_same_tables() {
         (
             include_str!("../../../migrations/sqlite/0006_sources.sql"),
             include_str!("../../../migrations/postgres/0006_sources.sql"),
+        ),
+        (
+            include_str!("../../../migrations/sqlite/0007_settled.sql"),
+            include_str!("../../../migrations/postgres/0007_settled.sql"),
+        ),
+        (
+            include_str!("../../../migrations/sqlite/0008_lease_times.sql"),
+            include_str!("../../../migrations/postgres/0008_lease_times.sql"),
         ),
     ] {
         assert_eq!(plain(sqlite), plain(postgres));
@@ -292,4 +302,87 @@ async fn a_database_of_schema_6_is_read_whole() {
     };
     let edited = store.edit_source_access(&site.id, "official", edit).await;
     assert!(edited.expect("edited").has_token);
+}
+
+#[tokio::test]
+async fn a_database_of_schema_7_is_read_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(folder.path(), 7).await;
+    let unsettled = store.unsettled_runs().await.expect("asked");
+    let ids: Vec<&str> = unsettled.iter().map(|run| run.id.as_str()).collect();
+    // Nobody is told of those that an older schema had.
+    assert_eq!(ids, ["r2"]);
+}
+
+#[tokio::test]
+async fn a_database_of_schema_8_is_read_whole() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let store = opened(folder.path(), 8).await;
+    let site = store.site_by_name("main").await.expect("a site");
+    assert!(store.lease_holds(&site.url, 5).await.expect("asked"));
+}
+
+#[tokio::test]
+async fn an_upgrade_that_breaks_off_leaves_the_schema_before_whole_and_is_made_later() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let before = 6;
+    let path = folder.path().join("lockstep.db");
+    let options = SqliteConnectOptions::new()
+        .filename(&path)
+        .create_if_missing(true);
+    let pool = SqlitePool::connect_with(options.clone())
+        .await
+        .expect("a database");
+    for (to, rows) in (1..).zip(&ROWS[..before]) {
+        MIGRATIONS.run_to(to, &pool).await.expect("the schema");
+        sqlx::raw_sql(*rows).execute(&pool).await.expect("the rows");
+    }
+    // Its second statement finds that its name is taken; its first one was done by then.
+    let taken = "CREATE TABLE run_unsettled (name TEXT)";
+    sqlx::query(taken).execute(&pool).await.expect("a table");
+    pool.close().await;
+    std::fs::write(path.with_file_name("lockstep.db.key"), KEY).expect("a key");
+    let broken = Store::open(&path, KeySource::FileBeside).await;
+    assert!(broken.is_err());
+    let copy = format!("lockstep.db.before-{}", ROWS.len());
+    let copy = folder.path().join(copy);
+    assert!(copy.exists(), "as it was lies beside it");
+
+    let pool = SqlitePool::connect_with(options).await.expect("a database");
+    let version: i64 = sqlx::query_scalar("SELECT MAX(version) FROM _sqlx_migrations")
+        .fetch_one(&pool)
+        .await
+        .expect("a version");
+    assert_eq!(usize::try_from(version), Ok(before));
+    let half: i64 = sqlx::query_scalar(
+        "SELECT COUNT(*) FROM pragma_table_info('run') WHERE name = 'settled_as'",
+    )
+    .fetch_one(&pool)
+    .await
+    .expect("a count");
+    assert_eq!(half, 0, "no half of it is there");
+    sqlx::query("DROP TABLE run_unsettled")
+        .execute(&pool)
+        .await
+        .expect("free again");
+    pool.close().await;
+    let store = Store::open(&path, KeySource::FileBeside)
+        .await
+        .expect("opens");
+    let site = store.site_by_name("main").await.expect("a site");
+    assert_eq!(store.runs(&site.id, 9, None).await.expect("runs").len(), 2);
+}
+
+#[tokio::test]
+async fn the_sqlite_within_is_one_that_keeps_what_its_log_is_reset_over() {
+    let pool = SqlitePool::connect("sqlite::memory:").await;
+    let version: String = sqlx::query_scalar("SELECT sqlite_version()")
+        .fetch_one(&pool.expect("a database"))
+        .await
+        .expect("a version");
+    let numbers: Vec<u32> = version
+        .split('.')
+        .map(|part| part.parse().expect("a number"))
+        .collect();
+    assert!(numbers >= vec![3, 51, 3], "{version}");
 }

@@ -14,7 +14,7 @@ use super::paging::Limit;
 use crate::api::extract::{Body, Path, Query};
 use crate::api::orders;
 use crate::notify::{Address, finding_as_json};
-use crate::places::{self, Bad, Change, Given};
+use crate::places::{self, Anew, Bad, Change, Given};
 use crate::server::App;
 use crate::server::caller::{Reader, Writer};
 use crate::server::problem::{Mistake, Problem};
@@ -59,10 +59,26 @@ struct NewTarget {
     only: Vec<String>,
 }
 
-/// What is to change of a place; what is left out stays.
-#[derive(Debug, Deserialize, ToSchema)]
+/// What is to change of a place; what is left out stays. Another address or secret goes in and is never shown again.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct TargetChange {
+    /// Another address of the same kind. At another server the stored secret does not stay: `secret` has to be given too.
+    #[schema(write_only)]
+    url: Option<String>,
+    /// What signs or lets in; an empty text forgets the stored one.
+    #[schema(write_only)]
+    secret: Option<String>,
+    /// Telegram's chat.
+    chat: Option<String>,
+    /// The user of a mail server; an empty text means who it is from.
+    user: Option<String>,
+    /// Who a mail is from.
+    from: Option<String>,
+    /// Who a mail is to.
+    to: Option<Vec<String>>,
+    /// Private networks (CIDR) that the place may be in. Only a person who signed in adds some.
+    allow_private: Option<Vec<String>>,
     /// Whether anything is sent there.
     enabled: Option<bool>,
     /// Only notices of these kinds from now on; all where there are none.
@@ -157,7 +173,7 @@ async fn add(
     Ok((StatusCode::CREATED, Json(told)))
 }
 
-/// Has a place hear notices, other ones, or none.
+/// Has a place be at another address, or hear notices, other ones, or none.
 #[utoipa::path(patch, path = "/notices/targets/{target}", tag = "notices", request_body = TargetChange,
     params(("target" = String, Path, description = "The place's name.")),
     responses((status = 200, body = Target), (status = "default", body = Problem)))]
@@ -167,12 +183,23 @@ async fn change(
     Path(name): Path<String>,
     Body(change): Body<TargetChange>,
 ) -> Result<Json<Target>, Problem> {
+    let target = places::named(&app, &name).await?;
     let only = change.only.map(|codes| places::kinds(&codes)).transpose();
+    let anew = Anew {
+        url: change.url,
+        secret: change.secret,
+        chat: change.chat,
+        user: change.user,
+        from: change.from,
+        to: change.to,
+        allow: change.allow_private,
+    };
+    let address = anew.checked(&app, &target).await?;
     let change = Change {
+        address: address.map_err(|bad| not_taken(&bad))?,
         enabled: change.enabled,
         only: only.map_err(|bad| not_taken(&bad))?,
     };
-    let target = places::named(&app, &name).await?;
     let target = places::change(&app, &caller, target, change).await?;
     Ok(Json(Target::of(app.store(), &target).await?))
 }

@@ -1,6 +1,5 @@
 //! `lockstep demo --once`: the main job on the simulated gateway, with what each command shows.
 
-use lockstep_core::change::Subject;
 use lockstep_core::prices::mode::Mode;
 use lockstep_core::settings::{PaceMode, Settings};
 use lockstep_run::ahead::Ahead;
@@ -19,11 +18,11 @@ use crate::cli::context::Context;
 use crate::cli::exit::Exit;
 use crate::cli::prices::plan as price;
 use crate::cli::prices::sources::collecting;
+use crate::cli::runs::listed;
 use crate::config::File;
 use crate::ordering::Asked;
 use crate::view::prices::Unit;
 use crate::view::{bar, json as form, table};
-use crate::words::en;
 
 /// Plan, sync, history and undo, once, with what each shows.
 pub(super) async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<Exit> {
@@ -122,7 +121,7 @@ pub(super) async fn once(global: &Global, gateway: &Gateway) -> anyhow::Result<E
     let models_json = shown(&context, &session, &models).await?;
     show(&context, &models).await?;
 
-    step(&context, "lockstep runs", "what was done, and by whom");
+    step(&context, "lockstep runs", "what was done");
     history(&context, &session).await?;
 
     step(
@@ -247,24 +246,8 @@ async fn history(context: &Context, session: &Session) -> anyhow::Result<()> {
     if context.screen.json {
         return Ok(());
     }
-    for (run, counts) in context.store().runs(&session.site().id, 10, None).await? {
-        context.screen.data(&format!(
-            "{}  {}  {:8}  {}",
-            table::short(&run.id),
-            form::time(run.started_at)
-                .get(..19)
-                .unwrap_or("")
-                .replace('T', " "),
-            run.state.code(),
-            match run.subject {
-                Subject::Models => {
-                    en::count(counts.changed, "channel changed", "channels changed")
-                }
-                Subject::Prices => {
-                    en::count(counts.changed, "price changed", "prices changed")
-                }
-            },
-        ));
-    }
+    let runs = context.store().runs(&session.site().id, 10, None).await?;
+    let now = context.engine.now();
+    context.screen.data(&listed(&context.screen, &runs, now));
     Ok(())
 }

@@ -16,6 +16,10 @@ use crate::config::File;
 use crate::ordering::Ordering;
 use crate::server::door::password::ADMIN;
 
+/// How long ago the gateway was connected, in milliseconds. Ids begin with their time and never go back, so nothing may be
+/// noted before it.
+pub(super) const AGO: i64 = WEEKS * 7 * DAY;
+
 /// Who runs that nobody starts are of.
 const SCHEDULE: &str = "schedule";
 
@@ -60,7 +64,7 @@ pub(super) async fn live(store: &Store, gateway: &Gateway, site: &Site) -> anyho
         put: AtomicI64::new(0),
         shown: AtomicI64::new(0),
     });
-    clock.put_back(WEEKS * 7 * DAY);
+    clock.put_back(AGO);
     let days = Days {
         store,
         clock: clock.clone(),

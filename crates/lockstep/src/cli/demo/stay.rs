@@ -43,9 +43,11 @@ pub(super) async fn stay(
         anyhow::bail!("the demo lets in whoever has its address; let it listen on 127.0.0.1");
     }
     let store = Store::open_temporary().await?;
-    let now = SystemClock.now();
+    let connected = SystemClock.now() - past::AGO;
     let token = SecretString::from(gateway.root_token());
-    let site = store.add_site(site(gateway, Some(token))?, now).await?;
+    let site = store
+        .add_site(site(gateway, Some(token))?, connected)
+        .await?;
     screen.shows("Five weeks of history are being made up ...");
     past::live(&store, gateway, &site).await?;
     let engine = Engine::start(store.clone(), Arc::new(SystemClock), "demo".to_owned())?;
@@ -99,7 +101,7 @@ fn told(screen: &Screen, gateway: &Gateway, page: &str) {
         "Open this address, it signs you in:\n\n  {page}\n\n\
          Behind it is a simulated New API gateway at {url}, with {} channels. In another terminal:\n\n  \
          export LOCKSTEP_URL={url} LOCKSTEP_USER_ID=1 LOCKSTEP_TOKEN={token}\n  \
-         lockstep plan\n  lockstep sync --pace auto\n  lockstep runs\n  lockstep undo\n\n\
+         lockstep plan models\n  lockstep sync models --pace auto --yes\n  lockstep runs\n  lockstep undo --yes\n\n\
          Its providers change every {} s. Ctrl-C ends it.",
         gateway.channels().len(),
         EVOLVE.as_secs()

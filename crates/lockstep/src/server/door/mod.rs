@@ -20,6 +20,7 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use futures_util::StreamExt as _;
 use lockstep_core::formats::MAX_BYTES;
 use secrecy::SecretString;
 use tokio::sync::{Semaphore, watch};
@@ -66,6 +67,8 @@ const BODY_TIME: Duration = Duration::from_secs(30);
 pub(crate) const LIST: usize = MAX_BYTES + (64 << 10);
 /// How long a client may take to send a price list.
 const LIST_TIME: Duration = Duration::from_secs(300);
+/// The most that is read of a list that is not taken, so that its sender hears why.
+const UNWANTED: usize = 8 * LIST;
 /// How many requests are worked on at once.
 const AT_ONCE: usize = 256;
 
@@ -204,6 +207,11 @@ async fn admitted(app: &App, request: Request) -> Result<Request, Box<Response>>
     }
     let client = address::client(&parts, &app.options().trusted);
     parts.extensions.insert(client);
+    if most.0 == LIST && is_longer(&parts.headers, LIST) && web::wants_page(&parts) {
+        // A browser that is still sending shows no answer.
+        run_dry(body).await;
+        return Err(Box::new(web::list_too_long(&parts)));
+    }
     let body = whole(body, &parts.headers, most).await.map_err(refused)?;
     Ok(Request::from_parts(parts, body))
 }
@@ -274,9 +282,7 @@ async fn whole(
             format!("the body is longer than {most} bytes"),
         )
     };
-    let said = headers.get(header::CONTENT_LENGTH);
-    let said = said.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
-    if said.is_some_and(|length| length > most as u64) {
+    if is_longer(headers, most) {
         return Err(too_large());
     }
     match tokio::time::timeout(time, axum::body::to_bytes(body, most)).await {
@@ -289,6 +295,28 @@ async fn whole(
             "the body took too long",
         )),
     }
+}
+
+/// Whether the body says of itself that it is longer.
+fn is_longer(headers: &HeaderMap, most: usize) -> bool {
+    let said = headers.get(header::CONTENT_LENGTH);
+    let said = said.and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
+    said.is_some_and(|length| length > most as u64)
+}
+
+/// Reads a body that nobody wants, and keeps nothing of it: to its end, or as far as is bearable.
+async fn run_dry(body: Body) {
+    let mut parts = body.into_data_stream();
+    let mut read = 0;
+    let drying = async {
+        while let Some(Ok(part)) = parts.next().await {
+            read += part.len();
+            if read > UNWANTED {
+                return;
+            }
+        }
+    };
+    let _late = tokio::time::timeout(LIST_TIME, drying).await;
 }
 
 fn refused(problem: impl IntoResponse) -> Box<Response> {
@@ -316,9 +344,7 @@ fn foreign() -> Problem {
 
 /// People are led to the way in, and from there to where they wanted to go; programs are told.
 fn signed_out(parts: &Parts) -> Response {
-    let accept = parts.headers.get(header::ACCEPT);
-    let accept = accept.and_then(|text| text.to_str().ok());
-    if accept.is_some_and(|text| text.contains("text/html")) {
+    if web::wants_page(parts) {
         return match parts.method {
             Method::GET => Redirect::to(&way_in(&parts.uri)).into_response(),
             // What was typed is still in the browser: the way back is a step back.

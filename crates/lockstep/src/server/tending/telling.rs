@@ -1,16 +1,15 @@
 //! Tells what runs found: what is to be told is stored as each comes to rest, and sent to each place by itself.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lockstep_run::broken::unbroken;
-use lockstep_store::StoreError;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::TaskTracker;
 
-use super::{App, LOOKS_EVERY};
+use super::{App, LOOKS_EVERY, TRIES_EVERY};
 use crate::notify::{self, Notifier};
 
 /// The places that something is being sent to, by id.
@@ -26,8 +25,11 @@ pub(super) fn begin(app: &App, unasked: &TaskTracker) {
     unasked.spawn(settle(app.clone(), ended, stored));
 }
 
-/// Stores what is to be told of runs, as each comes to rest.
+/// Stores what is to be told of runs, as each comes to rest; and of those that came to rest where nobody could, for their
+/// process was killed right then, or the database failed it.
 async fn settle(app: App, mut ended: Receiver<String>, stored: Arc<Notify>) {
+    let mut failed = HashMap::new();
+    settle_left(&app, &mut failed, &stored).await;
     loop {
         let run = tokio::select! {
             biased;
@@ -36,18 +38,18 @@ async fn settle(app: App, mut ended: Receiver<String>, stored: Arc<Notify>) {
                 Ok(run) => Ok(run),
                 Err(_) => return,
             },
+            () = tokio::time::sleep(LOOKS_EVERY) => {
+                settle_left(&app, &mut failed, &stored).await;
+                continue;
+            }
         };
         match run {
             Ok(run) => {
-                let settled = unbroken("settling of a run", settle_one(&app, &run)).await;
-                if let Ok(Err(error)) = settled {
-                    tracing::warn!(%run, %error, "what it found could not be stored to be told");
-                }
+                settle_one(&app, &run).await;
                 stored.notify_one();
             }
-            Err(RecvError::Lagged(missed)) => {
-                tracing::warn!(missed, "runs ended faster than they were told of");
-            }
+            // They are among those that are left.
+            Err(RecvError::Lagged(_)) => settle_left(&app, &mut failed, &stored).await,
             Err(RecvError::Closed) => return,
         }
     }
@@ -59,10 +61,36 @@ async fn all_over(app: &App) {
     app.jobs().stop().await;
 }
 
-async fn settle_one(app: &App, run_id: &str) -> Result<(), StoreError> {
-    let run = app.store().run(run_id).await?;
-    let site = app.store().site(&run.site_id).await?;
-    notify::after_run(app.engine(), &site, run_id).await
+/// Settles what was left. `failed` has what could not be, with when: it is tried again after a while.
+async fn settle_left(app: &App, failed: &mut HashMap<String, i64>, stored: &Notify) {
+    let left = match app.store().unsettled_runs().await {
+        Ok(left) => left,
+        Err(error) => return tracing::warn!(%error, "runs to be told of could not be looked for"),
+    };
+    let now = app.now();
+    failed.retain(|run, at| {
+        left.iter().any(|left| left.id == *run) && now.saturating_sub(*at) < TRIES_EVERY
+    });
+    for run in left {
+        // What is still worked on here is told as soon as that is over.
+        if failed.contains_key(&run.id) || app.jobs().running(&run.id).is_some() {
+            continue;
+        }
+        tracing::info!(run = %run.id, "was left to be told of");
+        if !settle_one(app, &run.id).await {
+            failed.insert(run.id, now);
+        }
+        stored.notify_one();
+    }
+}
+
+/// Whether a run could be settled, and those before it.
+async fn settle_one(app: &App, run: &str) -> bool {
+    let settled = unbroken("settling of a run", notify::after_run(app.engine(), run)).await;
+    if let Ok(Err(error)) = &settled {
+        tracing::warn!(%run, %error, "what it found could not be stored to be told");
+    }
+    matches!(settled, Ok(Ok(())))
 }
 
 /// Sends what is due, of this process and of others that did not come to it. A place that is slow, or gone, keeps no

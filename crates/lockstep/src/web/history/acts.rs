@@ -45,7 +45,7 @@ pub(super) async fn undo(
     };
     match deciding::undo(&app, &f.caller, &site, &run, only, Go::Plans).await {
         Ok(id) => {
-            soon(&app, &id, PLANNING).await;
+            soon(&app, &id, &PLANNING).await;
             Ok(Redirect::to(&run_at(&f, &id)).into_response())
         }
         Err(problem) => refused(&app, f, &run, asked, &problem).await,
@@ -65,7 +65,7 @@ pub(super) async fn apply(
     let shown = Digest::stored(fields.text("plan").to_owned());
     match deciding::apply(&app, &f.caller, &site, &run, shown, Only::All, false).await {
         Ok(id) => {
-            soon(&app, &id, WRITING).await;
+            soon(&app, &id, &WRITING).await;
             Ok(Redirect::to(&run_at(&f, &id)).into_response())
         }
         Err(problem) => refused(&app, f, &run, asked, &problem).await,

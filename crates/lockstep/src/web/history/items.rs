@@ -3,8 +3,10 @@
 use std::collections::BTreeMap;
 
 use lockstep_core::change::{State, Subject};
+use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_run::jobs::Chosen as Only;
-use lockstep_run::{may_be_undone, was_listed};
+use lockstep_run::may_be_undone;
+use lockstep_run::stays::{Stays, price_may_be_undone};
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::listing::{ItemOrder, ItemPage};
 use lockstep_store::prices::PriceRow;
@@ -12,7 +14,7 @@ use lockstep_store::runs::Run;
 use lockstep_store::status::ItemStatus;
 use lockstep_store::{Store, StoreError};
 
-use super::{list_at, price_at};
+use super::{list_at, price_at, run_at};
 use crate::server::App;
 use crate::view::json::Lists;
 use crate::web::frame::Frame;
@@ -55,6 +57,8 @@ pub(super) struct ListRow {
     pub(super) finished: Option<Moment>,
     /// Whether it can be taken back.
     pub(super) can: bool,
+    /// Why what was written is not to be taken back.
+    pub(super) stays: Option<Staying>,
     pub(super) detail: Option<Detail>,
 }
 
@@ -65,6 +69,29 @@ pub(super) struct PriceItem {
     pub(super) href: String,
     /// Whether it can be taken back.
     pub(super) can: bool,
+    /// Why what was written is not to be taken back.
+    pub(super) stays: Option<Staying>,
+}
+
+/// Why something is not to be taken back.
+pub(super) struct Staying {
+    pub(super) said: Said,
+    /// The run that made it so.
+    pub(super) run: Option<String>,
+}
+
+impl Staying {
+    fn of(f: &Frame, reason: &Reason) -> Self {
+        let run = reason.names.first();
+        let mut said = f.lang.reason(reason);
+        if reason.code == ReasonCode::Locked {
+            said.message.clone_from(&f.t.history.stays_locked);
+        }
+        Self {
+            said,
+            run: run.map(|run| run_at(f, run)),
+        }
+    }
 }
 
 impl ListRow {
@@ -143,6 +170,7 @@ pub(super) async fn rows(
     app: &App,
     f: &Frame,
     run: &Run,
+    stays: &Stays,
     asked: &Asked,
 ) -> Result<(Rows, u64), StoreError> {
     let (store, page) = (app.store(), wanted(asked, false));
@@ -152,7 +180,7 @@ pub(super) async fn rows(
             let mut rows = store.changes_of(&run.id, &ids).await?;
             let place: BTreeMap<i64, usize> = ids.iter().copied().zip(0..).collect();
             rows.sort_by_key(|row| place.get(&row.channel_id).copied());
-            let view = |row: &ChangeRow| list(app, f, run, asked, row);
+            let view = |row: &ChangeRow| list(app, f, run, stays.list(row), asked, row);
             (Rows::Lists(rows.iter().map(view).collect()), total)
         }
         Subject::Prices => {
@@ -161,13 +189,21 @@ pub(super) async fn rows(
             let place: BTreeMap<&String, usize> = names.iter().zip(0..).collect();
             rows.sort_by_key(|row| place.get(&row.model).copied());
             let models = rows.chunk_by(|one, next| one.model == next.model);
-            let rows = models.filter_map(|rows| price(f, run, rows));
+            let rows = models.filter_map(|rows| price(f, run, stays, rows));
             (Rows::Prices(rows.collect()), total)
         }
     })
 }
 
-fn list(app: &App, f: &Frame, run: &Run, asked: &Asked, row: &ChangeRow) -> ListRow {
+fn list(
+    app: &App,
+    f: &Frame,
+    run: &Run,
+    stays: Option<Reason>,
+    asked: &Asked,
+    row: &ChangeRow,
+) -> ListRow {
+    let wrote = run.state.ended() && may_be_undone(row);
     let lists = Lists::of(row);
     let pick = row.channel_id.to_string();
     let open = asked.text("open") == pick;
@@ -189,41 +225,27 @@ fn list(app: &App, f: &Frame, run: &Run, asked: &Asked, row: &ChangeRow) -> List
             app.now(),
             f.lang,
         )),
-        can: run.state.ended() && may_be_undone(row) && was_listed(&row.before),
+        can: wrote && stays.is_none(),
+        stays: stays
+            .filter(|_| wrote)
+            .map(|reason| Staying::of(f, &reason)),
         detail: open.then(|| Detail::new(app, f, row, lists, None)),
         pick,
     }
 }
 
-fn price(f: &Frame, run: &Run, rows: &[PriceRow]) -> Option<PriceItem> {
+fn price(f: &Frame, run: &Run, stays: &Stays, rows: &[PriceRow]) -> Option<PriceItem> {
     let model = &rows.first()?.model;
-    let written = |row: &PriceRow| matches!(row.state, State::Applied | State::Unverified);
+    let wrote = rows.iter().filter(|row| price_may_be_undone(row));
+    let wrote: Vec<PriceRow> = wrote.filter(|_| run.state.ended()).cloned().collect();
+    let stays = stays.prices(&wrote);
+    let can = stays.contains(&None);
+    let reason = stays.into_iter().flatten().next().filter(|_| !can);
     Some(PriceItem {
         item: Item::of(rows, f)?,
         href: price_at(f, model),
-        can: run.state.ended() && rows.iter().any(written),
-    })
-}
-
-/// Whether anything of a run that is over can be taken back.
-pub(super) async fn can_be_undone(
-    store: &Store,
-    run: &Run,
-    changed: u64,
-) -> Result<bool, StoreError> {
-    if changed > 0 || !run.state.ended() {
-        return Ok(run.state.ended());
-    }
-    Ok(match run.subject {
-        Subject::Models => {
-            let mut rows = store.changes_in(&run.id, State::Unverified).await?;
-            rows.extend(store.changes_in(&run.id, State::Failed).await?);
-            rows.iter().any(may_be_undone)
-        }
-        Subject::Prices => {
-            let rows = store.price_rows_in(&run.id, State::Unverified).await?;
-            !rows.is_empty()
-        }
+        can,
+        stays: reason.map(|reason| Staying::of(f, &reason)),
     })
 }
 

@@ -1,7 +1,5 @@
 //! All runs of a site, the newest first.
 
-use std::time::Duration;
-
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
@@ -279,9 +277,7 @@ pub(super) fn trigger(f: &Frame, run: &Run) -> String {
 
 /// How long a run took, or its plan; `None` while it moves.
 pub(super) fn took(f: &Frame, run: &Run) -> Option<String> {
-    let end = run.ended_at.or(run.planned_at)?;
-    let took = Duration::from_millis(end.abs_diff(run.started_at));
-    Some(f.lang.duration(took))
+    run.took().map(|took| f.lang.duration(took))
 }
 
 /// The colour of a state.

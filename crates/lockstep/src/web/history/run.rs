@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::change::{RunState, Subject};
 use lockstep_run::PLAN_AGE;
+use lockstep_run::stays::Stays;
 use lockstep_store::runs::Run;
 use lockstep_store::status::RunCounts;
 
@@ -48,8 +49,8 @@ struct RunPage {
     review: Option<String>,
     /// Whether it can be taken back.
     undo: bool,
-    /// Whether it is over and wrote nothing that could be taken back.
-    wrote_nothing: bool,
+    /// Why a run that is over offers no way back.
+    no_undo: Option<&'static str>,
     table: Table,
     rows: Rows,
 }
@@ -120,11 +121,12 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
     let (store, t) = (app.store(), f.t);
     let site = f.site()?.clone();
     let counts = store.counts(&run.id).await?;
-    let (mut rows, total) = items::rows(app, &f, &run, &asked).await?;
+    let stays = Stays::of(store, &run).await?;
+    let (mut rows, total) = items::rows(app, &f, &run, &stays, &asked).await?;
     // A page behind the last one is the last one. Which rows are to be chosen is known only once they are there.
     if asked.page > asked.pages(total) {
         asked.page = asked.pages(total);
-        (rows, _) = items::rows(app, &f, &run, &asked).await?;
+        (rows, _) = items::rows(app, &f, &run, &stays, &asked).await?;
     }
     if asked.takes_all(total) {
         let all = items::all_that_match(store, &run, &asked).await?;
@@ -137,7 +139,7 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
     let live = live::if_moving(app, &f, &site, &run, &base).await?;
     let is_undo = run.trigger == UNDO;
     let planned = run.state == RunState::Planned && live.is_none();
-    let can = items::can_be_undone(store, &run, counts.changed).await?;
+    let can = run.state.ended() && stays.leave_something(store, &run, counts.changed).await?;
     let images = store.images(&run.id).await?;
     let conflicts = images.iter().filter(|image| image.others > 0);
     let failure = run.failure.as_ref().map(|failure| match run.subject {
@@ -160,7 +162,10 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         plan: (planned && is_undo).then(|| Plan::of(app, &f, &run, counts, &asked)),
         review: review.filter(|_| !is_undo),
         undo: can && f.caller.may(Scope::Plan),
-        wrote_nothing: run.state.ended() && !can,
+        no_undo: (run.state.ended() && !can).then_some(match counts.changed {
+            0 => &t.history.nothing_to_undo,
+            _ => &t.history.nothing_left,
+        }),
         conflicts: conflicts.map(|image| f.lang.conflict(image)).collect(),
         table: table(&f, &run, counts, total, asked, &rows, can),
         base,

@@ -130,27 +130,39 @@ pub(super) async fn run_of(app: &App, f: &Frame, run: &str) -> Result<Run, Refus
     }
 }
 
-/// How long a run is waited for before its page says that it is under way: what it needs is mostly here already.
-const SOON: Duration = Duration::from_secs(8);
-/// How often it is looked whether it is through.
+/// How often it is looked whether a run is through.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// The states of a run before there is a plan.
-pub(super) const PLANNING: &[RunState] = &[RunState::Queued, RunState::Reading];
-/// The states of a plan before it is written.
-pub(super) const WRITING: &[RunState] = &[RunState::Planned, RunState::Queued, RunState::Writing];
+/// What is waited for before the page of a run that was just begun is shown.
+pub(super) struct Soon {
+    /// The states that it is to get beyond.
+    beyond: &'static [RunState],
+    /// How long that is waited for.
+    most: Duration,
+}
 
-/// Waits a little for a run that was just begun to get beyond these states. A job that ends otherwise leaves it where it
-/// is.
-pub(super) async fn soon(app: &App, run: &str, beyond: &[RunState]) {
+/// A plan: what it needs is mostly here already.
+pub(super) const PLANNING: Soon = Soon {
+    // A plan is through once its job is.
+    beyond: &[RunState::Queued, RunState::Reading, RunState::Planned],
+    most: Duration::from_secs(8),
+};
+/// A few writes. Of more than can be done at once there is a bar to look at.
+pub(super) const WRITING: Soon = Soon {
+    beyond: &[RunState::Planned, RunState::Queued, RunState::Writing],
+    most: Duration::from_secs(1),
+};
+
+/// Waits a little for a run that was just begun. A job that ends otherwise leaves it where it is.
+pub(super) async fn soon(app: &App, run: &str, wait: &Soon) {
     let through = async {
         while app.jobs().running(run).is_some() {
             let now = app.store().run(run).await;
-            if now.is_ok_and(|run| !beyond.contains(&run.state)) {
+            if now.is_ok_and(|run| !wait.beyond.contains(&run.state)) {
                 return;
             }
             tokio::time::sleep(LOOK).await;
         }
     };
-    let _late = tokio::time::timeout(SOON, through).await;
+    let _late = tokio::time::timeout(wait.most, through).await;
 }

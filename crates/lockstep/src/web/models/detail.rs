@@ -93,8 +93,11 @@ impl Detail {
 
 impl Waiting {
     fn new(app: &App, f: &Frame, hold: &Hold) -> Self {
-        let can =
-            |answer: &Answer| *answer != Answer::AlwaysAllow || hold.reason.code.can_be_allowed();
+        let can = |answer: &Answer| match answer {
+            Answer::ApplyAnyway => hold.reason.code.can_be_applied(),
+            Answer::AlwaysAllow => hold.reason.code.can_be_allowed(),
+            Answer::KeepUntilItChanges | Answer::NeverSync => true,
+        };
         let button = |answer: Answer| {
             let value = format!("{}:{}", answer.code(), hold.channel_id);
             (value, f.lang.answer(answer))

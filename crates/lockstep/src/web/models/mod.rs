@@ -9,12 +9,14 @@ mod provider;
 mod results;
 mod row;
 
+use std::time::Duration;
+
 use askama::Template;
 use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use lockstep_core::change::Subject;
+use lockstep_core::change::{RunState, Subject};
 use lockstep_core::settings::PaceMode;
 use lockstep_run::schedule::next_due;
 use lockstep_store::listing::RunFilter;
@@ -22,9 +24,9 @@ use lockstep_store::runs::Run;
 use lockstep_store::schedule::Rhythm;
 use lockstep_store::sites::Site;
 use lockstep_store::status::RunCounts;
-use std::time::Duration;
 
-use super::frame::{Frame, Here};
+use super::flash::Flash;
+use super::frame::{Frame, Here, SayKind};
 use super::history;
 use super::live::{self, Live};
 use super::overview::last_whole;
@@ -84,11 +86,13 @@ struct ModelsPage {
     first: bool,
 }
 
-/// The figures of the last full run.
+/// The figures of all channels, as the table below has them, and of the last full run.
 struct Figures {
     /// The run in full.
     href: String,
     counts: RunCounts,
+    /// How many channels wait for an answer.
+    waiting: u64,
     took: String,
     started: Moment,
     ended: Option<Moment>,
@@ -181,12 +185,20 @@ async fn page(
     }
     let rows = row::rows(app, &f, &site, &asked, &found.ids).await?;
     let live = live::under_way(app, &f, &site, asked.path()).await?;
+    let waiting = store.hold_counts(&site.id).await?.channels;
     let filter = RunFilter {
         subject: Some(Subject::Models),
         ..RunFilter::default()
     };
     let runs = store.runs_where(&site.id, &filter, RUNS).await?;
     let newest = runs.first().filter(|_| live.is_none());
+    if live.is_none() {
+        f.unsay(Flash::Cancelling);
+    }
+    if let Some((_, counts)) = newest.filter(|(run, _)| run.state == RunState::Cancelled) {
+        let said = fill(&f.t.models.was_cancelled, &[("n", &counts.total)]);
+        f.say(SayKind::Waits, said, None);
+    }
     if let Some(failure) = newest.and_then(|(run, _)| run.failure.as_ref()) {
         f.trouble(f.lang.failure(failure));
     }
@@ -206,7 +218,10 @@ async fn page(
         plan.choose(app, &f, &site, listings, &asked).await?;
     }
     let page = ModelsPage {
-        figures: last_whole(&runs).map(|(run, counts)| figures(app, &f, run, *counts, next)),
+        figures: last_whole(&runs).map(|(run, _)| Figures {
+            waiting,
+            ..figures(app, &f, run, found.counts, next)
+        }),
         plan,
         failed: found.counts.failed,
         asking: matches!(found.listing, Some(Found::Asking)),
@@ -233,12 +248,12 @@ async fn missing(app: &App, f: &Frame, site: &Site) -> Option<String> {
 
 fn figures(app: &App, f: &Frame, run: &Run, counts: RunCounts, next: Option<Moment>) -> Figures {
     let end = run.ended_at.or(run.planned_at);
-    let took = end.unwrap_or(run.started_at).abs_diff(run.started_at);
     let moment = |at| Moment::new(at, app.now(), f.lang);
     Figures {
         href: history::run_at(f, &run.id),
         counts,
-        took: f.lang.duration(Duration::from_millis(took)),
+        waiting: 0,
+        took: f.lang.duration(run.took().unwrap_or_default()),
         started: moment(run.started_at),
         ended: end.map(moment),
         next,

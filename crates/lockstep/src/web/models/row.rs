@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 
 use lockstep_core::change::State;
+use lockstep_core::hold::Answer;
+use lockstep_core::models::policy::Policy;
+use lockstep_core::settings::Overrides;
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::holds::Hold;
 use lockstep_store::sites::Site;
@@ -107,11 +110,19 @@ pub(super) async fn rows(
         Some(_) => store.provider_overrides(&site.id).await?,
         None => BTreeMap::new(),
     };
+    let own = match changes.values().any(is_held) {
+        true => store.channel_overrides(&site.id).await?,
+        false => BTreeMap::new(),
+    };
     let mut rows = Vec::with_capacity(ids.len());
     let mut before = None;
     for (place, (id, known)) in ids.iter().enumerate() {
         let mut row = match (known, changes.get(id)) {
-            (Known::Result(_), Some(change)) => read(app, f, site, asked, change, holds.get(id)),
+            (Known::Result(_), Some(change)) => {
+                let answer = answered(change, own.get(id));
+                let answer = answer.filter(|_| !holds.contains_key(id));
+                read(app, f, site, asked, change, (holds.get(id), answer))
+            }
             (Known::Listed(channel), _) => Row {
                 name: channel.name.clone(),
                 list: fill(&f.t.models.models_count, &[("n", &channel.models)]),
@@ -170,6 +181,22 @@ fn bare(f: &Frame, site: &Site, id: i64) -> Row {
     }
 }
 
+fn is_held(change: &ChangeRow) -> bool {
+    change.status() == ItemStatus::Held
+}
+
+/// What was answered to what was held, where nothing waits any more.
+fn answered(change: &ChangeRow, own: Option<&Overrides>) -> Option<Answer> {
+    let reason = change.hold.as_ref().filter(|_| is_held(change))?;
+    Some(match own {
+        Some(own) if own.policy == Some(Policy::Exclude) => Answer::NeverSync,
+        Some(own) if own.allowed.iter().any(|code| code == reason.code.code()) => {
+            Answer::AlwaysAllow
+        }
+        _ => Answer::KeepUntilItChanges,
+    })
+}
+
 /// The row of a channel's newest result.
 fn read(
     app: &App,
@@ -177,7 +204,7 @@ fn read(
     site: &Site,
     asked: &Asked,
     change: &ChangeRow,
-    hold: Option<&Hold>,
+    (hold, answer): (Option<&Hold>, Option<Answer>),
 ) -> Row {
     let lists = Lists::of(change);
     let t = &f.t.models;
@@ -188,8 +215,9 @@ fn read(
         &t.models_count
     };
     let mut notes: Vec<String> = change.notes.iter().map(|note| f.lang.note(note)).collect();
-    if status == ItemStatus::Held && hold.is_none() {
-        notes.push(t.answered.clone());
+    if let Some(answer) = answer {
+        let answer = f.lang.answer(answer).label;
+        notes.push(fill(&t.answered, &[("answer", &answer)]));
     }
     let open = asked.text("open") == change.channel_id.to_string();
     let told_at = change.finished_at.unwrap_or(change.read_at);

@@ -5,7 +5,8 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_store::notices::NoticeTarget;
 
-use super::form::{Form, given, only};
+use super::form::{Form, anew, given, only};
+use super::rows::Tried;
 use super::{AT, page};
 use crate::notify::Vendor;
 use crate::places::{self, Change};
@@ -39,7 +40,7 @@ pub(super) async fn add(
         Ok(_) => Ok(said(&f, Flash::PlaceAdded)),
         Err(problem) if problem.status() == StatusCode::CONFLICT => {
             let mut form = Form::typed(&f, vendor, &fields, &[]);
-            let mut named = form.fields.iter_mut();
+            let mut named = form.inputs.fields.iter_mut();
             if let Some(name) = named.find(|field| field.name == "name") {
                 name.wrong = Some(f.t.notices.taken.clone());
             }
@@ -56,7 +57,7 @@ async fn again(app: &App, mut f: Frame, form: Form) -> Result<Response, Refusal>
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
-/// `POST /settings/notices/change`: what a place is told, or that it is told nothing.
+/// `POST /settings/notices/change`: where a place is, what it is told, or that it is told nothing.
 pub(super) async fn change(
     State(app): State<App>,
     mut f: Frame,
@@ -65,21 +66,35 @@ pub(super) async fn change(
     let by = f.writer()?.clone();
     let target = place(&app, &fields).await?;
     let enabled = fields.has("enabled");
-    if enabled && !fields.has("only") {
-        let none = f.t.notices.none_told.clone();
-        f.say(SayKind::Bad, format!("{}: {none}", target.name), None);
+    let untold = enabled && !fields.has("only");
+    let address = anew(&fields).checked(&app, &target).await?;
+    let bad = address.as_ref().err().map_or(&[][..], Vec::as_slice);
+    if untold || !bad.is_empty() {
+        let not_changed = f.t.notices.not_changed.clone();
+        f.say(
+            SayKind::Bad,
+            format!("{}: {not_changed}", target.name),
+            None,
+        );
         let form = Form::empty(&f, Vendor::Webhook);
-        let page = page(&app, f, form, Some(&target.name)).await?;
+        let tried = Tried {
+            place: &target.name,
+            typed: &fields,
+            bad,
+            untold,
+        };
+        let page = page(&app, f, form, Some(tried)).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
     let kinds = places::kinds(&only(&fields));
     let kinds = kinds.map_err(|_| Problem::bad_request("there is no such kind of notice"))?;
     let change = Change {
+        address: address.unwrap_or_default(),
         enabled: (enabled != target.enabled).then_some(enabled),
         // Who switches a place off says nothing of what it is told once it is on again.
         only: (fields.has("only") && kinds != target.kinds).then_some(kinds),
     };
-    if change.enabled.is_none() && change.only.is_none() {
+    if change.address.is_none() && change.enabled.is_none() && change.only.is_none() {
         return Ok(said(&f, Flash::Unchanged));
     }
     places::change(&app, &by, target, change).await?;

@@ -3,7 +3,7 @@
 use super::AT;
 use super::rows::{Check, checks, name_of};
 use crate::notify::{Address, BadAddress, Vendor};
-use crate::places::{Bad, Given};
+use crate::places::{Anew, Bad, Given};
 use crate::web::form::Fields;
 use crate::web::frame::{Frame, Place};
 use crate::web::words::{NoticeWords, Words, fill};
@@ -15,9 +15,7 @@ pub(super) struct Form {
     pub(super) title: &'static str,
     /// What can stand there.
     pub(super) kinds: Vec<Choice>,
-    pub(super) fields: Vec<Field>,
-    /// What most people never need.
-    pub(super) more: Vec<Field>,
+    pub(super) inputs: Inputs,
     pub(super) checks: Vec<Check>,
     /// What is wrong with what it is to be told.
     pub(super) wrong_only: Option<String>,
@@ -32,16 +30,37 @@ pub(super) struct Choice {
 
 /// One field.
 pub(super) struct Field {
+    /// Its word in the page.
+    pub(super) id: String,
     pub(super) name: &'static str,
     pub(super) label: &'static str,
     /// Where one gets its value.
     pub(super) hint: &'static str,
     pub(super) input: Input,
     pub(super) optional: bool,
+    /// Whether there is one that is not shown, and that stays where nothing is typed.
+    pub(super) kept: bool,
     pub(super) value: String,
     pub(super) wrong: Option<String>,
     /// Whether something was typed that is not shown again.
     pub(super) again: bool,
+}
+
+/// The fields of a place.
+pub(super) struct Inputs {
+    pub(super) fields: Vec<Field>,
+    /// What most people never need.
+    pub(super) more: Vec<Field>,
+}
+
+/// What the fields of a place are filled with.
+pub(super) struct Filled<'f> {
+    /// What stands before their words in the page.
+    pub(super) prefix: &'f str,
+    pub(super) typed: &'f Fields,
+    pub(super) bad: &'f [Bad],
+    /// The address that the place has, which stays where nothing is typed; `None` for a new place.
+    pub(super) stored: Option<&'f Address>,
 }
 
 /// How a field is typed.
@@ -67,7 +86,7 @@ impl Field {
 
     /// What describes it for whoever does not see where things stand.
     pub(super) fn described(&self) -> String {
-        let name = self.name;
+        let name = &self.id;
         match self.wrong.is_some() || self.again {
             true => format!("{name}-hint {name}-wrong"),
             false => format!("{name}-hint"),
@@ -88,14 +107,62 @@ impl Form {
 
     fn of(f: &Frame, vendor: Vendor, typed: &Fields, bad: &[Bad], all: bool) -> Self {
         let t = &f.t.notices;
+        let inputs = Inputs::of(
+            f,
+            vendor,
+            &Filled {
+                prefix: "",
+                typed,
+                bad,
+                stored: None,
+            },
+        );
+        let only: Vec<&str> = typed.all("only").collect();
+        let kinds = Vendor::ALL.iter().map(|known| Choice {
+            label: name_of(*known, t),
+            href: href(f, *known),
+            here: *known == vendor,
+        });
+        Self {
+            kind: vendor.code(),
+            title: name_of(vendor, t),
+            kinds: kinds.collect(),
+            inputs,
+            checks: checks(f.t, |kind| all || only.contains(&kind.code())),
+            wrong_only: (!all && only.is_empty()).then(|| t.none_told.clone()),
+        }
+    }
+
+    /// The fields that are wrong, in the order of the form.
+    pub(super) fn places(&self, t: &Words) -> Vec<Place> {
+        let wrong = |field: &&Field| field.wrong.is_some();
+        let place = |field: &Field| Place::new(&field.id, field.label);
+        let fields = self.inputs.fields.iter().filter(wrong).map(place);
+        let only = self.wrong_only.iter();
+        let only = only.map(|_| Place::new("only", &t.notices.col_events));
+        let more = self.inputs.more.iter().filter(wrong).map(place);
+        fields.chain(only).chain(more).collect()
+    }
+}
+
+impl Inputs {
+    /// The fields that a kind of place has.
+    pub(super) fn of(f: &Frame, vendor: Vendor, filled: &Filled<'_>) -> Self {
+        let t = &f.t.notices;
         let field = |name: &'static str, [label, hint]: [&'static String; 2], input, optional| {
             let secret = matches!(input, Input::Address | Input::Secret);
             let value = match secret {
                 true => String::new(),
-                false => typed.text(name).trim().to_owned(),
+                false => filled.typed.text(name).trim().to_owned(),
             };
-            let wrong = bad.iter().find(|bad| bad.field() == name);
+            let wrong = filled.bad.iter().find(|bad| bad.field() == name);
             Field {
+                id: format!("{}{name}", filled.prefix),
+                kept: secret
+                    && filled.stored.is_some_and(|stored| match name {
+                        "secret" => stored.secret.is_some(),
+                        _ => !stored.url.is_empty(),
+                    }),
                 name,
                 label,
                 hint,
@@ -103,15 +170,14 @@ impl Form {
                 optional,
                 value,
                 wrong: wrong.map(|bad| said(bad, f.t)),
-                again: secret && !typed.trimmed(name).is_empty(),
+                again: secret && !filled.typed.trimmed(name).is_empty(),
             }
         };
-        let mut fields = vec![field(
-            "name",
-            [&t.col_name, &t.name_hint],
-            Input::Text,
-            false,
-        )];
+        let mut fields = Vec::new();
+        if filled.stored.is_none() {
+            let words = [&t.col_name, &t.name_hint];
+            fields.push(field("name", words, Input::Text, false));
+        }
         let address = match vendor {
             // The token is all of the address that anybody has.
             Vendor::Telegram => Input::Secret,
@@ -131,38 +197,53 @@ impl Form {
         }
         let networks = [&f.t.settings.allow_private, &t.networks_hint];
         let more = vec![field("allow_private", networks, Input::Lines, true)];
-        let only: Vec<&str> = typed.all("only").collect();
-        let kinds = Vendor::ALL.iter().map(|known| Choice {
-            label: name_of(*known, t),
-            href: href(f, *known),
-            here: *known == vendor,
-        });
-        Self {
-            kind: vendor.code(),
-            title: name_of(vendor, t),
-            kinds: kinds.collect(),
-            fields,
-            more,
-            checks: checks(f.t, |kind| all || only.contains(&kind.code())),
-            wrong_only: (!all && only.is_empty()).then(|| t.none_told.clone()),
-        }
-    }
-
-    /// The fields that are wrong, in the order of the form.
-    pub(super) fn places(&self, t: &Words) -> Vec<Place> {
-        let wrong = |field: &&Field| field.wrong.is_some();
-        let place = |field: &Field| Place::new(field.name, field.label);
-        let fields = self.fields.iter().filter(wrong).map(place);
-        let only = self.wrong_only.iter();
-        let only = only.map(|_| Place::new("only", &t.notices.col_events));
-        let more = self.more.iter().filter(wrong).map(place);
-        fields.chain(only).chain(more).collect()
+        Self { fields, more }
     }
 
     /// Whether the further fields are to be seen.
     pub(super) fn is_open(&self) -> bool {
         let seen = |field: &Field| field.wrong.is_some() || !field.value.is_empty();
         self.more.iter().any(seen)
+    }
+
+    /// Whether there is a secret that can be forgotten.
+    pub(super) fn has_secret(&self) -> bool {
+        let mut fields = self.fields.iter();
+        fields.any(|field| field.name == "secret" && field.kept)
+    }
+}
+
+/// What a form would send of an address that is stored, as far as it may be shown.
+pub(super) fn shown(stored: &Address) -> Fields {
+    let text = |text: &Option<String>| text.clone().unwrap_or_default();
+    Fields::of(&[
+        ("chat", &text(&stored.chat)),
+        ("user", &text(&stored.user)),
+        ("from", &text(&stored.from)),
+        ("to", &stored.to.join("\n")),
+        ("allow_private", &stored.allow.join("\n")),
+    ])
+}
+
+/// What was typed anew of a place's address. Nothing typed where something secret was keeps that.
+pub(super) fn anew(typed: &Fields) -> Anew {
+    let secret = |name: &str| {
+        let text = typed.trimmed(name);
+        (!text.is_empty()).then(|| text.to_owned())
+    };
+    let text = |name: &str| typed.has(name).then(|| typed.trimmed(name).to_owned());
+    let lines = |name: &str| typed.has(name).then(|| typed.lines(name));
+    Anew {
+        url: secret("url"),
+        secret: match typed.has("no_secret") {
+            true => Some(String::new()),
+            false => secret("secret"),
+        },
+        chat: text("chat"),
+        user: text("user"),
+        from: text("from"),
+        to: lines("to"),
+        allow: lines("allow_private"),
     }
 }
 
@@ -240,6 +321,7 @@ fn said(bad: &Bad, t: &'static Words) -> String {
     let Bad::Address(bad) = bad else {
         return match bad {
             Bad::Name => fill(&n.bad_name, &[("n", &crate::places::LONGEST)]),
+            Bad::SecretElsewhere => n.secret_again.clone(),
             _ => n.none_told.clone(),
         };
     };

@@ -17,7 +17,7 @@ use super::settings::sections::{self, Part, Section};
 use crate::notify::Vendor;
 use crate::server::App;
 use form::Form;
-use rows::{Delivered, Open, Place};
+use rows::{Delivered, Open, Place, Tried};
 
 /// Where the page is.
 pub(super) const AT: &str = "/settings/notices";
@@ -67,12 +67,16 @@ async fn show(
     page(&app, f, form, None).await
 }
 
-/// The page, with the form to add a place as it is, and with the name of a place that was told nothing although it is to
-/// be told something.
-async fn page(app: &App, f: Frame, form: Form, untold: Option<&str>) -> Result<Response, Refusal> {
+/// The page, with the form to add a place as it is, and with what was tried of a place that is there, and not taken.
+async fn page(
+    app: &App,
+    f: Frame,
+    form: Form,
+    tried: Option<Tried<'_>>,
+) -> Result<Response, Refusal> {
     let mut f = f.at(Here::Settings);
     f.path = f.beside(AT);
-    let places = rows::places(app, &f, untold).await?;
+    let places = rows::places(app, &f, tried.as_ref()).await?;
     Ok(html(&NoticesPage {
         sections: sections::all(&f, Part::Notices),
         nobody: !places.iter().any(|place| place.enabled),

@@ -5,8 +5,11 @@ use lockstep_core::notices::NoticeKind;
 use lockstep_store::notices::{NoticeSent, NoticeTarget, OpenNotice};
 use lockstep_store::sites::Site;
 
-use crate::notify::{Address, Vendor, Why};
+use super::form::{self, Filled, Inputs};
+use crate::notify::{Vendor, Why};
+use crate::places::{self, Bad};
 use crate::server::App;
+use crate::web::form::Fields;
 use crate::web::frame::{Frame, Here, key};
 use crate::web::place;
 use crate::web::refusal::Refusal;
@@ -27,9 +30,25 @@ pub(super) struct Place {
     /// The host of its address.
     pub(super) host: String,
     pub(super) enabled: bool,
+    /// What can be typed anew of its address; `None` of a kind that is not known.
+    pub(super) inputs: Option<Inputs>,
     pub(super) checks: Vec<Check>,
     /// What was sent there last.
     pub(super) last: Option<Delivered>,
+    /// Whether it was to be told something, and nothing was chosen.
+    pub(super) untold: bool,
+    /// Whether something was tried of it and not taken.
+    pub(super) tried: bool,
+    /// Whether its secret was to be forgotten.
+    pub(super) no_secret: bool,
+}
+
+/// A change of a place that was not taken.
+pub(super) struct Tried<'t> {
+    /// The place's name.
+    pub(super) place: &'t str,
+    pub(super) typed: &'t Fields,
+    pub(super) bad: &'t [Bad],
     /// Whether it was to be told something, and nothing was chosen.
     pub(super) untold: bool,
 }
@@ -131,15 +150,14 @@ fn label(kind: NoticeKind, t: &'static NoticeWords) -> &'static str {
 pub(super) async fn places(
     app: &App,
     f: &Frame,
-    untold: Option<&str>,
+    tried: Option<&Tried<'_>>,
 ) -> Result<Vec<Place>, Refusal> {
     let store = app.store();
     let sites = store.sites().await?;
     let last = store.last_notices_sent().await?;
-    let mut places = Vec::new();
+    let mut found = Vec::new();
     for (index, target) in store.notice_targets().await?.into_iter().enumerate() {
-        let stored = store.notice_secret(&target.id).await?;
-        let host = Address::read(&stored).map(|address| address.host());
+        let stored = places::stored(app, &target).await?;
         let last = last.iter().find(|one| one.target_id == target.id);
         let NoticeTarget {
             name,
@@ -147,22 +165,38 @@ pub(super) async fn places(
             enabled,
             ..
         } = target;
-        let untold = untold == Some(name.as_str());
-        places.push(Place {
-            untold,
-            id: format!("place-{index}"),
+        let tried = tried.filter(|tried| tried.place == name);
+        let known = form::shown(&stored);
+        let id = format!("place-{index}");
+        let filled = Filled {
+            prefix: &format!("{id}-"),
+            typed: tried.map_or(&known, |tried| tried.typed),
+            bad: tried.map_or(&[], |tried| tried.bad),
+            stored: Some(&stored),
+        };
+        let vendor = Vendor::from_code(&target.kind);
+        found.push(Place {
+            inputs: vendor.map(|vendor| Inputs::of(f, vendor, &filled)),
+            untold: tried.is_some_and(|tried| tried.untold),
+            tried: tried.is_some(),
+            no_secret: tried.is_some_and(|tried| tried.typed.has("no_secret")),
             kind: kind(&target.kind, &f.t.notices),
-            host: host.unwrap_or_default(),
-            // Where nothing was chosen, that is shown again.
-            checks: checks(f.t, |kind| {
-                !untold && (kinds.is_empty() || kinds.contains(&kind))
+            host: stored.host(),
+            // What was tried is shown again.
+            checks: checks(f.t, |kind| match tried {
+                Some(tried) => tried.typed.all("only").any(|code| code == kind.code()),
+                None => kinds.is_empty() || kinds.contains(&kind),
             }),
+            id,
             last: last.map(|one| delivered(one, &sites, f, app.now())),
-            enabled,
+            enabled: match tried {
+                Some(tried) => tried.typed.has("enabled"),
+                None => enabled,
+            },
             name,
         });
     }
-    Ok(places)
+    Ok(found)
 }
 
 /// What was sent or is to be, the newest first.

@@ -83,7 +83,7 @@ pub(super) async fn review(
         return Ok(Redirect::to(&Flash::NothingChosen.at(&path)));
     }
     let run = deciding::prices::review(&app, &f.caller, &site, picks).await?;
-    soon(&app, &run, PLANNING).await;
+    soon(&app, &run, &PLANNING).await;
     Ok(Redirect::to(&led_to(&f, &run)))
 }
 

@@ -41,10 +41,6 @@ pub(super) fn routes() -> Router<App> {
         .route("/sites/{site}/prices/answers", post(acts::answer))
         .route("/sites/{site}/prices/runs/{run}", get(review::show))
         .route(
-            "/sites/{site}/prices/runs/{run}/working",
-            get(review_acts::working),
-        )
-        .route(
             "/sites/{site}/prices/runs/{run}/apply",
             post(review_acts::apply),
         )
@@ -55,10 +51,6 @@ pub(super) fn routes() -> Router<App> {
         .route(
             "/sites/{site}/prices/runs/{run}/undo",
             post(review_acts::undo),
-        )
-        .route(
-            "/sites/{site}/prices/runs/{run}/cancel",
-            post(review_acts::cancel),
         )
         .route("/sites/{site}/prices/sources", get(sources::show))
         .route("/sites/{site}/prices/sources/add", post(sources_acts::add))

@@ -7,17 +7,19 @@ use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::change::{RunState, Subject};
+use lockstep_core::failure::FailureKind;
+use lockstep_run::stays::Stays;
 use lockstep_store::prices::standing::{Standing, StandingPage};
+use lockstep_store::prices::verified::Page;
 use lockstep_store::runs::Run;
 
 use super::below;
-use super::page::Working;
 use super::review_rows::Item;
 use crate::deciding::prices::REVIEW;
 use crate::server::App;
 use crate::web::frame::{Frame, Here, SayKind};
 use crate::web::history;
-use crate::web::live::run_of;
+use crate::web::live::{self, Live, run_of};
 use crate::web::refusal::{Refusal, html};
 use crate::web::table::{Asked, Chip, Shape, Table};
 use crate::web::when::Moment;
@@ -50,20 +52,62 @@ struct ReviewPage {
     digest: String,
     digest_said: String,
     failure: Option<Said>,
-    working: Option<Working>,
-    cancels: bool,
+    live: Option<Live>,
     /// The words of the button that writes; `None` where there is nothing to write.
     apply: Option<String>,
     applied: Option<String>,
+    billed: Option<Billed>,
     moved: Option<String>,
     failed: Option<String>,
     held: bool,
-    /// Whether what was not written can be planned once more.
-    again: bool,
+    /// Whether what was not written can be planned once more, and the words of the button.
+    again: Option<&'static str>,
     undo: bool,
     conflicts: Vec<String>,
     table: Table,
     items: Vec<Item>,
+}
+
+/// What the gateway's price page says of what was written, where somebody wanted it asked.
+struct Billed {
+    said: String,
+    edge: &'static str,
+    /// Whether it is still being asked.
+    asks: bool,
+}
+
+impl Billed {
+    async fn of(app: &App, f: &Frame, run: &Run) -> Result<Option<Self>, Refusal> {
+        let (said, edge) = match app.store().page(&run.id).await? {
+            Some(Page::Read(verified)) => {
+                let edge = match (verified.otherwise.is_empty(), verified.shown) {
+                    (true, 0) => "wait-edge",
+                    (true, _) => "good-edge",
+                    (false, _) => "bad-edge",
+                };
+                (f.lang.verified(&verified), edge)
+            }
+            Some(Page::Unread(failure)) => {
+                let why = f.lang.price_failure(&failure).message;
+                (f.lang.page_unread(&why), "wait-edge")
+            }
+            // The job of a run that is over asks, if it does anything at all.
+            None if app.jobs().running(&run.id).is_some() => {
+                let said = f.lang.page_is_behind().to_owned();
+                return Ok(Some(Self {
+                    said,
+                    edge: "",
+                    asks: true,
+                }));
+            }
+            None => return Ok(None),
+        };
+        Ok(Some(Self {
+            said,
+            edge,
+            asks: false,
+        }))
+    }
 }
 
 impl ReviewPage {
@@ -75,6 +119,19 @@ impl ReviewPage {
 /// Where a price run is reviewed.
 pub(in crate::web) fn led_to(f: &Frame, run: &str) -> String {
     below(f, &["runs", run])
+}
+
+/// Whether a run was cut off before it had a plan, and can be planned anew as it was asked for. What somebody chose value
+/// by value is chosen once more.
+pub(super) fn to_be_repeated(run: &Run) -> bool {
+    let interrupted = run
+        .failure
+        .as_ref()
+        .is_some_and(|failure| failure.kind == FailureKind::Interrupted);
+    interrupted
+        && run.state.ended()
+        && !run.unattended
+        && ["plan", "sync"].contains(&run.trigger.as_str())
 }
 
 /// `GET /sites/{site}/prices/runs/{run}`
@@ -122,24 +179,9 @@ pub(super) async fn refused(
     Ok((StatusCode::CONFLICT, page).into_response())
 }
 
-/// What goes on, while a run does.
-pub(super) fn working(f: &Frame, run: &Run) -> Option<Working> {
-    let moves = matches!(
-        run.state,
-        RunState::Queued | RunState::Reading | RunState::Writing
-    );
-    moves.then(|| {
-        Working::new(
-            f,
-            led_to(f, &run.id),
-            below(f, &["runs", &run.id, "working"]),
-            f.lang.run_state(run.state).to_owned(),
-        )
-    })
-}
-
 async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Response, Refusal> {
     let (store, t) = (app.store(), f.t);
+    let (site, path) = (f.site()?.clone(), led_to(&f, &run.id));
     let counts = store.standing_counts(&run.id, "").await?;
     let count_of = |standing: Standing| counts.get(&standing).copied().unwrap_or(0);
     let models: u64 = counts.values().sum();
@@ -184,12 +226,13 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
     });
     let chips =
         chips.filter(|chip| chip.count > 0 || chip.code == "all" || chip.code == asked.chip);
-    let planned = run.state == RunState::Planned;
-    let over = !planned
-        && !matches!(
-            run.state,
-            RunState::Queued | RunState::Reading | RunState::Writing
-        );
+    let live = live::if_moving(app, &f, &site, &run, &path).await?;
+    let planned = run.state == RunState::Planned && live.is_none();
+    let over = run.state.ended();
+    let billed = match over {
+        true => Billed::of(app, &f, &run).await?,
+        false => None,
+    };
     let said = |standing: Standing, one: &str, many: &str| {
         let n = usize::try_from(count_of(standing)).unwrap_or(usize::MAX);
         (n > 0).then(|| count(n, one, many))
@@ -210,6 +253,11 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         _ => run.actor.clone(),
     };
     let is_undo = run.trigger == "undo";
+    let written = count_of(Standing::Written);
+    let undo = over && !is_undo && written > 0 && {
+        let stays = Stays::of(store, &run).await?;
+        stays.leave_something(store, &run, written).await?
+    };
     let table = Table {
         t,
         label: t.prices.review_title.clone(),
@@ -230,7 +278,7 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         asked,
     };
     let page = ReviewPage {
-        base: led_to(&f, &run.id),
+        base: path,
         prices: f.href(Here::Prices),
         history: history::run_at(&f, &run.id),
         title: match (planned, is_undo) {
@@ -255,14 +303,14 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         ),
         digest,
         failure,
-        working: working(&f, &run),
-        cancels: run.state == RunState::Writing,
+        live,
         apply: planned
             .then(|| said(Standing::Ready, &t.prices.apply_one, &t.prices.apply))
             .flatten(),
         applied: over
             .then(|| said(Standing::Written, &t.prices.applied_one, &t.prices.applied))
             .flatten(),
+        billed,
         moved: over
             .then(|| said(Standing::Moved, &t.prices.moved_one, &t.prices.moved))
             .flatten(),
@@ -276,13 +324,20 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
             })
             .flatten(),
         held: planned && count_of(Standing::Held) > 0,
-        again: (over
+        again: if to_be_repeated(&run) {
+            Some(&t.prices.plan_again)
+        } else if (over
             && (count_of(Standing::Moved) > 0 || count_of(Standing::Failed) > 0)
             && !is_undo)
             || (planned
                 && run.trigger == REVIEW
-                && f.says.iter().any(|say| say.kind == SayKind::Bad)),
-        undo: over && !is_undo && count_of(Standing::Written) > 0,
+                && f.says.iter().any(|say| say.kind == SayKind::Bad))
+        {
+            Some(&t.prices.review_again)
+        } else {
+            None
+        },
+        undo,
         conflicts: conflicts.map(|image| f.lang.conflict(image)).collect(),
         table,
         items,

@@ -1,4 +1,4 @@
-//! What is decided about a price run: written as it was shown, planned once more, taken back, ended early.
+//! What is decided about a price run: written as it was shown, planned once more, taken back.
 
 use std::collections::BTreeSet;
 
@@ -13,30 +13,18 @@ use lockstep_store::prices::standing::Standing;
 use lockstep_store::runs::Run;
 
 use super::cells::model_id;
-use super::review::{found, led_to, refused, working as under_way};
+use super::review::{found, led_to, refused, to_be_repeated};
 use crate::deciding;
 use crate::server::App;
 use crate::server::problem::Problem;
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
 use crate::web::frame::Frame;
-use crate::web::live::{PLANNING, WRITING, soon};
-use crate::web::refusal::{Refusal, html};
+use crate::web::live::{PLANNING, Soon, WRITING, soon};
+use crate::web::refusal::Refusal;
 
-/// `GET .../working`: how far the run is; the page is loaded anew once it is somewhere else.
-pub(super) async fn working(
-    State(app): State<App>,
-    f: Frame,
-    Path((_, run)): Path<(String, String)>,
-) -> Result<Response, Refusal> {
-    let run = found(&app, &f, &run).await?;
-    Ok(match under_way(&f, &run) {
-        Some(working) => html(&working),
-        None => [("hx-refresh", "true")].into_response(),
-    })
-}
-
-/// `POST .../apply`: the yes to the plan that was shown. What moved meanwhile is not written.
+/// `POST .../apply`: the yes to the plan that was shown. What moved meanwhile is not written. The gateway's price page is
+/// asked afterwards where that is ticked.
 pub(super) async fn apply(
     State(app): State<App>,
     f: Frame,
@@ -47,12 +35,14 @@ pub(super) async fn apply(
     let site = f.site()?.clone();
     let run = found(&app, &f, &run).await?;
     let shown = Digest::stored(fields.text("plan").to_owned());
-    let begun = deciding::apply(&app, &f.caller, &site, &run, shown, Chosen::All, false).await;
-    led(&app, f, &run, begun, WRITING, "").await
+    let verify = fields.has("verify");
+    let begun = deciding::apply(&app, &f.caller, &site, &run, shown, Chosen::All, verify).await;
+    led(&app, f, &run, begun, &WRITING, "").await
 }
 
 /// `POST .../again`: the same choice planned once more, by what the gateway has now. What was ticked is let pass although
-/// it looks wrong; of a run that is over only what it did not write is meant.
+/// it looks wrong; of a run that is over only what it did not write is meant. One that was cut off before it had a plan
+/// is planned as it was asked for.
 pub(super) async fn again(
     State(app): State<App>,
     f: Frame,
@@ -62,6 +52,10 @@ pub(super) async fn again(
     f.writer()?;
     let site = f.site()?.clone();
     let run = found(&app, &f, &run).await?;
+    if to_be_repeated(&run) {
+        let begun = deciding::prices::plan_again(&app, &f.caller, &site, &run).await;
+        return led(&app, f, &run, begun, &PLANNING, "").await;
+    }
     let mut allowed: BTreeSet<String> = fields.all("allow").map(str::to_owned).collect();
     allowed.extend(fields.text("ok").split(',').map(str::to_owned));
     allowed.remove("");
@@ -76,7 +70,7 @@ pub(super) async fn again(
         false => format!("?ok={}", ok.join("%2C")),
     };
     let begun = deciding::prices::review(&app, &f.caller, &site, picks).await;
-    led(&app, f, &run, begun, PLANNING, &more).await
+    led(&app, f, &run, begun, &PLANNING, &more).await
 }
 
 /// What was chosen of these rows.
@@ -108,36 +102,21 @@ pub(super) async fn undo(
     let site = f.site()?.clone();
     let run = found(&app, &f, &run).await?;
     let begun = deciding::undo(&app, &f.caller, &site, &run, Chosen::All, Go::Plans).await;
-    led(&app, f, &run, begun, PLANNING, "").await
+    led(&app, f, &run, begun, &PLANNING, "").await
 }
 
-/// `POST .../cancel`
-pub(super) async fn cancel(
-    State(app): State<App>,
-    f: Frame,
-    Path((_, run)): Path<(String, String)>,
-) -> Result<Response, Refusal> {
-    f.writer()?;
-    let run = found(&app, &f, &run).await?;
-    match deciding::cancel(&app, &f.caller, &run).await {
-        Ok(()) => Ok(Redirect::to(&led_to(&f, &run.id)).into_response()),
-        Err(problem) => refused(&app, f, &run, &problem).await,
-    }
-}
-
-/// To the run that was begun, once it is beyond these states or is long about it; else the page of this run with why
-/// there is none.
+/// To the run that was begun, after a little; else the page of this run with why there is none.
 async fn led(
     app: &App,
     f: Frame,
     run: &Run,
     begun: Result<String, Problem>,
-    beyond: &[RunState],
+    wait: &Soon,
     more: &str,
 ) -> Result<Response, Refusal> {
     match begun {
         Ok(id) => {
-            soon(app, &id, beyond).await;
+            soon(app, &id, wait).await;
             Ok(Redirect::to(&format!("{}{more}", led_to(&f, &id))).into_response())
         }
         Err(problem) => refused(app, f, run, &problem).await,

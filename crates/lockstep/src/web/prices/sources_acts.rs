@@ -99,10 +99,9 @@ async fn remembered(f: &Frame, looked: Option<Looked>) -> Result<Response, Refus
     Ok(said(f, Flash::Saved))
 }
 
-pub(super) async fn again(app: &App, mut f: Frame, mut forms: Forms) -> Result<Response, Refusal> {
-    forms.ask_for_tokens(f.t);
-    let said = f.t.sources.not_kept.clone();
-    f.say(SayKind::Bad, said, None);
+pub(super) async fn again(app: &App, mut f: Frame, forms: Forms) -> Result<Response, Refusal> {
+    let places = forms.places(f.t);
+    f.refuse(&f.t.sources.not_kept, places);
     let page = page(app, f, forms, None).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
@@ -243,7 +242,8 @@ pub(super) async fn change(
     Ok(said(&f, Flash::Saved))
 }
 
-/// `POST .../sources/allow`: sources of this site may be in a private network.
+/// `POST .../sources/allow`: sources of this site may be in a private network. What was typed of a source comes along, and
+/// is there again.
 pub(super) async fn allow(
     State(app): State<App>,
     mut f: Frame,
@@ -252,14 +252,23 @@ pub(super) async fn allow(
     f.writer()?;
     let site = f.site()?.clone();
     let network = fields.trimmed("network").to_owned();
+    let mut form = Form::typed(&fields);
+    form.again = !form.kept().is_empty();
+    let about = fields.text("source").to_owned();
+    let again = form.again;
+    let forms = |form: Form| match about.as_str() {
+        "" => Forms::own(form),
+        name => Forms::access(name, form),
+    };
     let mut bad = Vec::new();
     connecting::networks(&mut bad, std::slice::from_ref(&network));
     if !bad.is_empty() {
         let said = crate::web::words::fill(&f.t.sites.bad_network, &[("text", &network)]);
         f.say(SayKind::Bad, said, None);
-        let page = page(&app, f, Forms::default(), None).await?;
+        let page = page(&app, f, forms(form), None).await?;
         return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
     }
+    let allowed = crate::web::words::fill(&f.t.sources.allowed, &[("network", &network)]);
     let mut networks = site.allow_private.clone();
     if !networks.contains(&network) {
         networks.push(network);
@@ -269,7 +278,15 @@ pub(super) async fn allow(
         ..SiteEdit::default()
     };
     connecting::change(&app, &f.caller, &site, edit, None).await?;
-    Ok(said(&f, Flash::Saved))
+    if !again {
+        return Ok(said(&f, Flash::Saved));
+    }
+    f.say(
+        SayKind::Good,
+        allowed,
+        Some(f.t.sources.allowed_hint.clone()),
+    );
+    page(&app, f, forms(form), None).await
 }
 
 pub(super) fn said(f: &Frame, flash: Flash) -> Response {

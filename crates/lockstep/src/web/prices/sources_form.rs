@@ -7,6 +7,7 @@ use lockstep_store::prices::sources::StoredSource;
 
 use crate::sourcing::{Bad, Typed};
 use crate::web::form::Fields;
+use crate::web::frame::Place;
 use crate::web::words::Words;
 use crate::words::Said;
 
@@ -30,12 +31,15 @@ pub(super) struct Form {
     pub(super) failed: Option<Said>,
     /// The network of a private address.
     pub(super) network: Option<String>,
-    /// Whether a token was typed, which has to be typed once more: without it something else would be kept.
-    pub(super) had_token: bool,
+    /// Whether a token was typed, which is not shown again and has to be typed once more: without it something else would be
+    /// kept.
+    pub(super) token_again: bool,
+    /// Whether it is shown again as it was typed although nothing is wrong with it.
+    pub(super) again: bool,
 }
 
 /// The fields that are shown again.
-const FIELDS: [&str; 9] = [
+const FIELDS: [&str; 10] = [
     "place",
     "channel",
     "url",
@@ -45,6 +49,7 @@ const FIELDS: [&str; 9] = [
     "recharge",
     "group",
     "user_id",
+    "costs",
 ];
 
 impl Forms {
@@ -69,20 +74,38 @@ impl Forms {
         }
     }
 
-    /// Asks once more for the tokens that were typed, since they are not shown.
-    pub(super) fn ask_for_tokens(&mut self, t: &Words) {
-        let access = self.access.as_mut().map(|(_, form)| form);
-        for form in [&mut self.own].into_iter().chain(access) {
-            if form.had_token {
-                let again = || t.notices.type_again.clone();
-                form.wrong.entry("token").or_insert_with(again);
-            }
-        }
+    /// The fields that are wrong of a source to add and of a list, in the order of the page.
+    pub(super) fn places(&self, t: &Words) -> Vec<Place> {
+        let t = &t.sources;
+        let fields = [
+            ("url", "url", &t.col_url),
+            ("endpoint", "endpoint", &t.col_endpoint),
+            ("token", "token", &t.token),
+            ("user_id", "user_id", &t.user_id),
+            ("name", "source-name", &t.col_name),
+            ("multiplier", "multiplier", &t.multiplier),
+            ("recharge", "recharge", &t.recharge),
+            ("group", "group", &t.group),
+        ];
+        let list = [
+            ("list", "list", &t.list),
+            ("name", "list-name", &t.col_name),
+            ("multiplier", "list-multiplier", &t.multiplier),
+            ("recharge", "list-recharge", &t.recharge),
+            ("group", "list-group", &t.group),
+        ];
+        let own = fields.into_iter();
+        let own = own.filter(|(field, ..)| self.own.wrong.contains_key(field));
+        let list = list.into_iter();
+        let list = list.filter(|(field, ..)| self.list.wrong.contains_key(field));
+        own.chain(list)
+            .map(|(_, id, label)| Place::new(id, label))
+            .collect()
     }
 
     /// Why the form that was sent came to nothing, above all of them.
     pub(super) fn failed(&self) -> Option<&Said> {
-        self.own.failed.as_ref().or(self.list.failed.as_ref())
+        self.own.failed.as_ref()
     }
 
     /// The form of a source's sign-in: as it was typed, or as it is stored.
@@ -105,14 +128,24 @@ impl Form {
         let typed = FIELDS.map(|name| (name, fields.trimmed(name).to_owned()));
         Self {
             typed: BTreeMap::from(typed),
-            had_token: !fields.trimmed("token").is_empty() || fields.has("had_token"),
+            token_again: !fields.trimmed("token").is_empty() || fields.has("token_again"),
             ..Self::default()
         }
     }
 
     /// Whether a token that was typed once is not there this time.
     pub(super) fn lost_token(&self, fields: &Fields) -> bool {
-        self.had_token && fields.trimmed("token").is_empty()
+        self.token_again && fields.trimmed("token").is_empty()
+    }
+
+    /// What was typed, to be sent along by a form that does something else first.
+    pub(super) fn kept(&self) -> Vec<(&'static str, &str)> {
+        let typed = self.typed.iter().map(|(name, text)| (*name, text.as_str()));
+        let mut kept: Vec<(&str, &str)> = typed.filter(|(_, text)| !text.is_empty()).collect();
+        if self.token_again {
+            kept.push(("token_again", "on"));
+        }
+        kept
     }
 
     pub(super) fn text(&self, name: &str) -> &str {
@@ -131,12 +164,13 @@ impl Form {
 
     /// Whether the sign-in is to be seen.
     pub(super) fn signs_in(&self) -> bool {
-        ["token", "user_id"].iter().any(|name| self.is_about(name)) || self.failed.is_some()
+        let about = ["token", "user_id"].iter().any(|name| self.is_about(name));
+        about || self.token_again || self.failed.is_some()
     }
 
     /// Whether it was sent and refused.
     pub(super) fn is_sent_again(&self) -> bool {
-        self.failed.is_some() || !self.wrong.is_empty()
+        self.again || self.failed.is_some() || !self.wrong.is_empty()
     }
 
     fn is_about(&self, name: &str) -> bool {

@@ -10,13 +10,12 @@ use super::sources_acts::{again, said};
 use super::sources_form::{Form, Forms};
 use crate::server::App;
 use crate::server::problem::Problem;
-use crate::sourcing::{self, BadList};
+use crate::sourcing::{self, BadList, Costs};
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
 use crate::web::frame::Frame;
 use crate::web::refusal::Refusal;
 use crate::web::words::fill;
-use crate::words::Said;
 
 /// The most fields that the form has.
 const FIELDS: usize = 10;
@@ -51,11 +50,17 @@ pub(super) async fn upload(
         Ok(list) => list,
         Err(BadList::Internal) => return Err(Problem::internal().into()),
         Err(bad) => {
-            form.failed = Some(told(&f, &bad));
+            let why = fill(&f.t.sources.bad_list, &[("why", &told(&f, &bad))]);
+            form.wrong.insert("list", why);
             return again(&app, f, Forms::list(form)).await;
         }
     };
-    match sourcing::upload(&app, &f.caller, &site, &spec, list).await {
+    // Beside a source its costs are shown and can be emptied; under its name alone they stay where none is given.
+    let costs = match form.text("costs") {
+        "" => Costs::Some,
+        _ => Costs::All,
+    };
+    match sourcing::upload(&app, &f.caller, &site, &spec, costs, list).await {
         Ok(_) => Ok(said(&f, Flash::Saved)),
         Err(problem) if problem.code() == sourcing::NOT_UPLOADED => {
             form.wrong.insert("name", f.t.sources.not_uploaded.clone());
@@ -91,18 +96,15 @@ fn named(file: &str) -> String {
 }
 
 /// Why a list is not taken.
-fn told(f: &Frame, bad: &BadList) -> Said {
+fn told(f: &Frame, bad: &BadList) -> String {
     let t = &f.t.sources;
     match bad {
-        BadList::NoText(at) => Said {
-            message: fill(&t.list_no_text, &[("n", at)]),
-            hint: t.upload_hint.clone(),
-        },
-        BadList::Judged(told) => f.lang.source_state(told),
-        BadList::TooLong | BadList::Internal => Said {
-            message: t.list_too_long.clone(),
-            hint: String::new(),
-        },
+        BadList::NoText(at) => fill(&t.list_no_text, &[("n", at)]),
+        // What could be done about a source that is fetched does not help with a file.
+        BadList::Judged(told) => f.lang.source_state(told).message,
+        BadList::TooLong | BadList::Internal => {
+            format!("{}. {}", t.list_too_long, t.list_too_long_hint)
+        }
     }
 }
 

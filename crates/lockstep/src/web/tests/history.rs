@@ -124,9 +124,9 @@ async fn a_run_tells_who_had_it_done_what_it_changed_and_by_which_settings() {
     let path = format!("{HISTORY}/{}", run.id);
     let page = tester.get(&path).await;
     for text in [
-        "Started by</dt><dd>Preview",
+        "Started by</dt><dd>Preview, then applied",
         "Approved</dt><dd>admin",
-        "requests read",
+        "Requests that read",
         "Settings of this run",
         "<td>Pace</td><td>Automatic",
         "Events (",
@@ -193,10 +193,41 @@ async fn a_chosen_row_is_undone_as_it_was_shown_and_no_other() {
         8
     );
     tester.get(&path).await.says("Undone by run");
+    // What is undone is not offered again, and says by which run it was.
+    let page = tester.get(&path).await;
+    let one = row(&page, 1);
+    assert!(one.contains(" disabled"), "{one}");
+    assert!(one.contains("Undone already, by run"), "{one}");
+    assert!(one.contains(&format!("<a href=\"{undo}\">")), "{one}");
+    assert!(!row(&page, 3).contains(" disabled"));
+    let refused = tester
+        .post(
+            &format!("{path}/undo"),
+            &[("what", "chosen"), ("pick", "1")],
+        )
+        .await;
+    assert_eq!(refused.status, 409);
+    refused.says("is undone already, by run");
     // An undo is a run, and can be taken back too.
     let (again, page) = planned(&tester, &undo, &[]).await;
     say_yes(&tester, &again, &page).await;
     assert_eq!(written(&gateway), [1, 1]);
+}
+
+#[tokio::test]
+async fn a_run_that_is_undone_as_a_whole_offers_no_undo_any_more() {
+    let gateway = mixed().await;
+    let (tester, run) = ran(&gateway).await;
+    let path = format!("{HISTORY}/{}", run.id);
+    let (undo, page) = planned(&tester, &path, &[("what", "all")]).await;
+    say_yes(&tester, &undo, &page).await;
+    let page = tester.get(&path).await;
+    page.says("Nothing of this run can be undone any more");
+    page.never_says("Undo the");
+    assert_eq!(page.text.matches("Undone already, by run").count(), 2);
+    let refused = tester.post(&format!("{path}/undo"), &[]).await;
+    assert_eq!(refused.status, 409);
+    refused.says("is undone already, by run");
 }
 
 #[tokio::test]
@@ -345,6 +376,39 @@ async fn a_price_over_time_is_a_picture_with_a_table_and_one_model_is_undone() {
     assert!(map("ModelPrice").contains("dune"));
     let price = tester.get(&format!("{HISTORY}/prices/cedar")).await;
     price.says(&undo.location);
+    // Of the run that is left: one is undone already, the other a person locked.
+    let answer = [("answer", "lock//dune")];
+    let locked = tester.post("/sites/main/prices/answers", &answer).await;
+    assert_eq!(locked.status, 303, "{}", locked.text);
+    let page = tester.get(&run).await;
+    page.says(&format!(
+        "<a href=\"{}\">Undone already, by run",
+        undo.location
+    ));
+    page.says("Cannot be undone: its price is locked");
+    page.says("Unlock it to let it be written.");
+    page.says("Nothing of this run can be undone any more");
+    page.never_says("Undo the");
+    let review = tester.get(&path).await;
+    review.never_says(&format!("{path}/undo"));
+    let (place, plan) = planned(&tester, &run, &[("what", "all")]).await;
+    plan.says("2 cannot be undone");
+    plan.says("Undone already, by run");
+    plan.says("Skipped: you locked it");
+    plan.never_says("Apply ");
+    // An unlocked one goes back.
+    let answer = [("answer", "unlock//dune")];
+    tester.post("/sites/main/prices/answers", &answer).await;
+    let (undo, page) = planned(&tester, &run, &[("what", "all")]).await;
+    page.says("Apply 1</button>");
+    page.says("1 cannot be undone");
+    say_yes(&tester, &undo, &page).await;
+    assert_eq!(
+        gateway.option("ModelPrice"),
+        Some("{}".to_owned()),
+        "{place}"
+    );
+    tester.get(&run).await.never_says("Undo the");
 }
 
 #[tokio::test]
@@ -365,6 +429,7 @@ async fn whoever_may_look_only_takes_nothing_back() {
         settings: Vec::new(),
         policy_override: None,
         policy_hash: lockstep_core::hash::Digest::of(["policy"]),
+        told: false,
     };
     let run = store.create_run(new, 0).await.expect("a run");
     let path = format!("{HISTORY}/{}", run.id);

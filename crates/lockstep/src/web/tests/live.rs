@@ -3,8 +3,9 @@
 use axum::body::BodyDataStream;
 use futures_util::StreamExt as _;
 use lockstep_core::change::RunState;
-use lockstep_sim::{Channel, Gateway, Manner, Provider, Spec};
+use lockstep_sim::{Channel, Fault, Gateway, Manner, Matcher, Provider, Rule, Spec};
 
+use super::prices;
 use super::tester::{PATIENCE, Tester};
 
 const MODELS: &str = "/sites/main/models";
@@ -124,6 +125,42 @@ async fn a_run_shows_its_bar_tells_of_results_and_ends_when_it_is_cancelled() {
     );
     let again = tester.post(&cancel, &[]).await;
     assert_eq!(again.location, "/?said=ended");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_price_plan_that_is_written_shows_its_bar_and_its_end_in_the_same_page() {
+    let gateway = prices::gateway().await;
+    let tester = prices::shop(&gateway).await;
+    let page = prices::fetched(&tester).await;
+    let (path, review) = prices::reviewed(&tester, &prices::sent(&page, &[])).await;
+    let writes = Matcher::put("/api/option/");
+    // The gateway asks to wait for so long that nothing is written before the run is cancelled.
+    gateway.fault(Rule::once(writes, Fault::too_many("600")));
+    let plan = review.value("plan");
+    let begun = tester
+        .post(&format!("{path}/apply"), &[("plan", &plan)])
+        .await;
+    assert_eq!(begun.location, path);
+    let page = tester.until(&path, "Writing 0 of").await;
+    page.never_says("id=\"working\"");
+    page.never_says("Apply 2");
+    // At its end the part of the page is asked for that all pages have, with what the table is narrowed to.
+    page.says(&format!(
+        "<span hidden hx-get=\"{path}\" hx-trigger=\"sse:done\" hx-include=\"#table\" hx-target=\"#main\""
+    ));
+    let stream = attribute(&page.text, "sse-connect");
+    let mut events = Events::of(&tester, &stream).await;
+    assert!(events.until("bar").await.contains("<progress"));
+    let cancel = attribute(
+        &page.text[page.text.find("id=\"live\"").expect("it")..],
+        "action",
+    );
+    let cancelled = tester.post(&cancel, &[("back", &path)]).await;
+    assert_eq!(cancelled.location, format!("{path}?said=cancelling"));
+    assert_eq!(events.until("done").await, "cancelled");
+    let page = prices::settled(&tester, &path).await;
+    page.says("Cancelled");
+    assert!(gateway.effective_writes().is_empty());
 }
 
 #[tokio::test]

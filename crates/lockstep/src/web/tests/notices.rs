@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex};
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
-use lockstep_core::change::Subject;
+use lockstep_core::change::{RunState, Subject};
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::notices::{About, Finding, Looked, NoticeKind, What};
+use lockstep_store::notices::AtRest;
 
 use super::tester::{Page, Tester, gateway};
 use crate::config::File;
@@ -85,6 +86,7 @@ async fn a_place_is_added_tried_changed_and_removed_and_nothing_secret_is_shown(
         .await;
     assert_eq!(untold.status, 422);
     untold.says("id=\"place-0-wrong\"");
+    untold.says("ops: not changed; mend what is wrong below");
     let typed = untold.fields("action=\"/settings/notices/change\"");
     assert!(typed.iter().all(|(name, _)| name != "only"), "{typed:?}");
     let all: Vec<(&str, &str)> = NoticeKind::ALL
@@ -133,6 +135,149 @@ async fn a_place_is_added_tried_changed_and_removed_and_nothing_secret_is_shown(
             "notice_target_added"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_place_moves_to_another_address_and_its_secret_stays_where_nothing_is_typed() {
+    let ((at, sent), (other, elsewhere)) = (
+        place(StatusCode::NO_CONTENT).await,
+        place(StatusCode::NO_CONTENT).await,
+    );
+    let tester = Tester::new().await;
+    let (first, second) = (format!("{at}/canary-one"), format!("{at}/canary-two"));
+    let fields = [
+        ("name", "ops"),
+        ("url", &first),
+        ("secret", "canary-secret"),
+        ("allow_private", HERE),
+    ];
+    assert_eq!(add(&tester, "webhook", &fields, &[]).await.status, 303);
+    let stored = async || {
+        let target = &tester.app.store().notice_targets().await.expect("places")[0];
+        crate::places::stored(&tester.app, target)
+            .await
+            .expect("an address")
+    };
+    let page = tester.get(AT).await;
+    page.says("id=\"place-0-url\"");
+    page.says("stored; leave empty to keep it");
+    let (change, form) = (
+        format!("{AT}/change"),
+        "action=\"/settings/notices/change\"",
+    );
+    // The form as it is shown changes nothing; then some of it is typed anew.
+    let typed = |page: &Page, fields: &[(&str, &str)]| {
+        let mut all = page.fields(form);
+        all.retain(|(name, _)| fields.iter().all(|(known, _)| known != name));
+        let fields = fields.iter();
+        all.extend(fields.map(|(name, text)| ((*name).to_owned(), (*text).to_owned())));
+        all
+    };
+    let post = async |fields: Vec<(String, String)>| {
+        let fields: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+            .collect();
+        tester.post(&change, &fields).await
+    };
+    let same = post(typed(&page, &[])).await;
+    assert_eq!(same.location, "/settings/notices?said=unchanged");
+    let moved = post(typed(&page, &[("url", &second)])).await;
+    assert_eq!(
+        moved.location, "/settings/notices?said=saved",
+        "{}",
+        moved.text
+    );
+    let now = stored().await;
+    assert_eq!(now.url, second);
+    assert_eq!(now.secret.as_deref(), Some("canary-secret"));
+    assert_eq!(now.allow, [HERE]);
+    tester
+        .post(&format!("{AT}/test"), &[("place", "ops")])
+        .await;
+    assert!(sent.lock().expect("no poison")[0].0, "it is still signed");
+
+    // What was given for one server is not sent to another.
+    let away = format!("{other}/canary-three");
+    let refused = post(typed(&page, &[("url", &away)])).await;
+    assert_eq!(refused.status, 422);
+    refused.says("id=\"place-0-secret-wrong\"");
+    refused.says("This is another server");
+    refused.says("What is secret is not shown again");
+    assert_eq!(stored().await.url, second);
+    let bare = post(typed(&page, &[("url", &away), ("no_secret", "on")])).await;
+    assert_eq!(bare.status, 303, "{}", bare.text);
+    tester
+        .post(&format!("{AT}/test"), &[("place", "ops")])
+        .await;
+    assert!(
+        !elsewhere.lock().expect("no poison")[0].0,
+        "it is not signed"
+    );
+    let page = tester.get(AT).await;
+    page.never_says("No secret from now on");
+
+    // Every mistake stands beside its field, and what was typed is there again.
+    let mistakes = [("url", "ftp://canary"), ("allow_private", "10.0.0.0/8")];
+    let refused = post(typed(&page, &mistakes)).await;
+    assert_eq!(refused.status, 422);
+    refused.says("id=\"place-0-url-wrong\"");
+    refused.says("10.0.0.0/8</textarea>");
+    let refused = post(typed(&page, &[("allow_private", "all")])).await;
+    refused.says("id=\"place-0-allow_private-wrong\"");
+    assert_eq!(stored().await.allow, [HERE]);
+    let deeds = tester.app.store().deeds(&Default::default(), 1).await;
+    let deed = deeds.expect("deeds").remove(0);
+    assert_eq!(deed.kind, "notice_target_changed");
+    assert!(
+        deed.data.to_string().contains("127.0.0.1:"),
+        "{}",
+        deed.data
+    );
+    for page in [page, moved, refused, tester.get(AT).await] {
+        page.never_says("canary");
+    }
+    assert!(!deed.data.to_string().contains("canary"));
+}
+
+#[tokio::test]
+async fn what_is_no_secret_of_a_place_is_shown_and_changed() {
+    let tester = Tester::new().await;
+    let fields = [
+        ("name", "mail"),
+        ("url", "smtps://mail.example"),
+        ("secret", "canary"),
+        ("from", "a@b.example"),
+        ("to", "c@d.example\ne@f.example"),
+    ];
+    assert_eq!(add(&tester, "email", &fields, &[]).await.status, 303);
+    let page = tester.get(AT).await;
+    page.says("id=\"place-0-from\" name=\"from\" value=\"a@b.example\"");
+    page.says("c@d.example\ne@f.example</textarea>");
+    let form = page.fields("action=\"/settings/notices/change\"");
+    let change = |to: &str| {
+        let mut fields = form.clone();
+        fields.retain(|(name, _)| name != "to");
+        fields.push(("to".to_owned(), to.to_owned()));
+        fields
+    };
+    let post = async |fields: Vec<(String, String)>| {
+        let fields: Vec<(&str, &str)> = fields
+            .iter()
+            .map(|(name, text)| (name.as_str(), text.as_str()))
+            .collect();
+        tester.post(&format!("{AT}/change"), &fields).await
+    };
+    let nobody = post(change("")).await;
+    assert_eq!(nobody.status, 422);
+    nobody.says("id=\"place-0-to-wrong\"");
+    assert_eq!(post(change("g@h.example")).await.status, 303);
+    let target = &tester.app.store().notice_targets().await.expect("places")[0];
+    let stored = crate::places::stored(&tester.app, target).await;
+    let stored = stored.expect("an address");
+    assert_eq!(stored.to, ["g@h.example"]);
+    assert_eq!(stored.secret.as_deref(), Some("canary"));
+    tester.get(AT).await.never_says("canary");
 }
 
 #[tokio::test]
@@ -337,14 +482,14 @@ async fn what_is_wrong_now_is_told_with_its_findings_and_leads_to_where_it_is_me
         (NoticeKind::Unpriced, vec![unpriced]),
     ]);
     let now = tester.app.now();
-    let settled = tester.app.store().settle_notices(
-        &site.id,
-        Subject::Models,
-        "a run",
-        found,
-        Looked::Everywhere,
-        now,
-    );
+    let run = AtRest {
+        site_id: &site.id,
+        subject: Subject::Models,
+        run_id: "a run",
+        state: RunState::Done,
+    };
+    let store = tester.app.store();
+    let settled = store.settle_notices(run, found, Looked::Everywhere, now);
     settled.await.expect("settled");
     let page = tester.get(AT).await;
     for text in [

@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use lockstep_core::change::{RunState, Subject};
+use lockstep_core::hash::Digest;
+use lockstep_core::settings::Settings;
+use lockstep_run::jobs::{Job, Order};
 use lockstep_sim::price::pricing_list;
 use lockstep_sim::{Channel, Gateway, Price, Provider, Spec};
+use lockstep_store::runs::{NewRun, Run};
 
 use super::tester::{Page, Tester};
 
@@ -95,7 +100,8 @@ async fn look(tester: &Tester, path: &str) -> Page {
 pub(super) async fn settled(tester: &Tester, path: &str) -> Page {
     for _ in 0..1_000 {
         let page = look(tester, path).await;
-        if !page.text.contains("id=\"working\"") {
+        let moves = ["id=\"working\"", "sse-connect"];
+        if !moves.iter().any(|sign| page.text.contains(sign)) {
             return page;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -260,6 +266,40 @@ async fn proposals_are_two_clicks_from_the_gateway_and_undone_by_two_more() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_gateways_price_page_is_asked_afterwards_where_that_is_ticked() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    let page = fetched(&tester).await;
+    let (path, review) = reviewed(&tester, &sent(&page, &[])).await;
+    review.says("<input type=\"checkbox\" name=\"verify\" aria-describedby=\"verify-hint\">");
+    let plan = review.value("plan");
+    let yes = [("plan", plan.as_str()), ("verify", "on")];
+    tester.post(&format!("{path}/apply"), &yes).await;
+    let said = "price page bills by what was written";
+    let page = tester.until(&path, said).await;
+    page.says("class=\"say good-edge\" id=\"billed\"");
+    page.says("Written and read back: 2 models");
+    page.never_says("hx-trigger=\"every 2s\"");
+    // Of a run that did not want it nobody is asked.
+    while !tester.app.jobs().all().is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    gateway.clear_log();
+    let undo = tester.post(&format!("{path}/undo"), &[]).await;
+    let review = settled(&tester, &undo.location).await;
+    let plan = review.value("plan");
+    tester
+        .post(&format!("{}/apply", undo.location), &[("plan", &plan)])
+        .await;
+    settled(&tester, &undo.location)
+        .await
+        .never_says("id=\"billed\"");
+    let log = gateway.log();
+    let asked = |path: &str| log.iter().any(|entry| entry.path.starts_with(path));
+    assert!(asked("/api/option/") && !asked("/api/pricing"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_value_is_chosen_by_hand_and_stays_chosen_in_the_address() {
     let gateway = gateway().await;
     let tester = shop(&gateway).await;
@@ -374,6 +414,62 @@ async fn what_moved_since_the_review_is_not_written_and_can_be_reviewed_again() 
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_run_that_was_cut_off_while_it_read_says_so_and_is_planned_again() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    let (store, site) = (tester.app.store(), tester.site().await);
+    // Somebody's run whose process is gone, and one of values that were chosen.
+    let mut paths = Vec::new();
+    for trigger in ["sync", "review"] {
+        let new = NewRun {
+            parent: None,
+            site_id: site.id.clone(),
+            subject: Subject::Prices,
+            trigger: trigger.to_owned(),
+            actor: "ann".to_owned(),
+            go_on: trigger == "sync",
+            unattended: false,
+            selection: None,
+            settings: vec![("price-mode".to_owned(), "both".to_owned())],
+            policy_override: None,
+            policy_hash: Digest::of(["policy"]),
+            told: false,
+        };
+        let run = store.create_run(new, 1).await.expect("a run");
+        store.start_reading(&run.id, 1, 1).await.expect("reading");
+        let run = resumed(&tester, &run.id).await;
+        assert_eq!(run.state, RunState::Cancelled);
+        paths.push(format!("{PRICES}/runs/{}", run.id));
+    }
+    for path in &paths {
+        let page = look(&tester, path).await;
+        page.says("Interrupted: its process was stopped or killed while it still read");
+    }
+    look(&tester, &paths[1]).await.never_says("Plan again");
+    look(&tester, &paths[0]).await.says("Plan again");
+    let again = tester.post(&format!("{}/again", paths[0]), &[]).await;
+    let review = settled(&tester, &again.location).await;
+    // By the settings that it had: the site's own would only add prices.
+    review.says("<b>birch</b>");
+    review.says("<b>cedar</b>");
+    assert_eq!(gateway.effective_writes().len(), 0);
+}
+
+/// The run, after whoever found it has taken it over.
+async fn resumed(tester: &Tester, run: &str) -> Run {
+    let site = tester.site().await;
+    let access = tester.app.ordering().access(site).await.expect("asked");
+    let job = Job {
+        access: access.expect("a token"),
+        settings: Settings::default(),
+        actor: "ann".to_owned(),
+        order: Order::Resume(run.to_owned()),
+        verify: false,
+    };
+    tester.app.jobs().finish(job).await.expect("it ends")
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn prices_are_locked_kept_ignored_and_let_go() {
     let gateway = gateway().await;
     let tester = shop(&gateway).await;
@@ -392,7 +488,10 @@ async fn prices_are_locked_kept_ignored_and_let_go() {
     let page = look(&tester, &format!("{PRICES}?column=list")).await;
     let (_, review) = reviewed(&tester, &sent(&page, &[])).await;
     review.says("Skipped: you locked it");
-    tester.post(&path, &[("answer", "unlock//birch")]).await;
+    // The plan is there a moment before the gateway is let go.
+    tester.idle().await;
+    let unlocked = tester.post(&path, &[("answer", "unlock//birch")]).await;
+    assert_eq!(unlocked.status, 303, "{}", unlocked.text);
     settled(&tester, PRICES)
         .await
         .never_says("the price stays as it is (admin");
@@ -419,7 +518,42 @@ async fn sources_are_tested_before_they_are_kept_and_their_networks_allowed() {
     refused.says("Allow this network for this site");
     assert_eq!(refused.value("network"), "127.0.0.1/32");
     assert_eq!(refused.value("url"), gateway.provider("list").base_url());
-    allow(&tester).await;
+    // Allowing the network keeps what was typed; what is secret has to be typed again.
+    let mut typed = own(&gateway);
+    typed.extend([
+        ("token", "canary-token"),
+        ("user_id", "7"),
+        ("multiplier", "1.5"),
+    ]);
+    let refused = tester.post(&add, &typed).await;
+    refused.says("What is secret is not shown again");
+    let form = refused.fields(&format!("action=\"{SOURCES}/allow\""));
+    let form: Vec<(&str, &str)> = form
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .collect();
+    let allowed = tester.post(&format!("{SOURCES}/allow"), &form).await;
+    assert_eq!(allowed.status, 200, "{}", allowed.text);
+    allowed.says("127.0.0.1/32 is allowed for sources of this site");
+    allowed.says("What is secret is not shown again");
+    let (_, own_form) = allowed.text.split_once("id=\"own\"").expect("the form");
+    for (name, text) in typed
+        .iter()
+        .filter(|(name, _)| !["place", "token"].contains(name))
+    {
+        let shown = format!("name=\"{name}\" value=\"{text}\"");
+        assert!(own_form.contains(&shown), "{shown}");
+    }
+    let mut wrong = form;
+    wrong.retain(|(name, _)| *name != "network");
+    wrong.push(("network", "everything"));
+    let wrong = tester.post(&format!("{SOURCES}/allow"), &wrong).await;
+    assert_eq!(wrong.status, 422);
+    wrong.says("name=\"multiplier\" value=\"1.5\"");
+    for page in [refused, allowed, wrong] {
+        page.never_says("canary");
+    }
+    assert_eq!(tester.site().await.allow_private, ["127.0.0.1/32"]);
     assert_eq!(tester.post(&add, &own(&gateway)).await.status, 303);
     let again = tester.post(&add, &own(&gateway)).await;
     again.says("Another source has this name");
@@ -574,7 +708,7 @@ async fn a_source_that_wants_a_sign_in_is_added_and_its_token_changed_and_forgot
     }
     // What was typed is not kept without its token, which no page shows again.
     let mut lost = with("", "7");
-    lost.extend([("had_token", "on"), ("untested", "on")]);
+    lost.extend([("token_again", "on"), ("untested", "on")]);
     let refused = tester.post(&add, &lost).await;
     assert_eq!(refused.status, 422);
     refused.says("type it once more");
@@ -642,6 +776,50 @@ async fn a_list_is_uploaded_as_a_file_and_its_prices_are_seen() {
     let replaced = tester.upload(&path, &same, ("x.json", &newer)).await;
     assert_eq!(replaced.status, 303, "{}", replaced.text);
     settled(&tester, PRICES).await.says("$7");
+    // What its prices cost is shown beside it, stays with a newer list, and can be changed or emptied there.
+    let spec = async || tester.get(SOURCES).await.text;
+    let upload = async |fields: &[(&str, &str)]| {
+        let done = tester.upload(&path, fields, ("x.json", &newer)).await;
+        assert_eq!(done.status, 303, "{}", done.text);
+    };
+    upload(&[
+        ("name", "our prices"),
+        ("multiplier", "2"),
+        ("group", "vip"),
+    ])
+    .await;
+    assert!(
+        spec()
+            .await
+            .contains("upload:our prices,multiplier=2,group=vip")
+    );
+    upload(&same).await;
+    let page = tester.get(SOURCES).await;
+    page.says("upload:our prices,multiplier=2,group=vip");
+    let beside = page.fields("aria-label=\"Upload a newer list: our prices\"");
+    let mut beside: Vec<(&str, &str)> = beside
+        .iter()
+        .map(|(name, text)| (name.as_str(), text.as_str()))
+        .filter(|(name, _)| *name != "list")
+        .collect();
+    assert!(beside.contains(&("multiplier", "2")), "{beside:?}");
+    upload(&beside).await;
+    assert!(
+        spec()
+            .await
+            .contains("upload:our prices,multiplier=2,group=vip")
+    );
+    beside.retain(|(name, _)| !["multiplier", "group"].contains(name));
+    beside.extend([("multiplier", "0.5"), ("group", "")]);
+    upload(&beside).await;
+    assert!(
+        spec()
+            .await
+            .contains("upload:our prices,multiplier=0.5</span>")
+    );
+    let deeds = tester.app.store().deeds(&Default::default(), 1).await;
+    let changed = &deeds.expect("deeds")[0].data["changed"];
+    assert_eq!(changed, &serde_json::json!(["list", "multiplier", "group"]));
     assert_eq!(tester.post(&path, &[]).await.status, 400, "no such form");
     let change = format!("{SOURCES}/change");
     tester.post(&change, &[("remove", "our prices")]).await;

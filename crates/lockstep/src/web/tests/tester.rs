@@ -124,10 +124,18 @@ impl Tester {
         main.expect("the site")
     }
 
-    /// Waits until no run is under way, and answers the newest one.
+    /// Waits until no run is under way, and answers the newest one about lists.
     pub(super) async fn rest(&self) -> Run {
+        self.idle().await;
         let site = self.site().await;
-        let rest = async {
+        let newest = self.app.store().latest_run(&site.id, Subject::Models).await;
+        newest.expect("asked").expect("a run")
+    }
+
+    /// Waits until no run is under way.
+    pub(super) async fn idle(&self) {
+        let site = self.site().await;
+        let idle = async {
             loop {
                 let under_way = self.app.store().unfinished_runs(&site.id).await;
                 if under_way.expect("runs").is_empty() && self.app.jobs().all().is_empty() {
@@ -136,9 +144,7 @@ impl Tester {
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
         };
-        tokio::time::timeout(PATIENCE, rest).await.expect("a rest");
-        let newest = self.app.store().latest_run(&site.id, Subject::Models).await;
-        newest.expect("asked").expect("a run")
+        tokio::time::timeout(PATIENCE, idle).await.expect("a rest");
     }
 
     /// Asks for a page until it says this.

@@ -129,6 +129,7 @@ async fn planned(tester: &Tester, channels: Vec<ChangeRow>, prices: Vec<PriceRow
         settings: Vec::new(),
         policy_override: None,
         policy_hash: Digest::of(["policy"]),
+        told: false,
     };
     let run = store.create_run(new, now).await.expect("a run");
     let begun = store.start_reading(&run.id, 1, now).await;

@@ -154,6 +154,13 @@ pub(crate) fn failure(failure: &Failure) -> Said {
             "A mistake in Lockstep itself broke this off",
             "Run again. Should it break again, report it with what the log says at that time.",
         ),
+        FailureKind::Interrupted => Said::new(
+            format!(
+                "Interrupted: its process was stopped or killed while it still read{}. Nothing was planned or written",
+                and(detail)
+            ),
+            "Run it again. What a schedule began is begun again by itself.",
+        ),
     }
 }
 
@@ -174,6 +181,14 @@ fn provider_status(failure: &Failure) -> Said {
         }
     };
     Said::new(message, hint)
+}
+
+fn and(detail: &str) -> String {
+    if detail.is_empty() {
+        String::new()
+    } else {
+        format!(", and {detail}")
+    }
 }
 
 fn after_colon(detail: &str) -> String {

@@ -377,7 +377,10 @@ pub(crate) fn engine_error(error: &EngineError) -> Said {
         EngineError::EmptySelection => "Choose at least one channel.",
         EngineError::NothingFailed => "There is nothing to retry.",
         EngineError::NothingHeld => "Nothing is to be done.",
-        EngineError::NothingToUndo(_) => "It may be undone already, or it wrote nothing.",
+        EngineError::NothingToUndo(_) => "It wrote nothing, or nothing of what was chosen.",
+        EngineError::UndoneAlready { .. } => {
+            "Nothing is to be done. Undo that run to have it back."
+        }
         EngineError::NothingReady(_) => "The run's page shows what is ready and what is held.",
         EngineError::NoRun => "Preview makes a plan.",
         EngineError::NotPlanned { .. } => "Preview makes a new plan.",

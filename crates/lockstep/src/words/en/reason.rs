@@ -5,6 +5,7 @@ use lockstep_core::models::fate::{Dropped, Kept};
 use lockstep_core::models::plan::Note;
 
 use super::{names, price};
+use crate::view::table::short;
 use crate::words::Said;
 
 /// Why something is held or skipped, and what can be done.
@@ -89,8 +90,16 @@ pub(crate) fn reason(reason: &Reason) -> Said {
             "Mend or delete the channel in the console.",
         ),
         ReasonCode::EmptyBefore => Said::new(
-            "Skipped: its list was empty before, and the gateway cannot store an empty list",
+            "Cannot be undone: its list was empty before, and the gateway cannot store an empty list",
             "Take the models out in the console, or disable the channel.",
+        ),
+        ReasonCode::UndoneAlready => Said::new(
+            format!("Undone already, by run {}", run(reason)),
+            "Nothing to do; undo that run to have it back.",
+        ),
+        ReasonCode::ChangedSince => Said::new(
+            format!("Cannot be undone: run {} changed it since", run(reason)),
+            "Undo that run first, or change it in the console.",
         ),
         ReasonCode::Gone => Said::new(
             "Skipped: the channel is not on the gateway any more",
@@ -102,6 +111,11 @@ pub(crate) fn reason(reason: &Reason) -> Said {
         ),
         code => price::reason(code, reason),
     }
+}
+
+/// The run that a reason is about.
+fn run(reason: &Reason) -> &str {
+    reason.names.first().map_or("", |id| short(id))
 }
 
 fn were(count: usize) -> String {

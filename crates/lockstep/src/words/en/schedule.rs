@@ -60,6 +60,11 @@ pub(super) fn missed(subject: Subject, why: &str, detail: &str) -> Said {
             format!("The run ended without a write: {detail}."),
             "Nothing to do: the next one plans anew.".to_owned(),
         ),
+        "interrupted" => (
+            "The run was interrupted while it still read: its process was stopped or killed."
+                .to_owned(),
+            "Nothing to do: it is begun again.".to_owned(),
+        ),
         _ => (
             format!("The run could not be begun: {detail}."),
             "Look at the gateway: `lockstep doctor`.".to_owned(),

@@ -163,14 +163,19 @@ impl Lang {
             ),
             "notice_target_changed" => {
                 let on = data.get("enabled").and_then(Value::as_bool) == Some(true);
+                let host = text("host");
+                let (en, zh) = match host.is_empty() {
+                    true => (String::new(), String::new()),
+                    false => (format!(", now at {host}"), format!("，现位于 {host}")),
+                };
                 either!(
                     self,
                     format!(
-                        "Changed what {name} is told{}",
+                        "Changed what {name} is told{en}{}",
                         if on { "" } else { ": nothing now" }
                     ),
                     format!(
-                        "修改了 {name} 的通知内容{}",
+                        "修改了 {name} 的通知内容{zh}{}",
                         if on { "" } else { "：已停用" }
                     )
                 )
@@ -326,6 +331,9 @@ impl Lang {
             "user_id" => either!(self, "user ID", "用户 ID"),
             "headers" => either!(self, "headers", "请求头"),
             "list" => either!(self, "its list", "价格列表"),
+            "multiplier" => either!(self, "multiplier", "乘数"),
+            "recharge" => either!(self, "recharge rate", "充值倍率"),
+            "group" => either!(self, "group", "分组"),
             other => other,
         }
     }

@@ -179,6 +179,17 @@ impl Lang {
                     "无需处理：下一次会重新生成计划。".to_owned(),
                 ],
             ),
+            "interrupted" => said(
+                [
+                    "The run was interrupted while it still read: its process was stopped or killed."
+                        .to_owned(),
+                    "Nothing to do: it is begun again.".to_owned(),
+                ],
+                [
+                    "运行在读取时中断：执行它的进程已停止或被终止。".to_owned(),
+                    "无需处理：会自动重新执行。".to_owned(),
+                ],
+            ),
             _ => said(
                 [
                     format!("The run could not be begun: {detail}."),

@@ -410,6 +410,10 @@ fn what_the_engine_and_the_store_refuse_is_told_in_both_languages() {
         EngineError::NothingFailed,
         EngineError::NothingHeld,
         EngineError::NothingToUndo(run()),
+        EngineError::UndoneAlready {
+            run: run(),
+            by: "run-9".to_owned(),
+        },
         EngineError::NothingReady(run()),
         EngineError::NoRun,
         EngineError::NotPlanned {
@@ -638,6 +642,7 @@ fn every_finding_of_a_notice_is_told_in_both_languages() {
         "settings",
         "schedule",
         "refused",
+        "interrupted",
         "else",
     ] {
         findings.push(Finding::new(About::Run, missed(why)));

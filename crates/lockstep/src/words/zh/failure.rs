@@ -133,6 +133,13 @@ pub(crate) fn failure(failure: &Failure) -> Said {
             "Lockstep 自身出错，操作已中断",
             "请重新执行；若再次出错，请附上当时的日志反馈该问题。",
         ),
+        FailureKind::Interrupted => Said::new(
+            format!(
+                "已中断：读取尚未完成，执行它的进程就停止或被终止了{}。没有生成计划，也没有写入任何内容",
+                after_colon(detail)
+            ),
+            "请重新执行。由定时计划发起的执行会自动重新开始。",
+        ),
     }
 }
 
@@ -180,7 +187,11 @@ pub(crate) fn engine_error(error: &EngineError) -> Said {
         EngineError::NothingHeld => Said::new("没有待确认的内容", "无需处理。"),
         EngineError::NothingToUndo(run) => Said::new(
             format!("运行 {run} 没有可撤销的更改"),
-            "它的更改可能已经撤销，或者它没有写入任何内容。",
+            "它没有写入任何内容，或者没有写入所选的内容。",
+        ),
+        EngineError::UndoneAlready { run, by } => Said::new(
+            format!("运行 {run} 已由运行 {by} 撤销"),
+            "无需处理。如需恢复，请撤销后者。",
         ),
         EngineError::NothingReady(run) => Said::new(
             format!("运行 {run} 在所选渠道上没有可应用的更改；该运行保持原样"),

@@ -5,6 +5,7 @@ use lockstep_core::models::fate::{Dropped, Kept};
 use lockstep_core::models::plan::Note;
 
 use super::{names, price};
+use crate::view::table::short;
 use crate::words::Said;
 
 /// Why something is held or skipped, and what can be done.
@@ -81,8 +82,16 @@ pub(crate) fn reason(reason: &Reason) -> Said {
             "请在控制台中修复或删除该渠道。",
         ),
         ReasonCode::EmptyBefore => Said::new(
-            "已跳过：它的列表原本为空，而网关无法保存空列表",
+            "无法撤销：它的列表原本为空，而网关无法保存空列表",
             "请在控制台中移除模型，或禁用该渠道。",
+        ),
+        ReasonCode::UndoneAlready => Said::new(
+            format!("已由运行 {} 撤销", run(reason)),
+            "无需处理；如需恢复，请撤销该运行。",
+        ),
+        ReasonCode::ChangedSince => Said::new(
+            format!("无法撤销：此后运行 {} 已更改它", run(reason)),
+            "请先撤销该运行，或在控制台中修改。",
         ),
         ReasonCode::Gone => Said::new("已跳过：该渠道已不在网关上", "无需处理。"),
         ReasonCode::NotWritten => {
@@ -90,6 +99,11 @@ pub(crate) fn reason(reason: &Reason) -> Said {
         }
         code => price::reason(code, reason),
     }
+}
+
+/// The run that a reason is about.
+fn run(reason: &Reason) -> &str {
+    reason.names.first().map_or("", |id| short(id))
 }
 
 /// Why a name stays.

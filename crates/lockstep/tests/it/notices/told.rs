@@ -1,13 +1,17 @@
 //! What unattended runs tell: each thing once, again when it changes, and when it is over.
 
+use std::time::Duration;
+
 use lockstep_sim::Manner;
 use rustix::process::Signal;
 use serde_json::{Value, json};
+use sqlx::postgres::PgConnection;
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{ConnectOptions as _, Connection as _};
 
 use super::add;
 use super::place::{Answer, Asked, Place};
+use crate::cluster;
 use crate::prices::{in_the_shop, list_with, publish};
 use crate::server::Server;
 use crate::tester::Shell;
@@ -215,6 +219,102 @@ async fn a_server_sends_what_another_process_did_not() {
     assert_eq!(delivery(&second), delivery(&first), "it is the same notice");
     assert_eq!(second.json()["items"], first.json()["items"]);
     drop(server);
+}
+
+/// A server that is killed after its run has ended and before anything of that is stored to be told, for `keep` does not
+/// let it; and another one once `let_go` does. Each thing is told once.
+async fn killed_before_it_told(
+    shell: &Shell,
+    postgres: Option<&str>,
+    keep: &[&'static str],
+    let_go: &[&'static str],
+) {
+    let gateway = start(mixed()).await;
+    shell.add_site("main", &gateway).await.is(0);
+    let place = Place::always(200, "").await;
+    add(shell, "webhook", &place.url(), &["--only", "held"])
+        .await
+        .is(0);
+    let server = Server::start(shell).await.signed_in().await;
+    let runs = "/api/v1/sites/main/runs";
+    let plan = json!({"subject": "models", "what": "all", "plan_only": true});
+    do_each(shell, postgres, keep).await;
+    let run = server.post(runs, &plan).await.is(202).json()["run"].clone();
+    let path = format!("{runs}/{}", run.as_str().expect("an id"));
+    while server.get(&path).await.is(200).json()["state"] != "planned" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    server.signal(Signal::KILL);
+    drop(server);
+    do_each(shell, postgres, let_go).await;
+    assert!(place.asked().is_empty(), "nothing was told of it");
+    let server = Server::start(shell).await.signed_in().await;
+    let first = place.next().await.json();
+    assert_eq!((&first["run"], &first["kind"]), (&run, &json!("held")));
+    // What the next run finds is the same, and nothing new to tell: it is told of after all that was before it.
+    let next = loop {
+        let answer = server.post(runs, &plan).await;
+        // The lease of whoever was killed runs out first.
+        if answer.status != 409 {
+            break answer.is(202).json()["run"].clone();
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let path = format!("{runs}/{}", next.as_str().expect("an id"));
+    while server.get(&path).await.is(200).json()["state"] != "planned" {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let (said, status) = server.stop().await;
+    assert!(status.success(), "{said}");
+    assert_eq!(pairs(&told(&place)), []);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_server_is_killed_before_it_was_told_of_is_told_of_once() {
+    let shell = Shell::new();
+    let refuse = "CREATE TRIGGER nothing_told BEFORE INSERT ON notice_sent
+                  BEGIN SELECT RAISE(ABORT, 'not now'); END";
+    killed_before_it_told(&shell, None, &[refuse], &["DROP TRIGGER nothing_told"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_of_a_replica_that_is_killed_before_it_was_told_of_is_told_of_once() {
+    let Some(database) = cluster::database().await else {
+        return;
+    };
+    let mut shell = Shell::new();
+    shell.set("LOCKSTEP_DATABASE", &database.url);
+    shell.set("LOCKSTEP_KEY_FILE", &database.key.display().to_string());
+    shell.set("LOCKSTEP_LEASE_MS", "2000");
+    let refuse = [
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS
+         $$ BEGIN RAISE EXCEPTION 'not now'; END $$",
+        "CREATE TRIGGER nothing_told BEFORE INSERT ON notice_sent
+         FOR EACH ROW EXECUTE FUNCTION refuse()",
+    ];
+    let let_go = ["DROP TRIGGER nothing_told ON notice_sent"];
+    killed_before_it_told(&shell, Some(&database.url), &refuse, &let_go).await;
+}
+
+/// Has the shell's database do something beside the program.
+async fn do_each(shell: &Shell, postgres: Option<&str>, statements: &[&'static str]) {
+    for statement in statements {
+        if let Some(address) = postgres {
+            let mut db = PgConnection::connect(address).await.expect("a database");
+            sqlx::query(*statement)
+                .execute(&mut db)
+                .await
+                .expect("done");
+        } else {
+            let options = SqliteConnectOptions::new().filename(shell.database());
+            let mut db = options.connect().await.expect("a database");
+            sqlx::query(*statement)
+                .execute(&mut db)
+                .await
+                .expect("done");
+            db.close().await.expect("closed");
+        }
+    }
 }
 
 /// Makes what was taken to be sent due.

@@ -24,7 +24,8 @@ use crate::server::caller::{Caller, Planner, Reader, Writer};
 use crate::server::door::LIST;
 use crate::server::problem::Problem;
 use crate::sourcing::{
-    self, BadList, Looked, Typed, forget, is_believed, keep, look, prefer, reaches_no_further,
+    self, BadList, Costs, Looked, Typed, forget, is_believed, keep, look, prefer,
+    reaches_no_further,
 };
 use crate::view::json as form;
 use crate::words::en;
@@ -288,7 +289,7 @@ async fn upload(
         .map_err(|error| Problem::new(StatusCode::BAD_REQUEST, "bad_source", format!("{error}")))?;
     let list = sourcing::list(&source, body.into(), app.now()).await;
     let list = list.map_err(bad_list)?;
-    let (stored, new) = sourcing::upload(&app, &caller, &site, &spec, list).await?;
+    let (stored, new) = sourcing::upload(&app, &caller, &site, &spec, Costs::Some, list).await?;
     let status = match new {
         true => StatusCode::CREATED,
         false => StatusCode::OK,

@@ -166,7 +166,7 @@ async fn places_of_notices_are_added_tested_silenced_and_forgotten_without_their
         .await
         .expect("asked")
         .expect("a run");
-    crate::notify::after_run(tester.app.engine(), &main, &run.id)
+    crate::notify::after_run(tester.app.engine(), &run.id)
         .await
         .expect("settled");
     let told = tester.get(open).await.body;
@@ -203,6 +203,51 @@ async fn places_of_notices_are_added_tested_silenced_and_forgotten_without_their
         (unknown.status.as_u16(), &unknown.body["errors"][0]["field"]),
         (400, &json!("only"))
     );
+    // Its address can be another one. What is secret stays at its server, and goes to no other by itself.
+    let moved = json!({"url": "http://127.0.0.1:9/canary-other"});
+    let moved = tester.send(Method::PATCH, &path, Some(moved), &[]).await;
+    assert_eq!(moved.status, 200, "{}", moved.body);
+    let elsewhere = json!({"url": "https://hooks.example/canary-path"});
+    let refused_secret = tester
+        .send(Method::PATCH, &path, Some(elsewhere), &[])
+        .await;
+    assert_eq!(
+        (
+            refused_secret.status.as_u16(),
+            &refused_secret.body["errors"][0]["field"]
+        ),
+        (400, &json!("secret")),
+        "{}",
+        refused_secret.body
+    );
+    let stored = async || {
+        let target = tester.app.store().notice_target_by_name("ops").await;
+        let target = target.expect("the place");
+        crate::places::stored(&tester.app, &target)
+            .await
+            .expect("an address")
+    };
+    let kept = stored().await;
+    assert_eq!(kept.url, "http://127.0.0.1:9/canary-other");
+    assert_eq!(kept.secret.as_deref(), Some("canary-secret"));
+    let elsewhere = json!({"url": "https://hooks.example/canary-path", "secret": ""});
+    let elsewhere = tester
+        .send(Method::PATCH, &path, Some(elsewhere), &[])
+        .await;
+    assert_eq!(
+        elsewhere.body["host"], "hooks.example",
+        "{}",
+        elsewhere.body
+    );
+    assert_eq!(stored().await.secret, None);
+    // Private networks are for people.
+    let inside = json!({"allow_private": ["10.0.0.0/8"]});
+    let inside = tester.send(Method::PATCH, &path, Some(inside), &[]).await;
+    assert_eq!(
+        (inside.status.as_u16(), inside.body["code"].as_str()),
+        (403, Some("people_only"))
+    );
+    assert!(stored().await.allow.is_empty());
     let list = tester.get(TARGETS).await.body;
     assert_eq!(list["targets"][0]["enabled"], false);
     assert_eq!(list["targets"][0]["only"], json!(["missed"]));
@@ -217,6 +262,8 @@ async fn places_of_notices_are_added_tested_silenced_and_forgotten_without_their
     let deeds = tester.get("/api/v1/deeds").await.body;
     for said in [
         &added.body,
+        &moved.body,
+        &refused_secret.body,
         &list,
         &refused.body,
         &tested,

@@ -1,0 +1,1 @@
+UPDATE run SET settled_as = 'reading' WHERE id = 'r2';

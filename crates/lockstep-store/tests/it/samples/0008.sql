@@ -1,0 +1,1 @@
+UPDATE lease SET write_ms = 15000;
