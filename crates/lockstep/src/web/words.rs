@@ -114,7 +114,7 @@ words! {
     }
     /// Where prices come from.
     sources: SourceWords {
-        title, intro, search, presets, official, of_channels, own, file, col_name, col_url, col_status,
+        title, intro, search, presets, official, official_preset, bad_list, of_channels, own, file, col_name, col_url, col_status,
         col_endpoint, col_models, col_fetched, endpoint_custom, endpoint_hint, token, token_hint, user_id, group,
         multiplier, multiplier_hint, recharge, recharge_hint, allow_network, private, accept, confirm,
         none_selected, remembered, order_up, order_down, remove, test, keep_untested, left_out,

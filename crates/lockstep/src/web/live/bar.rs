@@ -143,7 +143,7 @@ mod tests {
             throttled: 0,
         };
         let bar = Bar::new(&run(RunState::Reading), &now, Lang::En);
-        assert_eq!(bar.title, "Syncing 41 of 63");
+        assert_eq!(bar.title, "Reading 41 of 63");
         let more = bar.more.join(" · ");
         assert!(
             more.starts_with("Now: dashscope, moonshot, deepseek"),

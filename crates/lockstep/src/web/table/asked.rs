@@ -74,6 +74,8 @@ impl Asked {
     /// The same of what the table's form sends.
     pub(crate) fn of_form(shape: &'static Shape, path: &str, fields: &Fields) -> Self {
         let mut asked = Self::read(shape, path, fields.pairs().to_vec());
+        // A form needs no address that bears them.
+        asked.by_filter();
         // What a form sends is no address that could be in another shape.
         asked.raw = asked.pairs();
         asked
@@ -188,10 +190,7 @@ impl Asked {
         if std::mem::take(&mut self.take_page) {
             self.pick(here.iter().cloned());
         }
-        if std::mem::take(&mut self.take_all) {
-            self.all = true;
-            self.picks.clear();
-        }
+        self.by_filter();
         self.page = self.page.clamp(1, self.pages(total));
         self.moved()
     }
@@ -250,6 +249,14 @@ impl Asked {
         }
         pairs.push(("was".to_owned(), self.view_digest()));
         pairs
+    }
+
+    /// Lets the filter stand for all that match, if they are to be chosen.
+    fn by_filter(&mut self) {
+        if std::mem::take(&mut self.take_all) {
+            self.all = true;
+            self.picks.clear();
+        }
     }
 
     fn pick(&mut self, picks: impl Iterator<Item = String>) {

@@ -135,12 +135,16 @@ async fn a_site_is_edited_and_its_token_stays_or_is_given_again_for_another_addr
 async fn one_save_keeps_the_gateway_and_the_settings_and_a_test_keeps_neither() {
     let gateway = gateway().await;
     let tester = Tester::with_site(&gateway).await;
-    let both = [("user_id", "7"), ("requests-per-minute", "25")];
-    // The token is of another user, which the gateway says.
+    let both = [
+        ("name", "hall"),
+        ("token", "not-the-token"),
+        ("requests-per-minute", "25"),
+    ];
     let refused = tester.save(&both).await;
     assert_eq!(refused.status, 422);
     refused.says("The test failed");
-    assert_eq!(refused.value("user_id"), "7");
+    refused.never_says("not-the-token");
+    assert_eq!(refused.value("name"), "hall");
     assert_eq!(refused.value("requests-per-minute"), "25");
     assert!(stored(&tester).await.is_empty());
     let named = [("name", "hall"), ("requests-per-minute", "25")];
@@ -413,6 +417,35 @@ async fn the_overview_shows_the_last_run_and_a_picture_with_a_table_beside() {
             _ => page.says(text),
         }
     }
+}
+
+#[tokio::test]
+async fn what_the_overview_says_leads_to_the_page_that_shows_it() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    plan(&tester, &gateway).await;
+    let page = tester.get("/").await;
+    page.says("<a class=\"badge wait\" href=\"/sites/main/models\">Model lists: A plan waits");
+    page.says("<a href=\"/sites/main/models?show=success\">");
+    // Nothing leads to where nothing is to be seen.
+    page.never_says("show=failed");
+}
+
+#[tokio::test]
+async fn a_test_of_the_gateway_and_the_settings_tell_the_same_time() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    plan(&tester, &gateway).await;
+    let slow = [
+        ("pace", "fixed"),
+        ("requests-per-minute", "1"),
+        ("burst", "1"),
+    ];
+    assert_eq!(tester.save(&slow).await.status, 303);
+    let tested = tester.save(&[("test", "1")]).await;
+    // Two requests, one at once and the other a minute later.
+    tested.says("1 channels take about 1 min at this pace");
+    tested.says("a run waits 1 min at this pace");
 }
 
 #[tokio::test]
