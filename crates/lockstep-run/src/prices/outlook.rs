@@ -28,6 +28,8 @@ pub struct Basis {
     answers: Answers,
     accepted: BTreeMap<String, Values>,
     served: BTreeMap<String, Vec<i64>>,
+    /// Names that channels are to list once they have a price, each with these channels.
+    coming: BTreeMap<String, Vec<i64>>,
     settings: PriceSettings,
     now: i64,
 }
@@ -39,6 +41,9 @@ pub struct Outlook {
     pub proposals: BTreeMap<String, Proposal>,
     /// The served models without a price, by name; those that somebody ignores too.
     pub unpriced: Vec<Unpriced>,
+    /// The names without a price that the last run over all channels did not add for that, by name, with the channels that
+    /// they wait for; those that somebody ignores too.
+    pub coming: Vec<Unpriced>,
     /// The channels that serve each model, by id.
     pub served: BTreeMap<String, Vec<i64>>,
     /// Of the models that were asked for: the sources whose price nobody should take unseen, by name, and why.
@@ -62,6 +67,16 @@ pub struct Proposal {
     pub others: usize,
 }
 
+impl Outlook {
+    /// What waits for a price under this name, to be listed.
+    pub fn coming(&self, name: &str) -> Option<&Unpriced> {
+        let place = self
+            .coming
+            .binary_search_by(|one| one.model.as_str().cmp(name));
+        self.coming.get(place.ok()?)
+    }
+}
+
 impl Session {
     /// What an outlook rests on. `served` is what enabled channels are known to serve, each model with their ids; the
     /// gateway is asked where that is not known.
@@ -82,7 +97,9 @@ impl Session {
                 .map_err(EngineError::Gateway)?,
         };
         let site = &self.access.site.id;
+        let coming = self.store().waits_for_price(site).await?;
         Ok(Basis {
+            coming,
             answers: answers(self.store().price_answers(site).await?),
             accepted: self.store().accepted(site).await?,
             served,
@@ -107,17 +124,16 @@ impl Basis {
             settings: &self.settings,
             answers: &self.answers,
             accepted: &self.accepted,
-            served: Judge::keys(self.served.keys()),
+            served: Judge::keys(self.served.keys().chain(self.coming.keys())),
             unwritable: local.unwritable(),
             strength: Strength::Choosing,
             now: self.now,
         };
         let offers = Offers::new(compared, &self.settings, Vec::new());
-        let coming = BTreeSet::new();
         let all = models(
             &self.settings,
             local,
-            self.served.keys().chain(&coming),
+            self.served.keys().chain(self.coming.keys()),
             compared,
         );
         let name_of = |offer: &Offer| {
@@ -164,6 +180,7 @@ impl Basis {
         Outlook {
             proposals,
             unpriced: unpriced(&self.served, &own, local.self_use()),
+            coming: unpriced(&self.coming, &own, local.self_use()),
             served: self.served,
             odd,
         }

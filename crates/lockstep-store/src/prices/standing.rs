@@ -157,6 +157,22 @@ impl Store {
 
     /// The names that the run about models did not add because they have no price.
     pub async fn names_without_price(&self, run_id: &str) -> Result<BTreeSet<String>, StoreError> {
+        Ok(self.not_added_of(run_id).await?.into_keys().collect())
+    }
+
+    /// The names that the last run over all channels did not add because they have no price, each with the channels that
+    /// it would have been added to.
+    pub async fn waits_for_price(
+        &self,
+        site_id: &str,
+    ) -> Result<BTreeMap<String, Vec<i64>>, StoreError> {
+        match self.last_full_run(site_id).await? {
+            Some(run) => self.not_added_of(&run).await,
+            None => Ok(BTreeMap::new()),
+        }
+    }
+
+    async fn not_added_of(&self, run_id: &str) -> Result<BTreeMap<String, Vec<i64>>, StoreError> {
         let marked = format!("%,\"{}\"]%", Dropped::Unpriced.code());
         // A detail is with the texts where it is long; only then is there something to look up.
         let rows = sql::query(
@@ -170,13 +186,15 @@ impl Store {
         .bind(marked)
         .fetch_all(self.readers())
         .await?;
-        let mut names = BTreeSet::new();
+        let mut names: BTreeMap<String, Vec<i64>> = BTreeMap::new();
         for row in &rows {
             let columns = Columns::new(row, "change", "channel_id");
+            let channel = columns.number("channel_id")?;
             let detail = columns.read("detail_text", Detail::from_text)?;
             let waits = detail.dropped.into_iter();
-            let waits = waits.filter(|(_, why)| *why == Dropped::Unpriced);
-            names.extend(waits.map(|(name, _)| name));
+            for (name, _) in waits.filter(|(_, why)| *why == Dropped::Unpriced) {
+                names.entry(name).or_default().push(channel);
+            }
         }
         Ok(names)
     }

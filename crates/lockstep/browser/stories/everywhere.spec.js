@@ -1,6 +1,6 @@
 import { expect, looksRight, test } from "../world.js";
 
-const OF_SITE = ["models", "channels", "prices", "prices/sources", "unpriced", "history", "history/channels/1", "settings"];
+const OF_SITE = ["models", "channels", "prices", "prices/sources", "prices/held", "unpriced", "history", "history/channels/1", "settings"];
 const PAGES = ["/", "/sites/add", ...OF_SITE.map((page) => `/sites/main/${page}`), "/settings/notices", "/settings/access"];
 
 for (const colorScheme of ["light", "dark"]) {

@@ -18,13 +18,21 @@ use lockstep_store::runs::Run;
 use lockstep_store::status::ItemStatus;
 use lockstep_store::{Store, StoreError};
 
+use crate::deciding::prices::REVIEW;
 use crate::view::json::Lists;
 
 /// How many names of a list are kept in a finding.
 const FIRST_NAMES: usize = 5;
 
 /// The triggers of runs that look at some things only, or not afresh.
-const IN_PART: &[&str] = &["undo", "retry-failed", "apply-held", "selected", "unpriced"];
+const IN_PART: &[&str] = &[
+    "undo",
+    "retry-failed",
+    "apply-held",
+    "selected",
+    "unpriced",
+    REVIEW,
+];
 
 /// A price below cost by less than this part of it is a matter of rounding.
 const ROUNDING: f64 = 0.005;
@@ -61,10 +69,7 @@ pub(super) async fn of_run(store: &Store, run: &Run) -> Result<(Found, Looked), 
         let failed = Finding::new(About::Run, What::Failed(failure.clone()));
         found.entry(NoticeKind::Failed).or_default().push(failed);
     }
-    let whole = run.failure.is_none()
-        && run.state != RunState::Cancelled
-        && run.selection.is_none()
-        && !IN_PART.contains(&run.trigger.as_str());
+    let whole = run.failure.is_none() && run.state != RunState::Cancelled && looks_at_all(run);
     let looked = if whole {
         Looked::Everywhere
     } else {
@@ -87,6 +92,11 @@ fn refused(run: &Run) -> Option<What> {
         .to_owned(),
         detail: failure.detail.clone(),
     })
+}
+
+/// Whether the run looks at all that its settings take, and afresh.
+pub(crate) fn looks_at_all(run: &Run) -> bool {
+    run.selection.is_none() && !IN_PART.contains(&run.trigger.as_str())
 }
 
 /// The models without a price that the last runs know of: names that wait for one to be listed, and served models that

@@ -23,7 +23,7 @@ use lockstep_store::StoreError;
 use lockstep_store::notices::{DueNotice, NoticeTarget, Outcome};
 use lockstep_store::runs::Run;
 
-pub(crate) use findings::unpriced_models;
+pub(crate) use findings::{looks_at_all, unpriced_models};
 pub(crate) use message::{Message, finding_as_json};
 pub(crate) use target::{Address, BadAddress, Vendor};
 pub(crate) use why::{Cause, Why};

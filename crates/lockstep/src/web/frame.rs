@@ -102,7 +102,9 @@ pub(crate) struct Item {
     pub(crate) href: String,
     pub(crate) label: String,
     pub(crate) here: bool,
+    /// What waits there, and where just that is shown.
     pub(crate) count: u64,
+    pub(crate) waits: String,
 }
 
 /// Something that is said above the page.
@@ -253,6 +255,14 @@ impl Frame {
         }
     }
 
+    /// Where what waits of a page's subject is shown.
+    fn held_at(&self, page: Here) -> String {
+        match &self.site {
+            Some(site) => held_of(site, page),
+            None => self.href(page),
+        }
+    }
+
     pub(super) fn is_site(&self, wanted: &str) -> bool {
         self.site.as_ref().is_some_and(|site| key(site) == wanted)
     }
@@ -262,6 +272,7 @@ impl Frame {
             .into_iter()
             .filter(|page| *page == Here::Overview || self.site.is_some())
             .map(|page| Item {
+                waits: self.held_at(page),
                 href: self.href(page),
                 label: page.label(self.t).to_owned(),
                 here: page == self.here,
@@ -272,6 +283,15 @@ impl Frame {
                 },
             })
             .collect()
+    }
+}
+
+/// Where what waits on a site, of a page's subject, is shown.
+pub(super) fn held_of(site: &Site, page: Here) -> String {
+    let path = |parts: &[&str]| place::path(&[&["sites", key(site), page.code()], parts].concat());
+    match page {
+        Here::Prices => path(&["held"]),
+        _ => format!("{}?show=held", path(&[])),
     }
 }
 

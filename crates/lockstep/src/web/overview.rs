@@ -7,18 +7,20 @@ use lockstep_core::change::{RunState, Subject};
 use lockstep_core::prices::source::SourceState;
 use lockstep_run::schedule::next_due;
 use lockstep_store::listing::RunFilter;
+use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
 use lockstep_store::status::RunCounts;
 
-use super::frame::{Frame, Here, host, key};
+use super::frame::{Frame, Here, held_of, host, key};
 use super::refusal::{Refusal, html};
 use super::sites::ADD;
 use super::spark::Spark;
 use super::when::Moment;
 use super::words::{count, fill};
-use super::{history, place};
-use crate::notify::unpriced_models;
+use super::{history, place, unpriced};
+use crate::api::v1::prices::differences::kept::Known;
+use crate::notify::{looks_at_all, unpriced_models};
 use crate::server::App;
 
 /// How many runs the picture has.
@@ -122,35 +124,38 @@ async fn card(app: &App, f: &Frame, at: usize, site: &Site) -> Result<Card, Refu
         .runs_where(&site.id, &filter(Subject::Models), RUNS)
         .await?;
     let prices = store
-        .runs_where(&site.id, &filter(Subject::Prices), 1)
+        .runs_where(&site.id, &filter(Subject::Prices), RUNS)
         .await?;
     let held = store.hold_counts(&site.id).await?;
-    let price_run = prices.first().map(|(run, _)| run);
+    // A review looks at what somebody chose, and an undo at nothing: neither tells how prices stand.
+    let is_whole = |(run, _): &&(Run, RunCounts)| looks_at_all(run) && run.planned_at.is_some();
+    let price_run = prices.iter().find(is_whole).map(|(run, _)| run);
+    let known = app.tables().known(app, site).await?;
     // Without the gate nobody looked at prices.
     let last_models = last_whole(&models).map(|(run, _)| run);
     let last_models = last_models.filter(|run| {
         let gate = run.settings.iter().find(|(key, _)| key == "price-gate");
         gate.is_none_or(|(_, value)| value != "off")
     });
-    let unpriced = match (last_models, price_run) {
-        (None, None) => None,
-        (models, prices) => Some(unpriced_models(store, models, prices).await?.len()),
-    };
-    let mut trouble = Vec::new();
-    if let Some(run) = price_run {
-        for source in store.run_sources(&run.id).await? {
-            let state = SourceState::from_code(&source.state).unwrap_or(SourceState::Failed);
-            if !state.is_believed() {
-                let said = f.lang.source_state(&source);
-                trouble.push(Trouble {
-                    name: source.name,
-                    badge: f.lang.source_badge(state),
-                    message: said.message,
-                    hint: said.hint,
-                });
+    let unpriced = match (known.outlook(), last_models, price_run) {
+        (Some(outlook), ..) => Some(unpriced::count(app, &site.id, outlook).await?),
+        (None, None, None) => None,
+        (None, models, whole) => {
+            let since = prices.iter().map(|(run, _)| run);
+            let since = since.take_while(|run| whole.is_none_or(|whole| whole.id != run.id));
+            let mut names = unpriced_models(store, models, whole).await?;
+            for run in since {
+                for model in store.written_of(&run.id, &names).await? {
+                    names.remove(&model);
+                }
             }
+            for model in unpriced::ignored(app, &site.id).await? {
+                names.remove(&model);
+            }
+            Some(names.len())
         }
-    }
+    };
+    let trouble = trouble(app, f, site, (&known, price_run)).await?;
     let next = store.schedules(Some(&site.id)).await?;
     let next = next.iter().filter_map(|schedule| {
         Some(Next {
@@ -181,22 +186,15 @@ async fn card(app: &App, f: &Frame, at: usize, site: &Site) -> Result<Card, Refu
         let text = format!("{}: {}", f.lang.subject(run.subject), t.overview.plan_waits);
         badge("wait", text, href);
     }
-    for (subject, waits, href) in [
-        (
-            Subject::Models,
-            held.channels,
-            format!("{}?show=held", on(Here::Models)),
-        ),
-        (
-            Subject::Prices,
-            held.models,
-            format!("{}?show=suspicious", on(Here::Prices)),
-        ),
+    for (subject, waits, page) in [
+        (Subject::Models, held.channels, Here::Models),
+        (Subject::Prices, held.models, Here::Prices),
     ] {
         let waits = usize::try_from(waits).unwrap_or(usize::MAX);
         if waits > 0 {
             let said = count(waits, &t.overview.waiting_one, &t.overview.waiting);
-            badge("wait", format!("{}: {said}", f.lang.subject(subject)), href);
+            let said = format!("{}: {said}", f.lang.subject(subject));
+            badge("wait", said, held_of(site, page));
         }
     }
     let well = trouble.is_empty() && missing.is_none();
@@ -233,6 +231,39 @@ async fn card(app: &App, f: &Frame, at: usize, site: &Site) -> Result<Card, Refu
 /// Where a run is shown in full.
 fn run_of(site: &Site, run: &Run) -> String {
     format!("{}{}", history::of(site), place::path(&[&run.id]))
+}
+
+/// The sources of the site that are in trouble, by what is known of them now; where no lists were compared of late, by
+/// the run.
+async fn trouble(
+    app: &App,
+    f: &Frame,
+    site: &Site,
+    (known, run): (&Known, Option<&Run>),
+) -> Result<Vec<Trouble>, Refusal> {
+    let stored = app.store().sources(&site.id).await?;
+    let now = stored.iter().filter_map(|source| known.told(source));
+    let mut all: Vec<RunSource> = now.cloned().collect();
+    if let (true, Some(run)) = (all.is_empty(), run) {
+        all = app.store().run_sources(&run.id).await?;
+    }
+    let mut trouble = Vec::new();
+    for told in &all {
+        let state = SourceState::from_code(&told.state).unwrap_or(SourceState::Failed);
+        // Nothing is wrong with one that nobody asked yet.
+        let asked = told.fetched_at.is_some() || told.tried_at.is_some();
+        if state.is_believed() || (state == SourceState::Failed && !asked) {
+            continue;
+        }
+        let said = f.lang.source_state(told);
+        trouble.push(Trouble {
+            name: told.name.clone(),
+            badge: f.lang.source_badge(state),
+            message: said.message,
+            hint: said.hint,
+        });
+    }
+    Ok(trouble)
 }
 
 fn last(app: &App, f: &Frame, site: &Site, run: &Run, counts: RunCounts) -> Last {

@@ -1,4 +1,5 @@
-//! Served models without a price: who serves them, what the policy proposes, and the way to a price.
+//! Models without a price, served ones and those that wait to be listed: where, what the policy proposes, and the way to a
+//! price.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -59,6 +60,10 @@ struct UnpricedPage {
     known: bool,
     /// What becomes of calls of such models.
     calls: Option<String>,
+    /// The words of the button that reviews proposals.
+    review: String,
+    /// Whether there is nothing that it could review.
+    none: bool,
     table: Table,
     rows: Vec<RowView>,
 }
@@ -69,6 +74,8 @@ struct RowView {
     /// What its price was over time.
     history: String,
     served: String,
+    /// Which channels list it once it has a price.
+    coming: Option<String>,
     calls: &'static str,
     proposal: String,
     source: String,
@@ -79,7 +86,11 @@ struct RowView {
 
 /// A model with what is known of it.
 struct Row<'o> {
-    model: &'o Unpriced,
+    name: &'o str,
+    /// Who serves it, if anybody does.
+    served: Option<&'o Unpriced>,
+    /// Who is to list it once it has a price.
+    coming: Option<&'o Unpriced>,
     proposal: Option<&'o Proposal>,
     ignored: bool,
 }
@@ -91,6 +102,18 @@ impl Row<'_> {
             && self
                 .proposal
                 .is_some_and(|proposal| picked(proposal).is_some())
+    }
+
+    /// Whether that price is proposed without a doubt.
+    fn is_proposed(&self) -> bool {
+        let held = |proposal: &Proposal| proposal.verdict.held().is_some();
+        self.can_be_chosen() && !self.proposal.is_some_and(held)
+    }
+
+    /// The channels that serve it, or are to list it.
+    fn channels(&self) -> impl Iterator<Item = &Vec<i64>> {
+        let known = self.served.into_iter().chain(self.coming);
+        known.map(|known| &known.channels)
     }
 }
 
@@ -124,6 +147,7 @@ async fn show(
         return Ok(Redirect::to(&address).into_response());
     }
     let table = known.table.clone();
+    let table = table.filter(|_| !known.is_overtaken());
     let outlook = table.as_ref().and_then(|table| table.outlook.as_ref());
     let ignored = ignored(&app, &site.id).await?;
     let all = outlook.map(|outlook| rows(outlook, &ignored));
@@ -135,9 +159,8 @@ async fn show(
         let found = found.iter().copied();
         found.skip(asked.skip()).take(size).collect()
     };
-    let ids = |rows: &[&Row<'_>]| -> Vec<String> {
-        rows.iter().map(|row| model_id(&row.model.model)).collect()
-    };
+    let ids =
+        |rows: &[&Row<'_>]| -> Vec<String> { rows.iter().map(|row| model_id(row.name)).collect() };
     if asked.takes_all(total) {
         asked.take_all(ids(&found).into_iter());
     }
@@ -145,7 +168,7 @@ async fn show(
         return Ok(Redirect::to(&address).into_response());
     }
     let visible = page(&asked);
-    let served = visible.iter().map(|row| &row.model.channels);
+    let served = visible.iter().flat_map(|row| row.channels());
     let servers = Servers::of(&app, &site, served).await?;
     let t = f.t;
     let views = visible.iter().map(|row| view(&f, row, &servers));
@@ -159,7 +182,9 @@ async fn show(
         chip("proposed", &t.unpriced.chip_proposed),
         chip("ignored", &t.unpriced.ignored),
     ];
-    let billed = all.first().map(|row| row.model.billed);
+    let billed = all.iter().find_map(|row| Some(row.served?.billed));
+    let proposed = found.iter().filter(|row| row.is_proposed()).count();
+    let none = !found.iter().any(|row| row.can_be_chosen());
     let page = UnpricedPage {
         when: table
             .as_ref()
@@ -176,6 +201,11 @@ async fn show(
             Billed::Placeholder => t.unpriced.self_use.clone(),
             _ => t.unpriced.refused.clone(),
         }),
+        review: match (asked.chooses(), proposed) {
+            (false, 1..) => fill(&t.unpriced.review_all, &[("n", &proposed)]),
+            _ => t.unpriced.review_chosen.clone(),
+        },
+        none,
         rows: views.collect(),
         table: Table {
             t,
@@ -208,21 +238,37 @@ async fn show(
     Ok(html(&page))
 }
 
-async fn ignored(app: &App, site: &str) -> Result<BTreeSet<String>, Refusal> {
+pub(super) async fn ignored(app: &App, site: &str) -> Result<BTreeSet<String>, Refusal> {
     let answers = app.store().price_answers(site).await?.into_iter();
     let ignored = answers.filter(|answer| answer.kind == AnswerKind::Ignore);
     Ok(ignored.map(|answer| answer.model).collect())
 }
 
+/// How many models have no price, those that somebody ignores left out.
+pub(super) async fn count(app: &App, site: &str, outlook: &Outlook) -> Result<usize, Refusal> {
+    let ignored = ignored(app, site).await?;
+    let all = rows(outlook, &ignored);
+    Ok(all.iter().filter(|row| !row.ignored).count())
+}
+
 fn rows<'o>(outlook: &'o Outlook, ignored: &BTreeSet<String>) -> Vec<Row<'o>> {
-    let unpriced = outlook.unpriced.iter();
-    unpriced
-        .map(|model| Row {
-            proposal: outlook.proposals.get(lookup_key(&model.model)),
-            ignored: ignored.contains(&model.model),
-            model,
-        })
-        .collect()
+    let mut rows: BTreeMap<&str, Row<'o>> = BTreeMap::new();
+    let row = |name: &'o str| Row {
+        name,
+        served: None,
+        coming: None,
+        proposal: outlook.proposals.get(lookup_key(name)),
+        ignored: ignored.contains(name),
+    };
+    for served in &outlook.unpriced {
+        let name = served.model.as_str();
+        rows.entry(name).or_insert_with(|| row(name)).served = Some(served);
+    }
+    for coming in &outlook.coming {
+        let name = coming.model.as_str();
+        rows.entry(name).or_insert_with(|| row(name)).coming = Some(coming);
+    }
+    rows.into_values().collect()
 }
 
 fn matching<'r, 'o>(rows: &'r [Row<'o>], asked: &Asked) -> Vec<&'r Row<'o>> {
@@ -234,10 +280,10 @@ fn matching<'r, 'o>(rows: &'r [Row<'o>], asked: &Asked) -> Vec<&'r Row<'o>> {
             "ignored" => row.ignored,
             _ => !row.ignored,
         })
-        .filter(|row| row.model.model.to_lowercase().contains(&search))
+        .filter(|row| row.name.to_lowercase().contains(&search))
         .collect();
     if asked.sort == "served" {
-        found.sort_by_key(|row| std::cmp::Reverse(row.model.channels.len()));
+        found.sort_by_key(|row| std::cmp::Reverse(row.channels().map(Vec::len).sum::<usize>()));
     }
     if asked.backwards {
         found.reverse();
@@ -251,12 +297,19 @@ fn view(f: &Frame, row: &Row<'_>, servers: &Servers) -> RowView {
         Verdict::Hold(reason) | Verdict::Skip(reason) => Some(f.lang.reason(reason).message),
         Verdict::Apply | Verdict::Same => None,
     });
+    let listed = |known: &Unpriced| servers.said(f.lang, &known.channels);
     RowView {
-        id: model_id(&row.model.model),
-        model: row.model.model.clone(),
-        history: history::price_at(f, &row.model.model),
-        served: servers.said(f.lang, &row.model.channels),
-        calls: f.lang.billed(row.model.billed),
+        id: model_id(row.name),
+        model: row.name.to_owned(),
+        history: history::price_at(f, row.name),
+        served: row.served.map_or_else(String::new, listed),
+        coming: row
+            .coming
+            .map(|known| fill(&t.waits_on, &[("names", &listed(known))])),
+        calls: match row.served {
+            Some(served) => f.lang.billed(served.billed),
+            None => &f.t.table.unknown,
+        },
         proposal: row
             .proposal
             .map_or_else(|| t.no_proposal.clone(), |proposal| costs(&proposal.usd)),
@@ -270,8 +323,13 @@ fn view(f: &Frame, row: &Row<'_>, servers: &Servers) -> RowView {
     }
 }
 
-/// What a form of the table chose.
-async fn chosen(app: &App, f: &Frame, fields: &Fields) -> Result<Vec<(String, Picks)>, Refusal> {
+/// What a form of the table chose; with `whole` all proposals where nothing is ticked.
+async fn chosen(
+    app: &App,
+    f: &Frame,
+    fields: &Fields,
+    whole: bool,
+) -> Result<Vec<(String, Picks)>, Refusal> {
     let site = f.site()?;
     let known = app.tables().known(app, site).await?;
     let ignored = ignored(app, &site.id).await?;
@@ -283,14 +341,21 @@ async fn chosen(app: &App, f: &Frame, fields: &Fields) -> Result<Vec<(String, Pi
     let all = all.unwrap_or_default();
     let wanted: Vec<&Row<'_>> = match Chosen::of_form(&SHAPE, &f.href(Here::Unpriced), fields) {
         Chosen::All(asked) => matching(&all, &asked),
+        // Nothing that is ticked stands for whatever is proposed without a doubt.
+        Chosen::These(ids) if ids.is_empty() && whole => {
+            let asked = Asked::of_form(&SHAPE, &f.href(Here::Unpriced), fields);
+            let mut found = matching(&all, &asked);
+            found.retain(|row| row.is_proposed());
+            found
+        }
         Chosen::These(ids) => {
-            let these = |row: &&Row<'_>| ids.contains(&model_id(&row.model.model));
+            let these = |row: &&Row<'_>| ids.contains(&model_id(row.name));
             all.iter().filter(these).collect()
         }
     };
     let picks = |row: &Row<'_>| -> Picks {
         let picked = row.proposal.and_then(picked).filter(|_| !row.ignored);
-        let key = lookup_key(&row.model.model).to_owned();
+        let key = lookup_key(row.name).to_owned();
         picked
             .into_iter()
             .map(|picked| (key.clone(), picked))
@@ -298,7 +363,7 @@ async fn chosen(app: &App, f: &Frame, fields: &Fields) -> Result<Vec<(String, Pi
     };
     Ok(wanted
         .into_iter()
-        .map(|row| (row.model.model.clone(), picks(row)))
+        .map(|row| (row.name.to_owned(), picks(row)))
         .collect())
 }
 
@@ -306,7 +371,7 @@ async fn chosen(app: &App, f: &Frame, fields: &Fields) -> Result<Vec<(String, Pi
 async fn review(State(app): State<App>, f: Frame, fields: Fields) -> Result<Redirect, Refusal> {
     f.writer()?;
     let site = f.site()?.clone();
-    let chosen = chosen(&app, &f, &fields).await?;
+    let chosen = chosen(&app, &f, &fields, true).await?;
     let picks: Picks = chosen.into_iter().flat_map(|(_, picks)| picks).collect();
     if picks.is_empty() {
         return Ok(Redirect::to(
@@ -326,7 +391,7 @@ async fn answer(State(app): State<App>, f: Frame, fields: Fields) -> Result<Redi
         "unlock" => Word::Unlock,
         _ => Word::Ignore,
     };
-    let chosen = chosen(&app, &f, &fields).await?;
+    let chosen = chosen(&app, &f, &fields, false).await?;
     let models: Vec<String> = chosen.into_iter().map(|(model, _)| model).collect();
     let page = f.href(Here::Unpriced);
     if models.is_empty() {

@@ -110,7 +110,8 @@ words! {
         fetching, comparing, newer, by_move, show_newer, take_column, no_price, goes, leaves, other_kind, cache_write,
         formula, chip_ready, chip_held, chip_left, chip_written, chip_moved, chip_failed, undo_title,
         nothing_differs, nothing_differs_hint, review_again, plan_again, allow_held, held_hint, applied_one, moved_one,
-        failed_one, failed_many,
+        failed_one, failed_many, held_title, held_intro, held_none, held_none_hint, waits_one, waits_many, show_held,
+        written_since, apply_chosen, keep_chosen,
     }
     /// Where prices come from.
     sources: SourceWords {
@@ -127,7 +128,7 @@ words! {
     unpriced: UnpricedWords {
         title, intro, search, col_model, col_served, col_calls, col_proposal, col_source, no_proposal, waiting,
         choose, choose_proposals, review, apply, ignore, ignored, ignored_count, stop_ignoring, self_use, refused,
-        empty, empty_hint, chip_waiting, chip_proposed, as_of, review_chosen,
+        empty, empty_hint, chip_waiting, chip_proposed, as_of, review_chosen, review_all, waits_on,
     }
     /// Runs, what they changed, and taking it back.
     history: HistoryWords {

@@ -177,7 +177,9 @@ fn adds_up(run: &Value) {
     if let Some(ended) = time(&run["ended_at"]) {
         assert!(ended >= started);
         let took = ended.as_millisecond() - started.as_millisecond();
-        assert_eq!(run["duration_ms"], took, "{run}");
+        // The time in which it waited for its yes is not in it.
+        let worked = run["duration_ms"].as_i64().expect("a duration");
+        assert!((0..=took).contains(&worked), "{run}");
     }
     let ended = ["done", "partial", "failed", "cancelled"]
         .contains(&run["state"].as_str().expect("a state"));

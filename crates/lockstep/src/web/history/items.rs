@@ -11,6 +11,7 @@ use lockstep_run::stays::{Stays, price_may_be_undone};
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::listing::{ItemOrder, ItemPage};
 use lockstep_store::prices::PriceRow;
+use lockstep_store::prices::standing::{Standing, StandingPage};
 use lockstep_store::runs::Run;
 use lockstep_store::status::ItemStatus;
 use lockstep_store::{Store, StoreError};
@@ -28,7 +29,7 @@ use crate::words::Said;
 /// What the table of a run can be asked.
 pub(super) static SHAPE: Shape = Shape {
     chips: &[
-        "all", "changed", "success", "failed", "held", "skipped", "planned",
+        "all", "changed", "success", "failed", "moved", "held", "skipped", "planned",
     ],
     sorts: &["key", "name", "status"],
     groups: &[],
@@ -141,6 +142,32 @@ fn wanted(asked: &Asked, whole: bool) -> ItemPage {
     }
 }
 
+/// How the models stand that a chip means, of a run about prices: there what is the same and what is left out is one thing.
+pub(super) fn stands(chip: &str) -> Option<Standing> {
+    match chip {
+        "changed" => Some(Standing::Written),
+        "failed" => Some(Standing::Failed),
+        "moved" => Some(Standing::Moved),
+        "held" => Some(Standing::Held),
+        "success" | "skipped" => Some(Standing::Left),
+        "planned" => Some(Standing::Ready),
+        _ => None,
+    }
+}
+
+/// The same page of a run about prices.
+fn wanted_models(asked: &Asked, whole: bool) -> StandingPage {
+    let page = wanted(asked, whole);
+    StandingPage {
+        only: stands(asked.chip),
+        search: asked.search.clone(),
+        odd_first: page.order == ItemOrder::Status,
+        backwards: page.backwards,
+        skip: page.skip,
+        limit: page.limit,
+    }
+}
+
 /// What the API's files of the items are asked for, so that they have what the table shows.
 pub(super) fn exported(asked: &Asked) -> String {
     let page = wanted(asked, true);
@@ -185,7 +212,14 @@ pub(super) async fn rows(
             (Rows::Lists(rows.iter().map(view).collect()), total)
         }
         Subject::Prices => {
-            let (names, total) = store.model_page(&run.id, &page).await?;
+            let names = store
+                .standing_page(&run.id, &wanted_models(asked, false))
+                .await?;
+            let counts = store.standing_counts(&run.id, &asked.search).await?;
+            let only = stands(asked.chip);
+            let counts = counts.into_iter();
+            let counts = counts.filter(|(standing, _)| only.is_none_or(|only| only == *standing));
+            let total = counts.map(|(_, count)| count).sum();
             let mut rows = store.price_rows_of(&run.id, &names).await?;
             let place: BTreeMap<&String, usize> = names.iter().zip(0..).collect();
             rows.sort_by_key(|row| place.get(&row.model).copied());
@@ -302,7 +336,14 @@ pub(super) async fn chosen(
             (!ids.is_empty()).then_some(Only::Channels(ids))
         }
         (Subject::Prices, picks) => {
-            let (mut names, _) = store.model_page(&run.id, &page).await?;
+            let page = match &chosen {
+                Chosen::All(asked) => wanted_models(asked, true),
+                Chosen::These(_) => StandingPage {
+                    limit: u32::MAX,
+                    ..StandingPage::default()
+                },
+            };
+            let mut names = store.standing_page(&run.id, &page).await?;
             if let Some(picks) = picks {
                 names.retain(|name| picks.contains(&model_id(name)));
             }

@@ -1,5 +1,7 @@
 //! One run in full: who had it done, what it changed, what happened, and the way back.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
@@ -7,6 +9,7 @@ use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::change::{RunState, Subject};
 use lockstep_run::PLAN_AGE;
 use lockstep_run::stays::Stays;
+use lockstep_store::prices::standing::Standing;
 use lockstep_store::runs::Run;
 use lockstep_store::status::RunCounts;
 
@@ -21,7 +24,7 @@ use crate::view::table::short;
 use crate::web::frame::{Frame, Here};
 use crate::web::live::{self, Live};
 use crate::web::place;
-use crate::web::prices::led_to;
+use crate::web::prices::{led_to, standing};
 use crate::web::refusal::{Refusal, html};
 use crate::web::table::{Asked, Chip, Column, Table};
 use crate::web::words::{count, fill};
@@ -39,6 +42,8 @@ struct RunPage {
     badge: &'static str,
     state: &'static str,
     counts: RunCounts,
+    /// What was left as it is: its word and how many.
+    left: (&'static str, u64),
     about: About,
     failure: Option<Said>,
     conflicts: Vec<String>,
@@ -122,6 +127,10 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
     let site = f.site()?.clone();
     let counts = store.counts(&run.id).await?;
     let stays = Stays::of(store, &run).await?;
+    let models = match run.subject {
+        Subject::Models => None,
+        Subject::Prices => Some(store.standing_counts(&run.id, "").await?),
+    };
     let (mut rows, total) = items::rows(app, &f, &run, &stays, &asked).await?;
     // A page behind the last one is the last one. Which rows are to be chosen is known only once they are there.
     if asked.page > asked.pages(total) {
@@ -167,7 +176,22 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
             _ => &t.history.nothing_left,
         }),
         conflicts: conflicts.map(|image| f.lang.conflict(image)).collect(),
-        table: table(&f, &run, counts, total, asked, &rows, can),
+        table: table(
+            &f,
+            &run,
+            (counts, models.as_ref()),
+            total,
+            asked,
+            &rows,
+            can,
+        ),
+        left: match &models {
+            None => (&t.models.skipped, counts.skipped),
+            Some(models) => (
+                standing(t, Standing::Left),
+                models.get(&Standing::Left).copied().unwrap_or(0),
+            ),
+        },
         base,
         counts,
         failure,
@@ -197,35 +221,60 @@ impl Plan {
     }
 }
 
+/// A chip's words and count in a run about lists.
+fn of_list(f: &Frame, undo: bool, code: &str, counts: RunCounts) -> Option<(&'static str, u64)> {
+    let t = &f.t.models;
+    Some(match code {
+        "all" => (&t.chip_all, counts.total),
+        "changed" => (&t.chip_changed, counts.changed),
+        "success" => (&t.chip_success, counts.success),
+        "failed" => (&t.chip_failed, counts.failed),
+        "held" => (&t.chip_held, counts.held),
+        "skipped" if undo => (&f.t.history.cannot_undo, counts.skipped),
+        "skipped" => (&t.chip_skipped, counts.skipped),
+        "planned" => (&t.chip_planned, counts.planned),
+        _ => return None,
+    })
+}
+
+/// The same in a run about prices, whose models are called as their review calls them.
+fn of_prices(
+    f: &Frame,
+    undo: bool,
+    code: &str,
+    models: &BTreeMap<Standing, u64>,
+) -> Option<(&'static str, u64)> {
+    let stands = match code {
+        "all" => return Some((&f.t.prices.chip_all, models.values().sum())),
+        // What is left out has one chip.
+        "success" => return None,
+        code => items::stands(code)?,
+    };
+    let count = models.get(&stands).copied().unwrap_or(0);
+    Some(match (stands, undo) {
+        (Standing::Left, true) => (&f.t.history.cannot_undo, count),
+        (stands, _) => (standing(f.t, stands), count),
+    })
+}
+
 fn table(
     f: &Frame,
     run: &Run,
-    counts: RunCounts,
+    (counts, models): (RunCounts, Option<&BTreeMap<Standing, u64>>),
     total: u64,
     asked: Asked,
     rows: &Rows,
     can: bool,
 ) -> Table {
     let t = f.t;
-    let chips = [
-        ("all", &t.models.chip_all, counts.total),
-        ("changed", &t.models.chip_changed, counts.changed),
-        ("success", &t.models.chip_success, counts.success),
-        ("failed", &t.models.chip_failed, counts.failed),
-        ("held", &t.models.chip_held, counts.held),
-        (
-            "skipped",
-            if run.trigger == UNDO {
-                &t.history.cannot_undo
-            } else {
-                &t.models.chip_skipped
-            },
-            counts.skipped,
-        ),
-        ("planned", &t.models.chip_planned, counts.planned),
-    ];
-    let chips = chips.map(|(code, label, count)| Chip::new(code, label, count));
-    let chips = chips.into_iter();
+    let undo = run.trigger == UNDO;
+    let chips = SHAPE.chips.iter().copied().filter_map(|code| {
+        let (label, count) = match models {
+            None => of_list(f, undo, code, counts)?,
+            Some(models) => of_prices(f, undo, code, models)?,
+        };
+        Some(Chip::new(code, label, count))
+    });
     let chips =
         chips.filter(|chip| chip.count > 0 || chip.code == "all" || chip.code == asked.chip);
     let ratio = fill(&t.prices.group_ratio, &[("ratio", &1)]);
@@ -270,7 +319,9 @@ fn table(
         chooses: can && f.caller.may(Scope::Plan),
         here: rows.picks(),
         total,
-        exports: (total > 0).then(|| ["csv", "json"].map(export)),
+        // The API knows what is the same from what is left out, and what moved from what failed.
+        exports: (total > 0 && (models.is_none() || !["skipped", "moved"].contains(&asked.chip)))
+            .then(|| ["csv", "json"].map(export)),
         empty: (
             t.history.nothing_in.clone(),
             t.history.nothing_in_hint.clone(),

@@ -4,6 +4,7 @@ mod acts;
 mod asked;
 mod cells;
 mod choice;
+mod held;
 mod page;
 mod review;
 mod review_acts;
@@ -27,7 +28,7 @@ use crate::server::door::LIST;
 pub(super) use cells::{model_id, money, short};
 pub(super) use page::{Working, begun, working};
 pub(super) use review::led_to;
-pub(super) use review_rows::{Item, limits};
+pub(super) use review_rows::{Item, limits, standing};
 pub(super) use rows::costs;
 pub(super) use servers::Servers;
 
@@ -39,6 +40,10 @@ pub(super) fn routes() -> Router<App> {
         .route("/sites/{site}/prices/fetch", post(acts::fetch))
         .route("/sites/{site}/prices/review", post(acts::review))
         .route("/sites/{site}/prices/answers", post(acts::answer))
+        .route(
+            "/sites/{site}/prices/held",
+            get(held::show).post(held::answer),
+        )
         .route("/sites/{site}/prices/runs/{run}", get(review::show))
         .route(
             "/sites/{site}/prices/runs/{run}/apply",

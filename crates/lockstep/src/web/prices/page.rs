@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use askama::Template;
 use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
+use lockstep_core::hold::Reason;
 use lockstep_core::prices::source::SourceState;
 use lockstep_store::prices::answers::PriceAnswer;
 use lockstep_store::prices::run_sources::RunSource;
@@ -14,6 +15,7 @@ use super::asked::{SHAPE, by_hand, chips, chosen_of, filters, picked, rows};
 use super::below;
 use super::cells::Unit;
 use super::choice::{BY_HAND, Choice, PROPOSALS, whole_columns};
+use super::held::held_at;
 use super::rows::{RowView, Rows, Says};
 use super::servers::Servers;
 use crate::api::v1::prices::differences::kept::{Behind, Known};
@@ -26,7 +28,7 @@ use crate::web::place;
 use crate::web::refusal::{Refusal, html};
 use crate::web::table::{Asked, Column, Table};
 use crate::web::when::Moment;
-use crate::web::words::{Words, fill};
+use crate::web::words::{Words, count, fill};
 use crate::words::Said;
 use crate::words::page::Thing;
 
@@ -36,6 +38,8 @@ struct PricesPage {
     f: Frame,
     base: String,
     sources_page: String,
+    /// How many prices wait for an answer, in a sentence, and where they are.
+    waiting: Option<(String, String)>,
     /// What is known, in a sentence.
     state: String,
     working: Option<Working>,
@@ -233,13 +237,14 @@ pub(crate) fn working(f: &Frame, known: &Known, page: String) -> Option<Working>
         return None;
     };
     let t = f.t;
-    let shown = if known.table.is_some() {
+    let shown = if known.table.is_some() && !known.is_overtaken() {
         "?shown=1"
     } else {
         ""
     };
     let address = format!("{}{shown}", below(f, &["working"]));
     let text = match asks {
+        _ if known.is_overtaken() => &t.prices.written_since,
         true => &t.prices.fetching,
         false => &t.prices.comparing,
     };
@@ -269,7 +274,9 @@ async fn page(
         Some(Behind::Failed(problem, _)) => Some(problem.words(f.lang)),
         _ => None,
     };
-    let table = known.table.clone();
+    let table = known.table.clone().filter(|_| !known.is_overtaken());
+    let holds = app.store().price_holds(&site.id).await?.into_iter();
+    let waits: BTreeMap<String, Reason> = holds.map(|hold| (hold.model, hold.reason)).collect();
     let mut total = 0;
     let mut views = Vec::new();
     let mut columns = Vec::new();
@@ -289,7 +296,11 @@ async fn page(
             .take(size)
             .collect();
         let answers = answers(app.store().price_answers(&site.id).await?);
-        let served = |row: &&Row| table.outlook.as_ref()?.served.get(&row.model.name);
+        let served = |row: &&Row| {
+            let (outlook, name) = (table.outlook.as_ref()?, &row.model.name);
+            let coming = || outlook.coming(name).map(|coming| &coming.channels);
+            outlook.served.get(name).or_else(coming)
+        };
         let served = visible.iter().filter_map(served);
         let rows = Rows {
             f: &f,
@@ -298,6 +309,7 @@ async fn page(
             choice: &choice.ids,
             answers: &answers,
             servers: Servers::of(app, site, served).await?,
+            waits: &waits,
         };
         (views, here) = rows.views(&visible);
         let whole = whole_columns(table, &found);
@@ -320,9 +332,9 @@ async fn page(
         Column::new(&t.prices.filter_field, None),
         Column::new(&t.prices.col_now, Some("price")),
     ];
-    let count = choice.models;
+    let models = choice.models;
     Ok(Ok(PricesPage {
-        state: state(&f, table.as_deref(), now),
+        state: state(&f, known.table.as_deref(), now),
         working: working(&f, &known, asked.href()),
         trouble,
         sources: table
@@ -330,14 +342,18 @@ async fn page(
             .flat_map(|table| &table.told)
             .map(|told| SourceView::of(told, &f, now))
             .collect(),
+        waiting: (!waits.is_empty()).then(|| {
+            let t = &t.prices;
+            (count(waits.len(), &t.waits_one, &t.waits_many), held_at(&f))
+        }),
         has_sources: known.sources > 0,
         known: table.is_some(),
         sources_page: below(&f, &["sources"]),
         chosen: fill(&t.prices.chosen, &[("n", &choice.ids.len())]),
         left_out: (choice.left_out > 0)
             .then(|| fill(&t.prices.left_out, &[("n", &choice.left_out)])),
-        review: fill(&t.prices.review, &[("n", &count)]),
-        nothing_chosen: count == 0,
+        review: fill(&t.prices.review, &[("n", &models)]),
+        nothing_chosen: models == 0,
         table: Table {
             t,
             label: t.prices.title.clone(),

@@ -14,7 +14,8 @@ use lockstep_store::prices::verified::Page;
 use lockstep_store::runs::Run;
 
 use super::below;
-use super::review_rows::{Item, limits};
+use super::page::begun;
+use super::review_rows::{Item, limits, standing};
 use crate::deciding::prices::REVIEW;
 use crate::server::App;
 use crate::web::frame::{Frame, Here, SayKind};
@@ -148,6 +149,12 @@ pub(super) async fn show(
     if let Some(address) = asked.moved() {
         return Ok(Redirect::to(&address).into_response());
     }
+    if run.state.ended() {
+        // Whoever goes back from here looks for what differs now.
+        let site = f.site()?.clone();
+        let known = app.tables().known(&app, &site).await?;
+        begun(&app, &f, &site, known).await?;
+    }
     shown(&app, f, run, asked).await
 }
 
@@ -213,18 +220,10 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
     let mut items: Vec<Item> = items.collect();
     let places: HashMap<&String, usize> = names.iter().zip(0..).collect();
     items.sort_by_key(|item| places.get(&item.model).copied());
-    let labels = [
-        ("all", &t.prices.chip_all),
-        ("ready", &t.prices.chip_ready),
-        ("held", &t.prices.chip_held),
-        ("left", &t.prices.chip_left),
-        ("written", &t.prices.chip_written),
-        ("moved", &t.prices.chip_moved),
-        ("failed", &t.prices.chip_failed),
-    ];
-    let chips = labels.into_iter().map(|(code, label)| {
-        let count = Standing::from_code(code).map_or(models, count_of);
-        Chip::new(code, label, count)
+    let chips = SHAPE.chips.iter().copied().map(|code| {
+        let stands = Standing::from_code(code);
+        let label = stands.map_or(t.prices.chip_all.as_str(), |stands| standing(t, stands));
+        Chip::new(code, label, stands.map_or(models, count_of))
     });
     let chips =
         chips.filter(|chip| chip.count > 0 || chip.code == "all" || chip.code == asked.chip);

@@ -1,6 +1,5 @@
 //! One model of a price run as its review shows it: what bills differently, from whom, and what stands in the way.
 
-use lockstep_core::change::State;
 use lockstep_core::prices::limits::PriceLimits;
 use lockstep_core::prices::suspicious::jump;
 use lockstep_core::prices::usd::Usd;
@@ -12,7 +11,7 @@ use lockstep_store::runs::Run;
 use super::cells::{model_id, money};
 use crate::view::prices::cents;
 use crate::web::frame::Frame;
-use crate::web::words::fill;
+use crate::web::words::{Words, fill};
 use crate::words::Said;
 
 /// A model.
@@ -62,15 +61,16 @@ pub(in crate::web) fn limits(run: &Run) -> PriceLimits {
     settings.prices.limits
 }
 
-/// The state of a row that is called as a model that stands so.
-fn state(standing: Standing) -> State {
+/// What a model that stands so is called: the same word on every page.
+pub(in crate::web) fn standing(t: &'static Words, standing: Standing) -> &'static str {
+    let t = &t.prices;
     match standing {
-        Standing::Failed => State::Failed,
-        Standing::Moved => State::Moved,
-        Standing::Held => State::Held,
-        Standing::Ready => State::Ready,
-        Standing::Written => State::Applied,
-        Standing::Left => State::Skipped,
+        Standing::Failed => &t.chip_failed,
+        Standing::Moved => &t.chip_moved,
+        Standing::Held => &t.chip_held,
+        Standing::Ready => &t.chip_ready,
+        Standing::Written => &t.chip_written,
+        Standing::Left => &t.chip_left,
     }
 }
 
@@ -129,7 +129,7 @@ impl Item {
             id: model_id(&first.model),
             model: first.model.clone(),
             stands,
-            state: lang.state(state(stands)),
+            state: standing(f.t, stands),
             kinds,
             sums: sums(first.usd_old.as_ref(), first.usd_new.as_ref(), limits, f),
             values: values.collect(),
@@ -193,7 +193,8 @@ fn percent(old: f64, new: f64) -> Option<String> {
     let moved = ((new - old) / old * 100.0).round();
     match moved {
         0.0 => None,
-        fall if fall < 0.0 => Some(format!("\u{2212}{} %", -fall)),
+        // What still costs something has not fallen by all of it.
+        fall if fall < 0.0 => Some(format!("\u{2212}{} %", (-fall).min(99.0))),
         rise => Some(format!("+{rise} %")),
     }
 }

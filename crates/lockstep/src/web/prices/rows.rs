@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use lockstep_core::change::Verdict;
-use lockstep_core::hold::ReasonCode;
+use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::prices::usd::Usd;
 use lockstep_core::prices::values::Kind;
 use lockstep_store::prices::answers::{AnswerKind, PriceAnswer};
@@ -26,6 +26,8 @@ pub(super) struct Rows<'r> {
     pub(super) answers: &'r BTreeMap<String, Vec<PriceAnswer>>,
     /// The channels that serve what is shown.
     pub(super) servers: Servers,
+    /// Why the price of a model waits.
+    pub(super) waits: &'r BTreeMap<String, Reason>,
 }
 
 /// A row.
@@ -48,6 +50,8 @@ pub(super) struct About {
     pub(super) history: String,
     pub(super) bills: String,
     pub(super) served: String,
+    /// Why it waits for an answer.
+    pub(super) waits: Option<String>,
     /// What was decided about it.
     pub(super) decided: Vec<String>,
     /// How it would stay billed by an answer; nothing of a model without a price.
@@ -135,7 +139,11 @@ impl Rows<'_> {
         About {
             history: history::price_at(self.f, name),
             bills,
-            served: self.served(served),
+            served: self.served(name, served),
+            waits: self
+                .waits
+                .get(name)
+                .map(|reason| self.f.lang.reason(reason).message),
             decided: decided.collect(),
             keep: row
                 .model
@@ -147,11 +155,19 @@ impl Rows<'_> {
         }
     }
 
-    fn served(&self, ids: Option<&Vec<i64>>) -> String {
+    fn served(&self, name: &str, ids: Option<&Vec<i64>>) -> String {
         let t = &self.f.t.prices;
+        let Some(outlook) = &self.table.outlook else {
+            return String::new();
+        };
         match ids {
-            None if self.table.outlook.is_none() => String::new(),
-            None => t.not_served.clone(),
+            None => match outlook.coming(name) {
+                Some(coming) => {
+                    let names = self.servers.said(self.f.lang, &coming.channels);
+                    fill(&self.f.t.unpriced.waits_on, &[("names", &names)])
+                }
+                None => t.not_served.clone(),
+            },
             Some(ids) => {
                 let names = self.servers.said(self.f.lang, ids);
                 fill(&t.served_by, &[("names", &names)])

@@ -145,6 +145,11 @@ impl Asked {
         &self.picks
     }
 
+    /// Whether anything is chosen.
+    pub(crate) fn chooses(&self) -> bool {
+        self.all || !self.picks.is_empty()
+    }
+
     /// How many rows come before this page.
     pub(crate) fn skip(&self) -> usize {
         (self.page - 1).saturating_mul(self.size as usize)

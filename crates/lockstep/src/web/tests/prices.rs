@@ -363,9 +363,10 @@ async fn a_column_is_chosen_over_the_whole_filter_without_what_looks_wrong() {
 }
 
 /// A gateway whose list has prices that moved: a little, by far, by very far, and one of a model that is new.
-async fn moving() -> (Gateway, Tester) {
-    let served = ["rises", "leaps", "falls", "shrinks", "fresh"];
+pub(super) async fn moving() -> (Gateway, Tester) {
+    let served = ["level", "rises", "leaps", "falls", "shrinks", "fresh"];
     let list = [
+        Price::tokens("level", 1.0, 4.0),
         Price::tokens("rises", 1.2, 4.8),
         Price::tokens("leaps", 2.88, 11.52),
         Price::tokens("falls", 0.33, 1.32),
@@ -377,6 +378,7 @@ async fn moving() -> (Gateway, Tester) {
         .provider(Provider::new("list", Vec::<String>::new()).pricing_list(&list))
         .channel(Channel::new(1, "Acme").at("acme").models(&served.join(",")))
         .prices(&[
+            Price::tokens("level", 1.0, 4.0),
             Price::tokens("rises", 1.0, 4.0),
             Price::tokens("leaps", 1.0, 4.0),
             Price::tokens("falls", 1.0, 4.0),

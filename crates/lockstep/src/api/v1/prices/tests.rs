@@ -469,7 +469,7 @@ async fn answers_are_given_listed_and_taken_back() {
 async fn the_unpriced_are_told_with_who_serves_them() {
     let shop = Shop::open().await;
     let told = shop.get("/sites/main/prices/unpriced").await;
-    let one = |model: &str| json!({"model": model, "channels": [1], "billed": "refused", "proposal": null});
+    let one = |model: &str| json!({"model": model, "channels": [1], "waits_on": [], "billed": "refused", "proposal": null});
     assert_eq!(
         told,
         json!({"unpriced": [one("cedar"), one("dune")], "run": null})

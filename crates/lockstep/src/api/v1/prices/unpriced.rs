@@ -7,6 +7,8 @@ use axum::extract::State;
 use axum::response::Response;
 use futures_util::stream::once;
 use lockstep_core::change::{RunState, Subject};
+use lockstep_core::prices::unpriced::Unpriced as Lacking;
+use lockstep_run::prices::unpriced::WithoutPrice;
 use lockstep_store::prices::PriceRow;
 use serde::Serialize;
 use serde_json::Value;
@@ -23,7 +25,7 @@ use crate::server::caller::{Caller, Reader};
 use crate::server::problem::Problem;
 use crate::view::prices;
 
-/// The served models without a price.
+/// The models without a price.
 #[derive(Debug, Serialize, ToSchema)]
 struct Unpriced {
     /// The models.
@@ -32,13 +34,15 @@ struct Unpriced {
     run: Option<String>,
 }
 
-/// A served model without a price.
+/// A model without a price.
 #[derive(Debug, Serialize, ToSchema)]
 struct Model {
     /// Its name.
     model: String,
     /// The enabled channels that serve it, by id.
     channels: Vec<i64>,
+    /// The channels that list it once it has a price, by id, as the last run over all channels found.
+    waits_on: Vec<i64>,
     /// What becomes of calls: `placeholder`, `refused` or `no_expression`.
     billed: &'static str,
     /// What a source says that it costs, where a planned run proposes it.
@@ -62,6 +66,7 @@ struct Proposal {
 const COLUMNS: &[&str] = &[
     "model",
     "channels",
+    "waits_on",
     "billed",
     "proposal.source",
     "proposal.status",
@@ -79,8 +84,8 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(csv))
 }
 
-/// The models that enabled channels serve and nobody priced, read from the gateway now; without those that somebody
-/// ignores.
+/// The models that enabled channels serve and nobody priced, read from the gateway now, and those that wait for a price to
+/// be listed; without those that somebody ignores.
 #[utoipa::path(get, path = "/sites/{site}/prices/unpriced", tag = "prices",
     responses((status = 200, body = Unpriced), (status = "default", body = Problem)))]
 async fn list(
@@ -115,7 +120,8 @@ async fn found(app: &App, caller: &Caller, name: &str) -> Result<Unpriced, Probl
     let run = run.filter(|run| run.state == RunState::Planned);
     let reached = Reached::of(app, site).await?;
     let session = reached.session(app, &caller.actor());
-    let found = session.unpriced(reached.settings.max_retries).await?;
+    let found = session.without_price(reached.settings.max_retries).await?;
+    let found = by_name(found);
     let rows = match &run {
         Some(run) if !found.is_empty() => app.store().price_rows(&run.id).await?,
         _ => Vec::new(),
@@ -126,19 +132,37 @@ async fn found(app: &App, caller: &Caller, name: &str) -> Result<Unpriced, Probl
     }
     let unpriced = found
         .into_iter()
-        .map(|one| Model {
-            proposal: by_model
-                .get(one.model.as_str())
-                .and_then(|rows| proposal(rows)),
+        .map(|(model, (one, waits_on))| Model {
+            proposal: by_model.get(model.as_str()).and_then(|rows| proposal(rows)),
             billed: one.billed.code(),
             channels: one.channels,
-            model: one.model,
+            waits_on,
+            model,
         })
         .collect();
     Ok(Unpriced {
         unpriced,
         run: run.map(|run| run.id),
     })
+}
+
+/// Each model with who serves it, and with the channels that wait to.
+fn by_name(found: WithoutPrice) -> BTreeMap<String, (Lacking, Vec<i64>)> {
+    let mut models = BTreeMap::new();
+    for one in found.served {
+        models.insert(one.model.clone(), (one, Vec::new()));
+    }
+    for one in found.coming {
+        let nobody = Lacking {
+            channels: Vec::new(),
+            ..one.clone()
+        };
+        let (_, waits_on) = models
+            .entry(one.model)
+            .or_insert_with(|| (nobody, Vec::new()));
+        *waits_on = one.channels;
+    }
+    models
 }
 
 fn proposal(rows: &[&PriceRow]) -> Option<Proposal> {

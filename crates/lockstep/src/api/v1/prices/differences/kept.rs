@@ -8,7 +8,9 @@ use futures_util::FutureExt as _;
 use lockstep_core::change::{RunState, Subject};
 use lockstep_core::prices::field::Field;
 use lockstep_run::EngineError;
+use lockstep_run::prices::outlook::Outlook;
 use lockstep_store::StoreError;
+use lockstep_store::listing::RunFilter;
 use lockstep_store::prices::PriceRow;
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::prices::sources::StoredSource;
@@ -33,6 +35,8 @@ const UNSEEN: i64 = 30 * 60_000;
 const FRESH: i64 = 10 * 60_000;
 /// How long a table is looked at that could not be made anew, in milliseconds.
 const OLD: i64 = 30 * 60_000;
+/// So many runs are looked at for the last one that wrote.
+const NEWEST: u32 = 5;
 /// What failed is tried again unasked after this, in milliseconds.
 const TRIES: i64 = 60_000;
 /// The lists as they were kept, and nothing more.
@@ -82,9 +86,25 @@ pub(crate) struct Known {
     pub(crate) sources: usize,
     /// The sources of which the table is made, as [`written`] tells them.
     pub(crate) made_of: Vec<String>,
+    /// Whether prices were written since the table was made.
+    written_since: bool,
+    /// Whether a run over all channels came since: other names may wait for a price by now.
+    listed_since: bool,
 }
 
 impl Known {
+    /// Whether the table tells of prices that were written over since, and a newer one is on its way: what it proposes may
+    /// be what was just done.
+    pub(crate) fn is_overtaken(&self) -> bool {
+        self.written_since && matches!(self.behind, Some(Behind::Working(_)))
+    }
+
+    /// What the lists would come to, where nothing went on since that.
+    pub(crate) fn outlook(&self) -> Option<&Outlook> {
+        let since = self.written_since || self.listed_since;
+        self.table.as_ref()?.outlook.as_ref().filter(|_| !since)
+    }
+
     /// How a source stood when the table was made; `None` where it is not among those of which it was.
     pub(crate) fn told(&self, source: &StoredSource) -> Option<&RunSource> {
         let told = &self.table.as_ref()?.told;
@@ -102,6 +122,7 @@ struct Made {
     table: Arc<Table>,
     sources: Vec<String>,
     run: Option<(String, RunState)>,
+    listed: Option<String>,
 }
 
 struct Kept {
@@ -111,6 +132,8 @@ struct Kept {
     sources: Vec<String>,
     /// The latest price run then, and how far it was.
     run: Option<(String, RunState)>,
+    /// The last run over all channels then.
+    listed: Option<String>,
     /// When it was last looked at, in Unix milliseconds.
     seen: i64,
     /// When another one was last begun that is to take its place.
@@ -251,28 +274,31 @@ impl Tables {
         let sources = all_written(app, site).await?;
         let run = app.store().latest_run(&site.id, Subject::Prices).await?;
         let at = run.map(|run| (run.id, run.state));
+        let listed = app.store().last_full_run(&site.id).await?;
+        let written_at = last_write(app, site).await?;
         let now = app.now();
-        let mut kept = self.lock();
-        let found = kept.get_mut(&site.id);
-        let found = found.filter(|_| !sources.is_empty());
-        let (table, current, made_of) = match found {
-            None => (None, false, Vec::new()),
-            Some(kept) => {
-                kept.seen = now;
-                let same = kept.sources == sources && kept.run == at;
-                let fresh = now - kept.table.read_at < FRESH && kept.table.outlook.is_some();
-                let table = Some(Arc::clone(&kept.table));
-                (table, same && fresh, kept.sources.clone())
-            }
-        };
-        drop(kept);
-        Ok(Known {
-            table,
-            current,
+        let mut known = Known {
+            table: None,
+            current: false,
             behind: self.lock_behind().get(&site.id).cloned(),
             sources: sources.len(),
-            made_of,
-        })
+            made_of: Vec::new(),
+            written_since: false,
+            listed_since: false,
+        };
+        let mut kept = self.lock();
+        let found = kept.get_mut(&site.id);
+        if let Some(kept) = found.filter(|_| !sources.is_empty()) {
+            kept.seen = now;
+            let same = kept.sources == sources && kept.run == at && kept.listed == listed;
+            let fresh = now - kept.table.read_at < FRESH && kept.table.outlook.is_some();
+            known.current = same && fresh;
+            known.written_since = written_at.is_some_and(|at| at >= kept.table.read_at);
+            known.listed_since = kept.listed != listed;
+            known.table = Some(Arc::clone(&kept.table));
+            known.made_of.clone_from(&kept.sources);
+        }
+        Ok(known)
     }
 
     /// Makes the table anew, behind whoever looks; nothing where that is under way already.
@@ -318,12 +344,14 @@ impl Tables {
             table,
             sources,
             run,
+            listed,
         } = self.together.run((id.clone(), how), work).await?;
         let kept = Kept {
             table: Arc::clone(&table),
             proposals: None,
             sources,
             run,
+            listed,
             seen: app.now(),
             begun: None,
         };
@@ -388,6 +416,7 @@ pub(crate) fn written(source: &StoredSource) -> String {
 async fn make(app: App, site: Site, actor: String, how: How) -> Result<Made, Problem> {
     let stored = app.store().sources(&site.id).await?;
     let run = app.store().latest_run(&site.id, Subject::Prices).await?;
+    let listed = app.store().last_full_run(&site.id).await?;
     let mut sources = Vec::with_capacity(stored.len());
     for source in &stored {
         sources.push(Asked::remembered(app.store(), source).await?);
@@ -418,7 +447,19 @@ async fn make(app: App, site: Site, actor: String, how: How) -> Result<Made, Pro
         table: Arc::new(table),
         sources: stored.iter().map(written).collect(),
         run: run.map(|run| (run.id, run.state)),
+        listed,
     })
+}
+
+/// When the last of the newest runs ended that somebody said yes to.
+async fn last_write(app: &App, site: &Site) -> Result<Option<i64>, StoreError> {
+    let filter = RunFilter {
+        subject: Some(Subject::Prices),
+        ..RunFilter::default()
+    };
+    let runs = app.store().runs_where(&site.id, &filter, NEWEST).await?;
+    let yes = runs.iter().filter(|(run, _)| run.approved_at.is_some());
+    Ok(yes.filter_map(|(run, _)| run.ended_at).max())
 }
 
 impl Behind {
