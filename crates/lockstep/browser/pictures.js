@@ -18,7 +18,7 @@ for (const locale of ["en", "zh-CN"]) {
   const context = await browser.newContext({ locale, timezoneId: "UTC", viewport: { width: 1280, height: 860 } });
   const page = await context.newPage();
   await page.goto(way.href);
-  for (const name of ["models", "prices"]) {
+  for (const name of ["models", "prices", "history"]) {
     const address = `${way.origin}/sites/demo/${name}`;
     await page.goto(address);
     // What goes on behind the page is waited for.
