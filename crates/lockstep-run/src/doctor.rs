@@ -113,7 +113,7 @@ const CLOCK_SLACK: i64 = 60;
 
 impl Session {
     /// Looks at the gateway. Nothing is written, there or here.
-    pub async fn doctor(&self, auto_seconds: impl Fn(usize) -> u64) -> Vec<Finding> {
+    pub async fn doctor(&self, seconds: impl Fn(usize) -> [u64; 2]) -> Vec<Finding> {
         let reader = self.reader();
         let mut found = Vec::new();
         match reader.status().await {
@@ -168,52 +168,49 @@ impl Session {
                     ),
                 });
                 let channels: Vec<Channel> = listing.pages.into_iter().flatten().collect();
-                self.look_at_channels(&channels, auto_seconds, &mut found);
+                look_at_channels(&channels, seconds, &mut found);
             }
             Err(failure) => found.push(Finding::failed(Topic::Channels, failure)),
         }
         found.sort_by_key(|finding| finding.topic);
         found
     }
+}
 
-    fn look_at_channels(
-        &self,
-        channels: &[Channel],
-        auto_seconds: impl Fn(usize) -> u64,
-        found: &mut Vec<Finding>,
-    ) {
-        let count = channels.len();
-        found.push(Finding::new(
-            Topic::Channels,
-            Level::Ok,
-            [count.to_string()],
-        ));
-        let requests = count + count.div_ceil(100).max(1);
-        found.push(Finding::new(
-            Topic::Limits,
-            Level::Ok,
-            [
-                self.estimate(requests).as_secs().to_string(),
-                auto_seconds(requests).to_string(),
-            ],
-        ));
-        let mut list = |topic, ids: Vec<i64>| {
-            if !ids.is_empty() {
-                let first: Vec<String> = ids.iter().take(5).map(i64::to_string).collect();
-                let args = [ids.len().to_string(), first.join(", ")];
-                found.push(Finding::new(topic, Level::Notice, args));
-            }
-        };
-        let with = |holds: fn(&Channel) -> bool| -> Vec<i64> {
-            channels
-                .iter()
-                .filter(|channel| holds(channel))
-                .map(|channel| channel.id)
-                .collect()
-        };
-        list(Topic::OwnSync, with(|channel| channel.own_sync));
-        list(Topic::Private, with(at_private_address));
-    }
+fn look_at_channels(
+    channels: &[Channel],
+    seconds: impl Fn(usize) -> [u64; 2],
+    found: &mut Vec<Finding>,
+) {
+    let count = channels.len();
+    found.push(Finding::new(
+        Topic::Channels,
+        Level::Ok,
+        [count.to_string()],
+    ));
+    let requests = count + count.div_ceil(100).max(1);
+    found.push(Finding::new(
+        Topic::Limits,
+        Level::Ok,
+        seconds(requests).map(|seconds| seconds.to_string()),
+    ));
+    let mut list = |topic, mut ids: Vec<i64>| {
+        ids.sort_unstable();
+        if !ids.is_empty() {
+            let first: Vec<String> = ids.iter().take(5).map(i64::to_string).collect();
+            let args = [ids.len().to_string(), first.join(", ")];
+            found.push(Finding::new(topic, Level::Notice, args));
+        }
+    };
+    let with = |holds: fn(&Channel) -> bool| -> Vec<i64> {
+        channels
+            .iter()
+            .filter(|channel| holds(channel))
+            .map(|channel| channel.id)
+            .collect()
+    };
+    list(Topic::OwnSync, with(|channel| channel.own_sync));
+    list(Topic::Private, with(at_private_address));
 }
 
 /// Whether the channel's address is written as a private one. The gateway may call it; price sources may not.

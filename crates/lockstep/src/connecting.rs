@@ -127,14 +127,18 @@ pub(crate) fn token(bad: &mut Vec<Bad>, text: Option<&str>) -> Option<SecretStri
     Some(SecretString::from(text))
 }
 
-/// Looks at a gateway with reading requests only. Returns the lines, and whether nothing is wrong.
+/// Looks at a gateway with reading requests only. Returns the lines, and whether nothing is wrong. How long a run takes is
+/// told by the site's own pace; the look itself goes at the usual one.
 pub(crate) async fn look(app: &App, site: Site, token: SecretString) -> (bool, Vec<Finding>) {
     let settings = Settings {
         pace: PaceMode::Fixed,
         ..Settings::default()
     };
+    let chosen = app.ordering().chosen(&site).map(|chosen| chosen.settings);
+    let chosen = chosen.unwrap_or_default();
     let session = app.engine().session(SiteAccess { site, token }, &settings);
-    let findings = session.doctor(cli::seconds_at_auto).await;
+    let seconds = |requests| cli::seconds_at(&chosen, requests);
+    let findings = session.doctor(seconds).await;
     let ok = !findings.iter().any(|finding| finding.level == Level::Wrong);
     (ok, findings)
 }

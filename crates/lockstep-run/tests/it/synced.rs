@@ -27,7 +27,7 @@ async fn a_plan_writes_nothing_however_often_it_is_made() {
 #[tokio::test(flavor = "multi_thread")]
 async fn doctor_writes_nothing() {
     let mut tester = Tester::new(lacking(3)).await;
-    let findings = tester.session().await.doctor(|_| 0).await;
+    let findings = tester.session().await.doctor(|_| [0, 0]).await;
     assert!(findings.iter().all(|finding| finding.failure.is_none()));
     assert_eq!(tester.puts(), 0);
     // Doctor is no run, so nobody counts its requests.

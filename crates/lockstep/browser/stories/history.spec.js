@@ -38,7 +38,7 @@ test.describe("a run about lists", () => {
     await looksRight(page);
     await leads(page, () => row.getByRole("link").click());
     await expect(page).toHaveURL(/show=changed/);
-    await expect(fact(page, "Started by")).toHaveText("Preview");
+    await expect(fact(page, "Started by")).toHaveText("Preview, then applied");
     await expect(fact(page, "Who")).toHaveText("admin");
     await expect(fact(page, "Approved")).toContainText("admin");
     await expect(page.locator("#rows tbody tr[id^=row-]")).toHaveCount(2);

@@ -101,7 +101,7 @@ test("a model without a price gets one", async ({ page, server, gateway }) => {
 });
 
 test("a source is tested before it is kept, and what is wrong is said", async ({ page, server, gateway }) => {
-  await page.getByRole("link", { name: "Choose sources" }).click();
+  await page.getByRole("link", { name: "Price sources" }).click();
   await expect(page.getByText("shop").first()).toBeVisible();
   await looksRight(page);
   await page.locator("#url").fill(`${gateway.providers.acme}/nothing`);

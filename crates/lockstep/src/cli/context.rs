@@ -257,14 +257,15 @@ fn actor() -> String {
     }
 }
 
-/// The number of requests and seconds that a run takes at the automatic pace.
-pub(crate) fn seconds_at_auto(requests: usize) -> u64 {
-    let settings = Settings {
-        pace: lockstep_core::settings::PaceMode::Auto,
-        ..Settings::default()
+/// How many seconds so many requests take at the pace of the settings, and at the automatic one.
+pub(crate) fn seconds_at(settings: &Settings, requests: usize) -> [u64; 2] {
+    let seconds = |settings: &Settings| {
+        let pace = settings.fresh_pace(lockstep_core::pace::GATEWAY_CALLS);
+        pace.estimate(requests).as_secs()
     };
-    settings
-        .fresh_pace(lockstep_core::pace::GATEWAY_CALLS)
-        .estimate(requests)
-        .as_secs()
+    let auto = Settings {
+        pace: lockstep_core::settings::PaceMode::Auto,
+        ..settings.clone()
+    };
+    [seconds(settings), seconds(&auto)]
 }

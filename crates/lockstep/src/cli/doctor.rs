@@ -5,7 +5,7 @@ use lockstep_store::sites::Site;
 use serde_json::{Value, json};
 
 use super::args::DoctorArgs;
-use super::context::{Context, seconds_at_auto};
+use super::context::{Context, seconds_at};
 use super::exit::Exit;
 use crate::words::Said;
 use crate::words::en;
@@ -15,7 +15,9 @@ pub(crate) async fn doctor(context: &Context, args: &DoctorArgs) -> anyhow::Resu
     let site = access.site.clone();
     let chosen = context.paced(&site, &args.pace)?;
     let session = context.engine.session(access, &chosen.settings);
-    let findings = session.doctor(seconds_at_auto).await;
+    let findings = session
+        .doctor(|requests| seconds_at(&chosen.settings, requests))
+        .await;
     let exit = tell(context, &site, &findings)?;
     let interrupted = session.interrupted_writes().await?;
     for run in interrupted {

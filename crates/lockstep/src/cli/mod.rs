@@ -36,7 +36,7 @@ use crate::words::en;
 pub(crate) use args::ServeArgs;
 use args::{Cli, ConfigVerb, LogFormat, Verb};
 use context::Context;
-pub(crate) use context::seconds_at_auto;
+pub(crate) use context::seconds_at;
 pub(crate) use doctor::as_json as finding_as_json;
 use exit::Exit;
 pub(crate) use signal::asked_to_stop;

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::args::{PaceArgs, PlanArgs, SubjectArg, SyncArgs, Target};
 use super::consent::{Proposal, approve};
-use super::context::{Context, seconds_at_auto};
+use super::context::{Context, seconds_at};
 use super::ended::{Ended, exit, tell};
 use super::exit::Exit;
 use super::layers::Chosen;
@@ -405,7 +405,9 @@ async fn say_how_long(
     let requests = channels + channels.div_ceil(100);
     let wait = session.waiting_time(requests);
     if wait.as_secs() > 5 {
-        let auto = std::time::Duration::from_secs(seconds_at_auto(requests));
+        let usual = lockstep_core::settings::Settings::default();
+        let [_, auto] = seconds_at(&usual, requests);
+        let auto = std::time::Duration::from_secs(auto);
         let faster = if auto < wait {
             let auto = if auto.is_zero() {
                 "as fast as the providers answer".to_owned()

@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::args::{SiteAddArgs, SiteEditArgs, SiteVerb, Target, Tuning};
-use super::context::{Context, read_token, seconds_at_auto};
+use super::context::{Context, read_token, seconds_at};
 use super::doctor;
 use super::exit::Exit;
 use super::prices::sources::source;
@@ -162,7 +162,9 @@ async fn test(context: &Context, access: SiteAccess) -> anyhow::Result<Vec<Findi
         ..Settings::default()
     };
     let session = context.engine.session(access, &settings);
-    Ok(session.doctor(seconds_at_auto).await)
+    Ok(session
+        .doctor(|requests| seconds_at(&settings, requests))
+        .await)
 }
 
 /// Settings that were given, by key: those with flags of their own, and those of `--set`. Lines of one key add up.

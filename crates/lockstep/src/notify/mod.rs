@@ -79,7 +79,12 @@ pub(crate) async fn after_run(engine: &Engine, run_id: &str) -> Result<(), Store
     settle(engine, &run).await
 }
 
-async fn settle(engine: &Engine, run: &Run) -> Result<(), StoreError> {
+/// Stores what is to be told of one run that came to rest, where nobody has yet.
+///
+/// # Errors
+///
+/// When the database fails.
+pub(crate) async fn settle(engine: &Engine, run: &Run) -> Result<(), StoreError> {
     let store = engine.store();
     let targets = store.notice_targets().await?;
     let (found, looked) = if targets.iter().any(|target| target.enabled) {

@@ -112,6 +112,25 @@ pub(crate) struct Say {
     pub(crate) kind: SayKind,
     pub(crate) text: String,
     pub(crate) hint: Option<String>,
+    /// The fields that it is about.
+    pub(crate) fields: Vec<Place>,
+}
+
+/// A field of the page, to be led to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    /// Its word in the page.
+    pub(crate) id: String,
+    pub(crate) label: String,
+}
+
+impl Place {
+    pub(crate) fn new(id: &str, label: &str) -> Self {
+        Self {
+            id: id.to_owned(),
+            label: label.to_owned(),
+        }
+    }
 }
 
 /// How something is meant.
@@ -197,6 +216,17 @@ impl Frame {
             kind,
             text: text.into(),
             hint,
+            fields: Vec::new(),
+        });
+    }
+
+    /// Says above the page that a form is not taken, with ways to the fields that are wrong.
+    pub(crate) fn refuse(&mut self, text: &str, fields: Vec<Place>) {
+        self.says.push(Say {
+            kind: SayKind::Bad,
+            text: text.to_owned(),
+            hint: None,
+            fields,
         });
     }
 

@@ -7,7 +7,8 @@ use lockstep_run::doctor::{Finding, Level};
 use lockstep_store::sites::Site;
 
 use super::form::Fields;
-use super::words::{Lang, fill};
+use super::frame::Place;
+use super::words::{Lang, Words, fill};
 use crate::connecting::Bad;
 
 /// The form. A token is never among what it is filled with.
@@ -110,6 +111,24 @@ impl GatewayForm {
 
     pub(super) fn wrong(&self, field: &str) -> Option<&str> {
         self.wrong.get(field).map(String::as_str)
+    }
+
+    /// The fields that are wrong, in the order of the form.
+    pub(super) fn places(&self, t: &Words) -> Vec<Place> {
+        let fields = [
+            ("name", &t.sites.name),
+            ("url", &t.settings.base_url),
+            ("token", &t.settings.admin_token),
+            ("user_id", &t.settings.user_id),
+            ("console_url", &t.settings.console_url),
+            ("allow_private", &t.settings.allow_private),
+        ];
+        let wrong = fields
+            .into_iter()
+            .filter(|(field, _)| self.wrong.contains_key(field));
+        wrong
+            .map(|(field, label)| Place::new(field, label))
+            .collect()
     }
 
     /// What else describes a field: its mistake.

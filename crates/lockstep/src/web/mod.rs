@@ -64,7 +64,6 @@ pub(crate) fn routes(app: &App) -> Router<App> {
             "/sites/{site}/settings",
             get(settings::show).post(settings::save),
         )
-        .route("/sites/{site}/gateway", post(sites::change))
         .route("/sites/{site}/default", post(sites::make_default))
         .route("/sites/{site}/remove", post(sites::remove))
         .merge(channels::routes())

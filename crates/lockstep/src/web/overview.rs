@@ -12,12 +12,12 @@ use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
 use lockstep_store::status::RunCounts;
 
-use super::frame::{Frame, Here, host, key};
+use super::frame::{Frame, Here, held_of, host, key};
 use super::refusal::{Refusal, html};
 use super::sites::ADD;
 use super::spark::Spark;
 use super::when::Moment;
-use super::words::{Words, count, fill};
+use super::words::{count, fill};
 use super::{history, place, unpriced};
 use crate::api::v1::prices::differences::kept::Known;
 use crate::notify::{looks_at_all, unpriced_models};
@@ -47,6 +47,10 @@ struct Card {
     host: String,
     settings: String,
     history: String,
+    /// Where channels by their newest results are, models without a price, and price sources.
+    models: String,
+    unpriced_page: String,
+    sources: String,
     /// How it stands, most urgent first; what is well says so.
     badges: Vec<Badge>,
     last: Option<Last>,
@@ -60,9 +64,11 @@ struct Card {
     missing: Option<String>,
 }
 
+/// Something that is said of a site, and the page that shows it.
 struct Badge {
     kind: &'static str,
     text: String,
+    href: String,
 }
 
 /// The last run over all channels.
@@ -121,7 +127,6 @@ async fn card(app: &App, f: &Frame, at: usize, site: &Site) -> Result<Card, Refu
         .runs_where(&site.id, &filter(Subject::Prices), RUNS)
         .await?;
     let held = store.hold_counts(&site.id).await?;
-    let waits = usize::try_from(held.channels + held.models).unwrap_or(usize::MAX);
     // A review looks at what somebody chose, and an undo at nothing: neither tells how prices stand.
     let is_whole = |(run, _): &&(Run, RunCounts)| looks_at_all(run) && run.planned_at.is_some();
     let price_run = prices.iter().find(is_whole).map(|(run, _)| run);
@@ -158,22 +163,52 @@ async fn card(app: &App, f: &Frame, at: usize, site: &Site) -> Result<Card, Refu
             at: Moment::new(next_due(schedule)?, app.now(), f.lang),
         })
     });
-    let plan_waits = [&models, &prices]
+    let newest = [&models, &prices]
         .into_iter()
-        .flatten()
-        .any(|(run, counts)| {
-            run.state == RunState::Planned && counts.planned > 0 && is_newest(run, &models, &prices)
-        });
-    let running = !store.unfinished_runs(&site.id).await?.is_empty();
+        .filter_map(|runs| runs.first());
+    let plans = newest.filter(|(run, counts)| run.state == RunState::Planned && counts.planned > 0);
+    let running = store.unfinished_runs(&site.id).await?;
+    let running = running.first();
     let last = last_whole(&models).map(|(run, counts)| last(app, f, site, run, *counts));
     let missing =
         (!site.has_token).then(|| fill(&t.settings.missing, &[("what", &t.settings.admin_token)]));
-    let badges = badges(
-        t,
-        (running, plan_waits, waits),
-        last.as_ref(),
-        trouble.is_empty() && missing.is_none(),
-    );
+    let on = |page: Here| place::path(&["sites", key(site), page.code()]);
+    let mut badges = Vec::new();
+    let mut badge = |kind, text: String, href| badges.push(Badge { kind, text, href });
+    if let Some(run) = running {
+        badge("none", t.overview.running.clone(), run_of(site, run));
+    }
+    for (run, _) in plans {
+        let href = match run.subject {
+            Subject::Models => on(Here::Models),
+            Subject::Prices => run_of(site, run),
+        };
+        let text = format!("{}: {}", f.lang.subject(run.subject), t.overview.plan_waits);
+        badge("wait", text, href);
+    }
+    for (subject, waits, href) in [
+        (
+            Subject::Models,
+            held.channels,
+            format!("{}?show=held", on(Here::Models)),
+        ),
+        (Subject::Prices, held.models, held_of(site, Here::Prices)),
+    ] {
+        let waits = usize::try_from(waits).unwrap_or(usize::MAX);
+        if waits > 0 {
+            let said = count(waits, &t.overview.waiting_one, &t.overview.waiting);
+            badge("wait", format!("{}: {said}", f.lang.subject(subject)), href);
+        }
+    }
+    let well = trouble.is_empty() && missing.is_none();
+    let failed = last.as_ref().is_some_and(|last| last.counts.failed > 0);
+    if let (true, true, false, Some(last)) = (badges.is_empty(), well, failed, &last) {
+        badges.push(Badge {
+            kind: "good",
+            text: t.overview.all_well.clone(),
+            href: last.href.clone(),
+        });
+    }
     Ok(Card {
         id: format!("site-{at}"),
         name: site
@@ -181,7 +216,10 @@ async fn card(app: &App, f: &Frame, at: usize, site: &Site) -> Result<Card, Refu
             .clone()
             .unwrap_or_else(|| t.frame.site_known_by.clone()),
         host: host(site.url.as_str()).to_owned(),
-        settings: place::path(&["sites", key(site), Here::Settings.code()]),
+        settings: on(Here::Settings),
+        models: on(Here::Models),
+        unpriced_page: on(Here::Unpriced),
+        sources: format!("{}/sources", on(Here::Prices)),
         history: history::of(site),
         badges,
         last,
@@ -226,54 +264,19 @@ async fn trouble(
     Ok(trouble)
 }
 
-fn is_newest(run: &Run, models: &[(Run, RunCounts)], prices: &[(Run, RunCounts)]) -> bool {
-    let newest = |runs: &[(Run, RunCounts)]| runs.first().is_some_and(|(one, _)| one.id == run.id);
-    newest(models) || newest(prices)
+/// Where a run is shown in full.
+fn run_of(site: &Site, run: &Run) -> String {
+    format!("{}{}", history::of(site), place::path(&[&run.id]))
 }
 
 fn last(app: &App, f: &Frame, site: &Site, run: &Run, counts: RunCounts) -> Last {
     Last {
         counts,
-        href: format!("{}{}", history::of(site), place::path(&[&run.id])),
+        href: run_of(site, run),
         duration: run.took().map(|took| f.lang.duration(took)),
         when: Moment::new(run.started_at, app.now(), f.lang),
         state: f.lang.run_state(run.state),
     }
-}
-
-fn badges(
-    t: &Words,
-    (running, plan_waits, waits): (bool, bool, usize),
-    last: Option<&Last>,
-    well: bool,
-) -> Vec<Badge> {
-    let mut badges = Vec::new();
-    let mut badge = |kind, text: &str| {
-        badges.push(Badge {
-            kind,
-            text: text.to_owned(),
-        });
-    };
-    if running {
-        badge("none", &t.overview.running);
-    }
-    if plan_waits {
-        badge("wait", &t.overview.plan_waits);
-    }
-    if waits > 0 {
-        badge(
-            "wait",
-            &count(waits, &t.overview.waiting_one, &t.overview.waiting),
-        );
-    }
-    let failed = last.is_some_and(|last| last.counts.failed > 0);
-    if badges.is_empty() && well && !failed && last.is_some() {
-        badges.push(Badge {
-            kind: "good",
-            text: t.overview.all_well.clone(),
-        });
-    }
-    badges
 }
 
 impl Card {

@@ -6,16 +6,16 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_run::EngineError;
 use lockstep_store::StoreError;
-use lockstep_store::sites::{NewSite, SiteEdit};
+use lockstep_store::sites::NewSite;
 
 use super::flash::Flash;
 use super::form::Fields;
-use super::frame::{Frame, Here, SayKind, key};
+use super::frame::{Frame, Here};
 use super::gateway::GatewayForm;
 use super::place;
 use super::refusal::{Refusal, html};
 use super::settings;
-use crate::connecting::{self, Bad};
+use crate::connecting;
 use crate::server::App;
 use crate::server::problem::CONFLICT;
 
@@ -99,82 +99,9 @@ pub(super) async fn add(
 
 /// The form once more, with what is wrong with it.
 fn again(mut f: Frame, g: GatewayForm) -> Response {
-    let said = f.t.sites.not_kept.clone();
-    f.say(SayKind::Bad, said, None);
+    let places = g.places(f.t);
+    f.refuse(&f.t.sites.not_kept, places);
     (StatusCode::UNPROCESSABLE_ENTITY, html(&AddPage { f, g })).into_response()
-}
-
-/// `POST /sites/{site}/gateway`
-pub(super) async fn change(
-    State(app): State<App>,
-    mut f: Frame,
-    fields: Fields,
-) -> Result<Response, Refusal> {
-    f.writer()?;
-    f.path = f.href(Here::Settings);
-    let site = f.site()?.clone();
-    let mut g = GatewayForm::typed(&fields, site.has_token);
-    let mut bad = Vec::new();
-    if site.name.as_ref() != Some(&g.name) {
-        connecting::name(&mut bad, &g.name);
-    }
-    let url = connecting::address(&mut bad, &g.url);
-    connecting::user_id(&mut bad, &g.user_id);
-    connecting::console(&mut bad, &g.console_url);
-    let networks = fields.lines("allow_private");
-    connecting::networks(&mut bad, &networks);
-    let typed = fields.trimmed("token");
-    let typed = connecting::token(&mut bad, (!typed.is_empty()).then_some(typed));
-    let elsewhere = url.as_ref().is_some_and(|url| *url != site.url);
-    let nothing_typed = fields.trimmed("token").is_empty();
-    if nothing_typed && elsewhere && site.has_token {
-        bad.push(Bad::TokenAgain);
-    } else if nothing_typed && !site.has_token {
-        bad.push(Bad::Token);
-    }
-    g.mistakes(&bad, f.lang);
-    let (Some(url), true) = (url, g.wrong.is_empty()) else {
-        return settings::not_kept(&app, f, g).await;
-    };
-    let only_test = fields.has("test");
-    if only_test || !fields.has("untested") {
-        let token = match &typed {
-            Some(token) => Some(token.clone()),
-            None => app.store().token(&site.id).await?,
-        };
-        if let Some(token) = token {
-            let probe = connecting::probe(&g.name, &url, &g.user_id);
-            let found = connecting::look(&app, probe, token).await;
-            g.looked(&found, f.lang);
-            if !found.0 {
-                return settings::not_kept(&app, f, g).await;
-            }
-        }
-        if only_test {
-            let said = f.t.settings.test_ok.clone();
-            f.say(SayKind::Good, said, None);
-            return settings::shown(&app, f, g).await;
-        }
-    }
-    let edit = SiteEdit {
-        name: Some(g.name.clone()),
-        url: Some(url),
-        user_id: Some(g.user_id.clone()),
-        console_url: Some((!g.console_url.is_empty()).then(|| g.console_url.clone())),
-        allow_private: Some(networks),
-        ..SiteEdit::default()
-    };
-    match connecting::change(&app, f.writer()?, &site, edit, typed).await {
-        Ok(site) => {
-            let page = place::path(&["sites", key(&site), Here::Settings.code()]);
-            Ok(Redirect::to(&Flash::Saved.at(&page)).into_response())
-        }
-        Err(problem) if problem.code() == CONFLICT => {
-            g.wrong.insert("name", f.t.sites.taken.clone());
-            settings::not_kept(&app, f, g).await
-        }
-        Err(error) => Err(error.into()),
-    }
 }
 
 /// `POST /sites/{site}/default`

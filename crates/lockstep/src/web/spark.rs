@@ -1,4 +1,5 @@
-//! The last runs as a picture: a bar a run, as high as it took long, the part that failed in another colour.
+//! The last runs as a picture: a bar a run, as high as it took long, the part that failed in another colour. One run that
+//! took far longer than the others is cut, so that the others can still be told apart.
 
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use lockstep_store::runs::Run;
 use lockstep_store::status::RunCounts;
 
 use super::when::Moment;
-use super::words::Lang;
+use super::words::{Lang, fill};
 
 /// The picture's height, in its own units.
 const HEIGHT: u64 = 48;
@@ -17,10 +18,14 @@ const STEP: u64 = 20;
 const BARS: u64 = 30;
 /// The lowest bar, so that each can be seen.
 const LOWEST: u64 = 4;
+/// So many times as long as the middle one a run may be before its bar is cut.
+const FAR: u64 = 4;
 
 /// Bars, the oldest on the left.
 pub(super) struct Spark {
     pub(super) bars: Vec<Bar>,
+    /// What the height says.
+    pub(super) height: String,
 }
 
 /// One run.
@@ -56,8 +61,15 @@ impl Spark {
             .filter_map(|(run, counts)| Some((run, counts, took(run)?)))
             .collect();
         let longest = shown.iter().map(|(_, _, took)| *took).max().unwrap_or(0);
+        let highest = highest(shown.iter().map(|(_, _, took)| *took).collect());
+        let t = &lang.words().overview;
+        let words = match longest > highest {
+            true => &t.bar_height_cut,
+            false => &t.bar_height,
+        };
+        let said = lang.duration(Duration::from_millis(highest));
         let bars = shown.iter().enumerate().map(|(at, (run, counts, took))| {
-            let height = scaled(*took, longest, HEIGHT).max(LOWEST);
+            let height = scaled(*took, highest, HEIGHT).clamp(LOWEST, HEIGHT);
             let failed_height = match counts.failed {
                 0 if run.state == RunState::Failed => height,
                 0 => 0,
@@ -78,12 +90,21 @@ impl Spark {
         });
         Self {
             bars: bars.collect(),
+            height: fill(words, &[("time", &said)]),
         }
     }
 
     pub(super) fn width(&self) -> u64 {
         STEP * BARS
     }
+}
+
+/// The duration that a whole bar stands for: the longest, unless that is far beyond the one in the middle.
+fn highest(mut took: Vec<u64>) -> u64 {
+    took.sort_unstable();
+    let longest = took.last().copied().unwrap_or(0);
+    let middle = took.get(took.len() / 2).copied().unwrap_or(0);
+    longest.min(middle.saturating_mul(FAR)).max(1)
 }
 
 /// The share of `value` in `most`, of `height`.
@@ -99,6 +120,14 @@ fn scaled(value: u64, most: u64, height: u64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_run_that_took_far_longer_does_not_flatten_the_others() {
+        assert_eq!(highest(vec![10, 12, 9, 11, 4_000]), 44);
+        assert_eq!(highest(vec![10, 12, 30]), 30);
+        assert_eq!(highest(vec![7]), 7);
+        assert_eq!(highest(Vec::new()), 1);
+    }
 
     #[test]
     fn a_share_is_never_more_than_all_and_nothing_of_nothing() {

@@ -161,6 +161,9 @@ async fn show(
     };
     let ids =
         |rows: &[&Row<'_>]| -> Vec<String> { rows.iter().map(|row| model_id(row.name)).collect() };
+    if asked.takes_all(total) {
+        asked.take_all(ids(&found).into_iter());
+    }
     if let Some(address) = asked.settle(&ids(&page(&asked)), total) {
         return Ok(Redirect::to(&address).into_response());
     }
@@ -213,7 +216,7 @@ async fn show(
             groups: Vec::new(),
             columns: vec![
                 Column::new(&t.unpriced.col_model, Some("model")),
-                Column::new(&t.unpriced.col_served, Some("served")),
+                Column::falling(&t.unpriced.col_served, "served"),
                 Column::new(&t.unpriced.col_calls, None),
                 Column::new(&t.unpriced.col_proposal, None),
                 Column::new(&t.unpriced.col_source, None),

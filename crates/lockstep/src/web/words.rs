@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use crate::server::caller::Scope;
 pub(crate) use crate::words::Lang;
 
 macro_rules! words {
@@ -63,14 +64,14 @@ words! {
     }
     /// A run that is under way.
     run: RunWords {
-        syncing, asking, writing, undoing, starting, queued, now_at, failed_so_far, left, waits, bar, cancel,
+        reading, asking, writing, undoing, starting, queued, now_at, failed_so_far, left, waits, bar, cancel,
         cancelling, cancelled, ended, reconnecting, no_script, reload, interrupted, look,
     }
     /// The overview: a card a site.
     overview: OverviewWords {
         title, intro, last_run, no_run, no_run_hint, total_channels, success_count, failure_count, held, skipped,
         duration, next_scheduled, not_scheduled, waiting_one, waiting, unpriced, sources_in_trouble, all_well,
-        prices_differ, last_runs, running, plan_waits, add_site, empty, empty_hint,
+        prices_differ, last_runs, bar_run, bar_failed, bar_height, bar_height_cut, running, plan_waits, add_site, empty, empty_hint,
     }
     /// The model sync.
     models: ModelWords {
@@ -79,7 +80,7 @@ words! {
         held_hint, figures, preview, run_all, run_selected, run_selected_count, retry_failed, refresh, apply_one,
         apply, chip_all, chip_success, chip_failed, chip_changed, chip_held, chip_skipped, search, by_provider,
         flat, provider, col_status, col_id, col_name, col_change, col_http, col_message, col_attempts, col_finished,
-        col_actions, sync_one, old_list, new_list, old_list_hint, new_list_hint, http_hint, attempts_hint, added,
+        col_actions, sync_one, sync_short, old_list, new_list, old_list_hint, new_list_hint, http_hint, attempts_hint, added,
         removed, kept, dropped, held_names, no_difference, kept_count, models_count, never_run,
         console, select_channel, held_title, held_apply, held_none, policy_for_provider, plan_title, plan_waits,
         plan_first, plan_empty, plan_moved, applied, started_said, none_selected, none_failed, empty, empty_hint,
@@ -91,7 +92,7 @@ words! {
     channels: ChannelWords {
         title, intro, search, col_channel, col_provider, col_type, col_status, col_policy, col_models, col_own,
         enabled, disabled, auto_disabled, policy, as_site, as_provider, keep, allow, include, exclude, rules_hint,
-        preview, hits, hits_nothing, no_list, one_channel, of_provider, yours, yours_hint, yours_added,
+        preview, hits, hits_nothing, no_list, one_channel, of_provider, of_provider_one, yours, yours_hint, yours_added,
         yours_removed, release, release_hint, released, allowed_reasons, take_back, reset, own_sync, aliases,
         provider_list, list_over_time, empty, empty_hint,
         passes, loses, bad_rule,
@@ -114,7 +115,7 @@ words! {
     }
     /// Where prices come from.
     sources: SourceWords {
-        title, intro, search, presets, official, of_channels, own, file, col_name, col_url, col_status,
+        title, intro, search, presets, official, official_preset, bad_list, of_channels, own, file, col_name, col_url, col_status,
         col_endpoint, col_models, col_fetched, endpoint_custom, endpoint_hint, token, token_hint, user_id, group,
         multiplier, multiplier_hint, recharge, recharge_hint, allow_network, private, accept, confirm,
         none_selected, remembered, order_up, order_down, remove, test, keep_untested, left_out,
@@ -137,12 +138,12 @@ words! {
         undo_chosen, undo_title, undo_hint, cannot_undo, undone, nothing_to_undo, nothing_left, stays_locked, price_of, list_of, no_history,
         last_runs, successful, empty, empty_hint, requests_title, approval, chosen, comes_from, when, what, setting,
         in_this_run, now, settings_same, nothing_in, nothing_in_hint, no_history_hint, list_size, provider_size,
-        look_plan, cannot_undo_said,
+        look_plan, then_applied, cannot_undo_said,
     }
     /// The settings.
     settings: SettingWords {
         title, basic, integration, base_url, base_url_hint, admin_token, admin_token_hint, admin_token_stored,
-        user_id, user_id_hint, console_url, console_url_hint, allow_private, allow_private_hint, test, test_ok,
+        user_id, user_id_hint, console_url, console_url_hint, allow_private, allow_private_hint, test, test_hint, test_ok,
         test_failed, auto_sync, auto_sync_hint, auto_sync_review, review_plan, interval, interval_hint,
         interval_outside, hours, minutes, seconds, percent, names, pace_title, estimate, estimate_auto, many_title,
         many_concurrency, many_requests, many_manual, rate_tip, view_results, guards, guards_hint, gate, sources,
@@ -198,6 +199,18 @@ impl Lang {
         match self {
             Self::En => &EN,
             Self::ZhCn => &ZH_CN,
+        }
+    }
+}
+
+impl TokenWords {
+    /// A scope in a word or two.
+    pub(crate) fn scope(&self, scope: Scope) -> &str {
+        match scope {
+            Scope::Read => &self.short_read,
+            Scope::Plan => &self.short_plan,
+            Scope::Apply => &self.short_apply,
+            Scope::RatioSync => &self.short_ratio_sync,
         }
     }
 }

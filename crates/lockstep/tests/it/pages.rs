@@ -167,7 +167,9 @@ async fn a_gateway_is_connected_changed_and_removed_and_its_log_shows_no_write()
         .says("The site is kept");
     let page = server.page("/sites/main/settings").await.is(200);
     page.says("A token is stored");
+    let page = page.text();
     let edit = [
+        ("seen", seen_in(&page)),
         ("name", "main"),
         ("url", url.as_str()),
         ("user_id", "1"),
@@ -176,11 +178,11 @@ async fn a_gateway_is_connected_changed_and_removed_and_its_log_shows_no_write()
     ];
     let test = [&edit[..], &[("test", "1")]].concat();
     server
-        .form("/sites/main/gateway", &test)
+        .form("/sites/main/settings", &test)
         .await
         .is(200)
         .says("the token is accepted");
-    server.form("/sites/main/gateway", &edit).await.is(303);
+    server.form("/sites/main/settings", &edit).await.is(303);
     // Reviewed at the terminal, switched on in the browser.
     shell.run(&["plan", "--site", "main"]).await.is(2);
     server
@@ -189,10 +191,7 @@ async fn a_gateway_is_connected_changed_and_removed_and_its_log_shows_no_write()
         .is(200)
         .says("A plan waits to be applied");
     let page = server.page("/sites/main/settings").await.is(200).text();
-    let (_, seen) = page
-        .split_once("name=\"seen\" value=\"")
-        .expect("what it was made of");
-    let seen = seen.split('"').next().expect("it");
+    let seen = seen_in(&page);
     let on = [
         ("seen", seen),
         ("models-on", "on"),
@@ -215,6 +214,14 @@ async fn a_gateway_is_connected_changed_and_removed_and_its_log_shows_no_write()
     server.page("/sites/main/settings").await.is(404);
     assert!(gateway.effective_writes().is_empty());
     server.stop().await;
+}
+
+/// What the form of the settings was made of.
+fn seen_in(page: &str) -> &str {
+    let (_, seen) = page
+        .split_once("name=\"seen\" value=\"")
+        .expect("what it was made of");
+    seen.split('"').next().expect("it")
 }
 
 #[tokio::test]

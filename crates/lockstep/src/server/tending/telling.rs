@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use lockstep_run::broken::unbroken;
+use lockstep_store::StoreError;
 use tokio::sync::Notify;
 use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
@@ -45,7 +46,7 @@ async fn settle(app: App, mut ended: Receiver<String>, stored: Arc<Notify>) {
         };
         match run {
             Ok(run) => {
-                settle_one(&app, &run).await;
+                settled(&run, notify::after_run(app.engine(), &run)).await;
                 stored.notify_one();
             }
             // They are among those that are left.
@@ -76,17 +77,18 @@ async fn settle_left(app: &App, failed: &mut HashMap<String, i64>, stored: &Noti
         if failed.contains_key(&run.id) || app.jobs().running(&run.id).is_some() {
             continue;
         }
-        tracing::info!(run = %run.id, "was left to be told of");
-        if !settle_one(app, &run.id).await {
+        // The oldest comes first, so whatever was before it is settled.
+        tracing::debug!(run = %run.id, "was left to be told of");
+        if !settled(&run.id, notify::settle(app.engine(), &run)).await {
             failed.insert(run.id, now);
         }
         stored.notify_one();
     }
 }
 
-/// Whether a run could be settled, and those before it.
-async fn settle_one(app: &App, run: &str) -> bool {
-    let settled = unbroken("settling of a run", notify::after_run(app.engine(), run)).await;
+/// Whether a run could be settled.
+async fn settled(run: &str, settling: impl Future<Output = Result<(), StoreError>>) -> bool {
+    let settled = unbroken("settling of a run", settling).await;
     if let Ok(Err(error)) = &settled {
         tracing::warn!(%run, %error, "what it found could not be stored to be told");
     }

@@ -84,10 +84,7 @@ impl Token {
         };
         let may = token.scopes.iter().map(|code| {
             let scope = Scope::from_code(code);
-            scope.map_or_else(
-                || code.clone(),
-                |scope| short(scope, &f.t.tokens).to_owned(),
-            )
+            scope.map_or_else(|| code.clone(), |scope| f.t.tokens.scope(scope).to_owned())
         });
         Self {
             may: may.collect(),
@@ -115,16 +112,6 @@ impl Done {
             },
             site: site.map(settings::name_of),
         }
-    }
-}
-
-/// A scope in a word or two.
-fn short(scope: Scope, t: &'static TokenWords) -> &'static str {
-    match scope {
-        Scope::Read => &t.short_read,
-        Scope::Plan => &t.short_plan,
-        Scope::Apply => &t.short_apply,
-        Scope::RatioSync => &t.short_ratio_sync,
     }
 }
 

@@ -166,7 +166,10 @@ pub(super) async fn page(
     let titles = [
         t.one_channel.clone(),
         fill(
-            &t.of_provider,
+            match of_provider {
+                1 => &t.of_provider_one,
+                _ => &t.of_provider,
+            },
             &[("n", &of_provider), ("provider", &provider)],
         ),
     ];

@@ -11,7 +11,7 @@ use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
 use serde_json::Value;
 
-use super::list::took;
+use super::list::{actor, took, trigger};
 use super::run_at;
 use crate::server::App;
 use crate::view::table::short;
@@ -83,8 +83,8 @@ async fn facts(app: &App, f: &Frame, run: &Run) -> Result<Vec<Fact>, StoreError>
         });
     };
     let by = match run.unattended {
-        true => format!("{} · {}", f.lang.trigger(&run.trigger), t.unattended),
-        false => f.lang.trigger(&run.trigger).to_owned(),
+        true => format!("{} · {}", trigger(f, run), t.unattended),
+        false => trigger(f, run),
     };
     fact(
         &t.col_subject,
@@ -93,13 +93,13 @@ async fn facts(app: &App, f: &Frame, run: &Run) -> Result<Vec<Fact>, StoreError>
         None,
     );
     fact(&t.col_trigger, by, None, None);
-    fact(&t.col_actor, run.actor.clone(), None, None);
+    fact(&t.col_actor, actor(f, &run.actor).to_owned(), None, None);
     fact(&t.col_started, String::new(), Some(run.started_at), None);
     if let Some(at) = run.planned_at {
         fact(&t.planned_at, String::new(), Some(at), None);
     }
     if let Some(by) = &run.approved_by {
-        fact(&t.approval, by.clone(), run.approved_at, None);
+        fact(&t.approval, actor(f, by).to_owned(), run.approved_at, None);
     }
     if let Some(at) = run.ended_at {
         fact(&f.t.models.ended, String::new(), Some(at), None);

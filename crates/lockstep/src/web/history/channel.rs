@@ -7,7 +7,7 @@ use lockstep_store::changes::ChangeRow;
 use url::form_urlencoded::Serializer;
 
 use super::by_time::{BY_TIME, shown, table};
-use super::chart::{Chart, Series};
+use super::chart::{Chart, Scale, Series};
 use super::{list_at, run_at};
 use crate::server::App;
 use crate::view::json::Lists;
@@ -74,7 +74,7 @@ pub(super) async fn show(
     let name = name.unwrap_or_else(|| channel.to_string());
     let title = fill(&t.history.list_of, &[("channel", &name)]);
     let columns = vec![
-        Column::new(&t.history.when, Some("when")),
+        Column::falling(&t.history.when, "when"),
         Column::new(&t.history.col_run, None),
         Column::new(&t.history.col_state, None),
         Column::new(&t.models.col_change, None),
@@ -138,5 +138,7 @@ fn chart(app: &App, f: &Frame, newest_first: &[ChangeRow]) -> Option<Chart> {
             points: offered.collect(),
         },
     ];
-    Chart::steps(lines, app.now(), f.lang, |value| format!("{value}"))
+    Chart::steps(lines, app.now(), f.lang, Scale::Whole, |value| {
+        format!("{value}")
+    })
 }

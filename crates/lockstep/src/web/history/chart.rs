@@ -3,14 +3,11 @@
 use crate::web::when::Moment;
 use crate::web::words::Lang;
 
-/// The picture's size, in its own units.
+/// The picture's size, in its own units. It is stretched to the room that there is; what is written beside it is not.
 const WIDTH: u64 = 720;
-const HEIGHT: u64 = 240;
-/// What is around the steps: room for the values on the left, for the days below.
-const LEFT: u64 = 72;
-const RIGHT: u64 = 16;
-const TOP: u64 = 12;
-const BELOW: u64 = 28;
+const HEIGHT: u64 = 200;
+/// Room for half of a line's width at the top and at the bottom.
+const EDGE: u64 = 2;
 /// Below so many milliseconds times are told instead of days.
 const TWO_DAYS: u64 = 2 * 86_400_000;
 /// Lines of equal values, but the lowest.
@@ -19,8 +16,19 @@ const LEVELS: u32 = 4;
 /// A picture of values over time.
 pub(super) struct Chart {
     pub(super) lines: Vec<Line>,
+    /// The lines of equal values, the highest first, at equal distances.
     pub(super) levels: Vec<Level>,
-    pub(super) days: Vec<Day>,
+    /// What is written below, at equal distances from the first moment to the last.
+    pub(super) days: Vec<String>,
+}
+
+/// What numbers a picture is of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Scale {
+    /// Counts: between two whole numbers there is nothing.
+    Whole,
+    /// Any numbers.
+    Any,
 }
 
 /// The values of one thing.
@@ -33,12 +41,6 @@ pub(super) struct Line {
 /// A line of equal values.
 pub(super) struct Level {
     pub(super) y: u64,
-    pub(super) label: String,
-}
-
-/// A time below the picture.
-pub(super) struct Day {
-    pub(super) x: u64,
     pub(super) label: String,
 }
 
@@ -55,6 +57,7 @@ impl Chart {
         series: Vec<Series>,
         until: i64,
         lang: Lang,
+        scale: Scale,
         said: impl Fn(f64) -> String,
     ) -> Option<Self> {
         let has = |one: &Series| one.points.iter().any(|(_, value)| value.is_some());
@@ -63,13 +66,13 @@ impl Chart {
         let from = points().map(|(at, _)| *at).min()?;
         let until = until.max(points().map(|(at, _)| *at).max()?);
         let most = points().filter_map(|(_, value)| *value).fold(0.0, f64::max);
-        let top = round_above(most);
-        let x = |at: i64| LEFT + share(at.abs_diff(from), until.abs_diff(from));
+        let top = scale.above(most);
+        let x = |at: i64| share(at.abs_diff(from), until.abs_diff(from));
         let lines = series.iter().map(|one| Line {
             label: one.label.clone(),
             path: path(&one.points, x(until), x, |value| y(value, top)),
         });
-        let levels = (0..=LEVELS).map(|level| {
+        let levels = (0..=LEVELS).rev().map(|level| {
             let value = top * f64::from(level) / f64::from(LEVELS);
             Level {
                 y: y(value, top),
@@ -78,7 +81,7 @@ impl Chart {
         });
         let short = until.abs_diff(from) < TWO_DAYS;
         let middle = from + (until - from) / 2;
-        let mut days: Vec<Day> = [from, middle, until]
+        let mut days: Vec<String> = [from, middle, until]
             .into_iter()
             .map(|at| {
                 let clock = Moment::new(at, at, lang).clock;
@@ -87,13 +90,10 @@ impl Chart {
                 } else {
                     clock.get(..10)
                 };
-                Day {
-                    x: x(at),
-                    label: part.unwrap_or_default().to_owned(),
-                }
+                part.unwrap_or_default().to_owned()
             })
             .collect();
-        days.dedup_by(|next, day| next.label == day.label);
+        days.dedup();
         Some(Self {
             lines: lines.collect(),
             levels: levels.collect(),
@@ -107,28 +107,6 @@ impl Chart {
 
     pub(super) fn height(&self) -> u64 {
         HEIGHT
-    }
-
-    /// Where the steps begin and end, and where the days are written.
-    pub(super) fn left(&self) -> u64 {
-        LEFT
-    }
-
-    pub(super) fn right(&self) -> u64 {
-        WIDTH - RIGHT
-    }
-
-    pub(super) fn below(&self) -> u64 {
-        HEIGHT - 8
-    }
-
-    /// How a day is written: the first to its right, the last to its left.
-    pub(super) fn anchor(&self, day: &Day) -> &'static str {
-        match day.x {
-            LEFT => "start",
-            x if x + RIGHT >= WIDTH => "end",
-            _ => "middle",
-        }
     }
 }
 
@@ -160,7 +138,7 @@ fn path(
 
 /// How far along the time is.
 fn share(part: u64, whole: u64) -> u64 {
-    let room = WIDTH - LEFT - RIGHT;
+    let room = WIDTH;
     match whole {
         0 => 0,
         whole => {
@@ -171,20 +149,32 @@ fn share(part: u64, whole: u64) -> u64 {
 
 /// How far down a value is.
 fn y(value: f64, top: f64) -> u64 {
-    let room = (HEIGHT - TOP - BELOW) as f64;
+    let room = (HEIGHT - 2 * EDGE) as f64;
     let up = (value / top).clamp(0.0, 1.0) * room;
-    HEIGHT - BELOW - up.round() as u64
+    HEIGHT - EDGE - up.round() as u64
 }
 
-/// The next number that levels read well of, above zero.
-fn round_above(most: f64) -> f64 {
-    if most <= 0.0 || !most.is_finite() {
-        return 1.0;
+impl Scale {
+    /// The next number above zero of which all levels read well.
+    fn above(self, most: f64) -> f64 {
+        let levels = f64::from(LEVELS);
+        if most <= 0.0 || !most.is_finite() {
+            return if self == Self::Whole { levels } else { 1.0 };
+        }
+        // Of counts the step from level to level is the round number, which is no less than one.
+        let (most, steps): (f64, &[f64]) = match self {
+            Self::Whole => ((most / levels).max(1.0), &[1.0, 2.0, 3.0, 4.0, 5.0, 10.0]),
+            Self::Any => (most, &[1.0, 2.0, 4.0, 8.0, 10.0]),
+        };
+        let size = 10_f64.powf(most.log10().floor());
+        let fits = |step: &&f64| **step * size >= most * (1.0 - 1e-12);
+        let round = steps.iter().find(fits).unwrap_or(&10.0) * size;
+        if self == Self::Whole {
+            round * levels
+        } else {
+            round
+        }
     }
-    let size = 10_f64.powf(most.log10().floor());
-    let steps = [1.0, 2.0, 4.0, 8.0, 10.0];
-    let fits = |step: &f64| step * size >= most * (1.0 - 1e-12);
-    steps.into_iter().find(fits).unwrap_or(10.0) * size
 }
 
 #[cfg(test)]
@@ -196,21 +186,23 @@ mod tests {
             label: "input".to_owned(),
             points: points.to_vec(),
         };
-        Chart::steps(vec![series], 1_000, Lang::En, |value| format!("{value}"))
+        Chart::steps(vec![series], 1_000, Lang::En, Scale::Any, |value| {
+            format!("{value}")
+        })
     }
 
     #[test]
     fn a_value_holds_until_the_next_one_and_the_last_until_now() {
         let chart = drawn(&[(0, Some(4.0)), (500, Some(2.0))]).expect("a picture");
-        assert_eq!(chart.lines[0].path, "M72 12H388V112H704");
+        assert_eq!(chart.lines[0].path, "M0 2H360V100H720");
         let labels: Vec<&str> = chart.levels.iter().map(|one| one.label.as_str()).collect();
-        assert_eq!(labels, ["0", "1", "2", "3", "4"]);
+        assert_eq!(labels, ["4", "3", "2", "1", "0"]);
     }
 
     #[test]
     fn where_there_is_no_value_nothing_is_drawn() {
         let chart = drawn(&[(0, Some(1.0)), (250, None), (500, Some(1.0))]).expect("a picture");
-        assert_eq!(chart.lines[0].path, "M72 12H230M388 12H704");
+        assert_eq!(chart.lines[0].path, "M0 2H180M360 2H720");
         assert!(drawn(&[(0, None)]).is_none());
         assert!(drawn(&[]).is_none());
     }
@@ -218,7 +210,7 @@ mod tests {
     #[test]
     fn a_single_moment_and_a_price_of_nothing_can_be_drawn() {
         let chart = drawn(&[(1_000, Some(0.0))]).expect("a picture");
-        assert_eq!(chart.lines[0].path, "M72 212H72");
+        assert_eq!(chart.lines[0].path, "M0 198H0");
     }
 
     #[test]
@@ -230,7 +222,21 @@ mod tests {
             (0.15, 0.2),
             (63.0, 80.0),
         ] {
-            assert!((round_above(most) - top).abs() < 1e-9, "{most}");
+            assert!((Scale::Any.above(most) - top).abs() < 1e-9, "{most}");
+        }
+    }
+
+    #[test]
+    fn counts_have_levels_of_whole_numbers() {
+        for (most, top) in [
+            (0.0, 4.0),
+            (1.0, 4.0),
+            (10.0, 12.0),
+            (63.0, 80.0),
+            (402.0, 800.0),
+        ] {
+            let above = Scale::Whole.above(most);
+            assert!((above - top).abs() < 1e-9, "{most}: {above}");
         }
     }
 }

@@ -291,6 +291,26 @@ fn price(
     })
 }
 
+/// What all rows that match are chosen by.
+pub(super) async fn all_that_match(
+    store: &Store,
+    run: &Run,
+    asked: &Asked,
+) -> Result<Vec<String>, StoreError> {
+    let page = wanted(asked, true);
+    Ok(match run.subject {
+        Subject::Models => {
+            let (ids, _) = store.channel_page(&run.id, &page).await?;
+            ids.iter().map(i64::to_string).collect()
+        }
+        Subject::Prices => {
+            let page = wanted_models(asked, true);
+            let names = store.standing_page(&run.id, &page).await?;
+            names.iter().map(|name| model_id(name)).collect()
+        }
+    })
+}
+
 /// What the table's form chose of a run; `None` for nothing.
 pub(super) async fn chosen(
     store: &Store,

@@ -16,6 +16,7 @@ use crate::web::refusal::{Refusal, html};
 use crate::web::spark::Spark;
 use crate::web::table::{Asked, Chip, Column, Filter, Named, Shape, Table};
 use crate::web::when::Moment;
+use crate::web::words::fill;
 
 /// What the table of runs can be asked.
 pub(super) static SHAPE: Shape = Shape {
@@ -37,11 +38,16 @@ pub(super) static SHAPE: Shape = Shape {
 /// How many runs a picture has.
 const RUNS: u32 = 30;
 
+/// What a run is started by that comes by itself, which is also who started it.
+const SCHEDULE: &str = "schedule";
+/// What a run is started by that only shows what would change.
+const PLAN: &str = "plan";
+
 /// What runs are started by.
 const TRIGGERS: [&str; 9] = [
-    "schedule",
+    SCHEDULE,
     "sync",
-    "plan",
+    PLAN,
     "selected",
     "retry-failed",
     "apply-held",
@@ -135,7 +141,7 @@ pub(super) async fn show(
         filters: filters(&f, people),
         groups: Vec::new(),
         columns: vec![
-            Column::new(&t.history.col_started, Some("started")),
+            Column::falling(&t.history.col_started, "started"),
             Column::new(&t.history.col_subject, None),
             Column::new(&t.history.col_trigger, None),
             Column::new(&t.history.col_state, None),
@@ -203,7 +209,7 @@ fn filters(f: &Frame, people: Vec<String>) -> Vec<Filter> {
     let subjects = [Subject::Models, Subject::Prices];
     let subjects = subjects.map(|one| Named::new(one.code(), f.lang.subject(one)));
     let triggers = TRIGGERS.map(|code| Named::new(code, f.lang.trigger(code)));
-    let people = people.iter().map(|name| Named::new(name, name));
+    let people = people.iter().map(|name| Named::new(name, actor(f, name)));
     let all = |label: &str| vec![Named::new("", label)];
     let filter = |name, label: &str, options| Filter {
         name,
@@ -234,8 +240,8 @@ fn view(app: &App, f: &Frame, run: &Run, counts: RunCounts) -> RowView {
         name: short(&run.id).to_owned(),
         started: Moment::new(run.started_at, app.now(), f.lang),
         subject: f.lang.subject(run.subject),
-        trigger: f.lang.trigger(&run.trigger).to_owned(),
-        who: who(run),
+        trigger: trigger(f, run),
+        who: who(f, run),
         badge: badge(run.state),
         state: f.lang.run_state(run.state),
         counts,
@@ -244,10 +250,28 @@ fn view(app: &App, f: &Frame, run: &Run, counts: RunCounts) -> RowView {
 }
 
 /// Who started a run, and who said yes where that is somebody else.
-pub(super) fn who(run: &Run) -> String {
+fn who(f: &Frame, run: &Run) -> String {
+    let by = actor(f, &run.actor);
     match &run.approved_by {
-        Some(by) if *by != run.actor => format!("{}, {by}", run.actor),
-        _ => run.actor.clone(),
+        Some(other) if *other != run.actor => format!("{by}, {}", actor(f, other)),
+        _ => by.to_owned(),
+    }
+}
+
+/// What somebody is called: people and programs have names, the schedule has a word.
+pub(super) fn actor<'a>(f: &Frame, name: &'a str) -> &'a str {
+    match name {
+        SCHEDULE => f.lang.trigger(SCHEDULE),
+        name => name,
+    }
+}
+
+/// What started a run, and that a plan which was only to be looked at was applied later.
+pub(super) fn trigger(f: &Frame, run: &Run) -> String {
+    let said = f.lang.trigger(&run.trigger);
+    match run.trigger == PLAN && run.approved_by.is_some() {
+        true => fill(&f.t.history.then_applied, &[("trigger", &said)]),
+        false => said.to_owned(),
     }
 }
 

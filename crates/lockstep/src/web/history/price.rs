@@ -8,7 +8,7 @@ use lockstep_core::prices::values::Kind;
 use lockstep_store::prices::PriceRow;
 
 use super::by_time::{BY_TIME, shown, table};
-use super::chart::{Chart, Series};
+use super::chart::{Chart, Scale, Series};
 use super::{price_at, run_at};
 use crate::server::App;
 use crate::view::table::short as short_run;
@@ -67,7 +67,7 @@ pub(super) async fn show(
     let t = f.t;
     let title = fill(&t.history.price_of, &[("model", &model)]);
     let columns = vec![
-        Column::new(&t.history.when, Some("when")),
+        Column::falling(&t.history.when, "when"),
         Column::new(&t.history.col_run, None),
         Column::new(&t.prices.filter_field, None),
         Column::new(&t.history.before, None),
@@ -135,5 +135,5 @@ fn chart(app: &App, f: &Frame, newest_first: &[PriceRow]) -> Option<Chart> {
         series(&t.cache_write, |usd| usd.cache_write),
         series(&t.per_call, |usd| usd.per_call),
     ];
-    Chart::steps(lines, app.now(), f.lang, money)
+    Chart::steps(lines, app.now(), f.lang, Scale::Any, money)
 }

@@ -137,6 +137,10 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         asked.page = asked.pages(total);
         (rows, _) = items::rows(app, &f, &run, &stays, &asked).await?;
     }
+    if asked.takes_all(total) {
+        let all = items::all_that_match(store, &run, &asked).await?;
+        asked.take_all(all.into_iter());
+    }
     if let Some(to) = asked.settle(&rows.picks(), total) {
         return Ok(Redirect::to(&to).into_response());
     }

@@ -44,7 +44,7 @@ impl Bar {
             (_, Phase::Writing, _) if run.trigger == "undo" => &t.undoing,
             (_, Phase::Writing, _) => &t.writing,
             (_, Phase::Reading, _) if now.total == 0 => &t.starting,
-            (_, Phase::Reading, Subject::Models) => &t.syncing,
+            (_, Phase::Reading, Subject::Models) => &t.reading,
             (_, Phase::Reading, Subject::Prices) => &t.asking,
             (_, Phase::Listing | Phase::Ended, _) => &t.starting,
         };
@@ -143,7 +143,7 @@ mod tests {
             throttled: 0,
         };
         let bar = Bar::new(&run(RunState::Reading), &now, Lang::En);
-        assert_eq!(bar.title, "Syncing 41 of 63");
+        assert_eq!(bar.title, "Reading 41 of 63");
         let more = bar.more.join(" · ");
         assert!(
             more.starts_with("Now: dashscope, moonshot, deepseek"),

@@ -176,6 +176,10 @@ async fn page(
     let store = app.store();
     let found = results::page(app, &f, &site, listings, &asked).await?;
     let here: Vec<String> = found.ids.iter().map(|(id, _)| id.to_string()).collect();
+    if asked.takes_all(found.total) {
+        let all = results::all_that_match(app, f.lang, &site, listings, &asked).await?;
+        asked.take_all(all.iter().map(i64::to_string));
+    }
     if let Some(to) = asked.settle(&here, found.total) {
         return Ok(Redirect::to(&to).into_response());
     }

@@ -51,8 +51,8 @@ pub(super) async fn add(
 }
 
 async fn again(app: &App, mut f: Frame, form: Form) -> Result<Response, Refusal> {
-    let not_added = f.t.notices.not_added.clone();
-    f.say(SayKind::Bad, not_added, None);
+    let places = form.places(f.t);
+    f.refuse(&f.t.notices.not_added, places);
     let page = page(app, f, form, None).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }

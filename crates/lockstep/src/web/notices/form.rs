@@ -5,7 +5,7 @@ use super::rows::{Check, checks, name_of};
 use crate::notify::{Address, BadAddress, Vendor};
 use crate::places::{Anew, Bad, Given};
 use crate::web::form::Fields;
-use crate::web::frame::Frame;
+use crate::web::frame::{Frame, Place};
 use crate::web::words::{NoticeWords, Words, fill};
 
 /// The form. What is secret of what was typed is never among what it is filled with.
@@ -95,6 +95,17 @@ impl Field {
 }
 
 impl Form {
+    /// The fields that are wrong, in the order of the form.
+    pub(super) fn places(&self, t: &Words) -> Vec<Place> {
+        let wrong = |field: &&Field| field.wrong.is_some();
+        let place = |field: &Field| Place::new(&field.id, field.label);
+        let fields = self.inputs.fields.iter().filter(wrong).map(place);
+        let only = self.wrong_only.iter();
+        let only = only.map(|_| Place::new("only", &t.notices.col_events));
+        let more = self.inputs.more.iter().filter(wrong).map(place);
+        fields.chain(only).chain(more).collect()
+    }
+
     /// The form of a kind before anything is typed.
     pub(super) fn empty(f: &Frame, vendor: Vendor) -> Self {
         Self::of(f, vendor, &Fields::default(), &[], true)

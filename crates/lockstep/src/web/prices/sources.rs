@@ -16,14 +16,16 @@ use crate::sourcing::{refused_token, today};
 use crate::web::frame::{Frame, Here};
 use crate::web::refusal::{Refusal, html};
 use crate::web::when::Moment;
-use crate::web::words::fill;
+use crate::web::words::{SourceWords, fill};
 
-/// The presets: what they are written as, and what they are called. These are names, the same in every language.
-const PRESETS: [(&str, &str); 3] = [
-    ("official", "Official Ratio Preset"),
-    ("models.dev", "models.dev"),
-    ("litellm", "LiteLLM"),
-];
+/// The presets: what they are written as, and what they are called. Only New API's own has no name of its own.
+fn presets(t: &'static SourceWords) -> [(&'static str, &'static str); 3] {
+    [
+        ("official", &t.official_preset),
+        ("models.dev", "models.dev"),
+        ("litellm", "LiteLLM"),
+    ]
+}
 
 /// The most channels that are offered to choose from: nobody looks through more, and each is in the page.
 const CHOICE: u32 = 200;
@@ -46,6 +48,9 @@ struct SourcesPage {
 /// A source that is remembered.
 struct Item {
     name: String,
+    /// What it is called where prices are shown.
+    label: String,
+    /// What it is written as, without its name.
     spec: String,
     /// How it stands; `None` where it was not looked at yet.
     view: Option<SourceView>,
@@ -139,7 +144,8 @@ pub(super) async fn page(
             view,
             name: source.name.clone(),
             costs: Costs::of(&source.spec),
-            spec: source.spec.clone(),
+            label: told.map_or_else(|| source.name.clone(), |told| told.name),
+            spec: nameless(&source.spec),
             first: place == 0,
             last: place + 1 == stored.len(),
             access: is_sent_a_token(source).then(|| Access {
@@ -155,7 +161,9 @@ pub(super) async fn page(
         let mut specs = stored.iter().map(|source| source.spec.split(','));
         specs.any(|mut parts| parts.next() == Some(spec))
     };
-    let presets = PRESETS.into_iter().filter(|(spec, _)| !there(spec));
+    let presets = presets(&f.t.sources)
+        .into_iter()
+        .filter(|(spec, _)| !there(spec));
     let (all, page) = (KnownFilter::default(), KnownPage::first(CHOICE));
     let many = app.store().count_known(&site.id, &all).await? > u64::from(CHOICE);
     let channels = match many {
@@ -175,6 +183,14 @@ pub(super) async fn page(
         many,
         f,
     }))
+}
+
+/// What a source is written as, without the name that stands beside it.
+fn nameless(text: &str) -> String {
+    match text.parse::<SourceSpec>() {
+        Ok(spec) => SourceSpec { name: None, ..spec }.to_string(),
+        Err(_) => text.to_owned(),
+    }
 }
 
 /// Whether a stored token goes to it: to an address of one's own whose token is not in the environment.

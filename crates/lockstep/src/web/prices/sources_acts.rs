@@ -100,8 +100,8 @@ async fn remembered(f: &Frame, looked: Option<Looked>) -> Result<Response, Refus
 }
 
 pub(super) async fn again(app: &App, mut f: Frame, forms: Forms) -> Result<Response, Refusal> {
-    let said = f.t.sources.not_kept.clone();
-    f.say(SayKind::Bad, said, None);
+    let places = forms.places(f.t);
+    f.refuse(&f.t.sources.not_kept, places);
     let page = page(app, f, forms, None).await?;
     Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }

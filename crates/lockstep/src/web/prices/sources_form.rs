@@ -7,6 +7,7 @@ use lockstep_store::prices::sources::StoredSource;
 
 use crate::sourcing::{Bad, Typed};
 use crate::web::form::Fields;
+use crate::web::frame::Place;
 use crate::web::words::Words;
 use crate::words::Said;
 
@@ -73,9 +74,38 @@ impl Forms {
         }
     }
 
+    /// The fields that are wrong of a source to add and of a list, in the order of the page.
+    pub(super) fn places(&self, t: &Words) -> Vec<Place> {
+        let t = &t.sources;
+        let fields = [
+            ("url", "url", &t.col_url),
+            ("endpoint", "endpoint", &t.col_endpoint),
+            ("token", "token", &t.token),
+            ("user_id", "user_id", &t.user_id),
+            ("name", "source-name", &t.col_name),
+            ("multiplier", "multiplier", &t.multiplier),
+            ("recharge", "recharge", &t.recharge),
+            ("group", "group", &t.group),
+        ];
+        let list = [
+            ("list", "list", &t.list),
+            ("name", "list-name", &t.col_name),
+            ("multiplier", "list-multiplier", &t.multiplier),
+            ("recharge", "list-recharge", &t.recharge),
+            ("group", "list-group", &t.group),
+        ];
+        let own = fields.into_iter();
+        let own = own.filter(|(field, ..)| self.own.wrong.contains_key(field));
+        let list = list.into_iter();
+        let list = list.filter(|(field, ..)| self.list.wrong.contains_key(field));
+        own.chain(list)
+            .map(|(_, id, label)| Place::new(id, label))
+            .collect()
+    }
+
     /// Why the form that was sent came to nothing, above all of them.
     pub(super) fn failed(&self) -> Option<&Said> {
-        self.own.failed.as_ref().or(self.list.failed.as_ref())
+        self.own.failed.as_ref()
     }
 
     /// The form of a source's sign-in: as it was typed, or as it is stored.

@@ -16,7 +16,6 @@ use crate::web::form::Fields;
 use crate::web::frame::Frame;
 use crate::web::refusal::Refusal;
 use crate::web::words::fill;
-use crate::words::Said;
 
 /// The most fields that the form has.
 const FIELDS: usize = 10;
@@ -51,7 +50,8 @@ pub(super) async fn upload(
         Ok(list) => list,
         Err(BadList::Internal) => return Err(Problem::internal().into()),
         Err(bad) => {
-            form.failed = Some(told(&f, &bad));
+            let why = fill(&f.t.sources.bad_list, &[("why", &told(&f, &bad))]);
+            form.wrong.insert("list", why);
             return again(&app, f, Forms::list(form)).await;
         }
     };
@@ -96,18 +96,15 @@ fn named(file: &str) -> String {
 }
 
 /// Why a list is not taken.
-fn told(f: &Frame, bad: &BadList) -> Said {
+fn told(f: &Frame, bad: &BadList) -> String {
     let t = &f.t.sources;
     match bad {
-        BadList::NoText(at) => Said {
-            message: fill(&t.list_no_text, &[("n", at)]),
-            hint: t.upload_hint.clone(),
-        },
-        BadList::Judged(told) => f.lang.source_state(told),
-        BadList::TooLong | BadList::Internal => Said {
-            message: t.list_too_long.clone(),
-            hint: t.list_too_long_hint.clone(),
-        },
+        BadList::NoText(at) => fill(&t.list_no_text, &[("n", at)]),
+        // What could be done about a source that is fetched does not help with a file.
+        BadList::Judged(told) => f.lang.source_state(told).message,
+        BadList::TooLong | BadList::Internal => {
+            format!("{}. {}", t.list_too_long, t.list_too_long_hint)
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! The settings of a site: its gateway, what runs by itself, the pace, the guards, the price gate.
 
+mod connection;
 mod fields;
 mod saving;
 mod schedule;
@@ -17,7 +18,7 @@ use lockstep_store::sites::Site;
 use std::time::Duration;
 
 use super::form::Fields;
-use super::frame::{Frame, Here, SayKind};
+use super::frame::{Frame, Here, Place, SayKind};
 use super::gateway::GatewayForm;
 use super::overview;
 use super::place;
@@ -61,6 +62,22 @@ pub(super) struct Form {
     pub(super) seen: String,
 }
 
+impl Form {
+    /// The fields that are wrong, in the order of the page.
+    fn places(&self, f: &Frame) -> Vec<Place> {
+        let wrong = self.schedules.iter().filter(|one| one.wrong.is_some());
+        let mut places: Vec<Place> = wrong.map(|one| one.place(f.t)).collect();
+        for group in &self.groups {
+            let wrong = group.rows.iter().filter(|row| row.wrong.is_some());
+            places.extend(wrong.map(|row| {
+                let label = format!("{}: {}", group.title, row.label);
+                Place::new(row.key, &label)
+            }));
+        }
+        places
+    }
+}
+
 impl SettingsPage {
     fn remove_type(&self) -> String {
         fill(&self.f.t.sites.remove_type, &[("name", &self.name)])
@@ -73,21 +90,10 @@ pub(super) async fn show(State(app): State<App>, f: Frame) -> Result<Response, R
     shown(&app, f, g).await
 }
 
-/// The page with the gateway's form as it is.
+/// The page with the gateway's part as it is.
 pub(super) async fn shown(app: &App, f: Frame, g: GatewayForm) -> Result<Response, Refusal> {
     let form = stored_form(app, &f).await?;
     page(app, f, g, form, false).await
-}
-
-/// The page with mistakes in the gateway's form.
-pub(super) async fn not_kept(app: &App, mut f: Frame, g: GatewayForm) -> Result<Response, Refusal> {
-    let said = match g.refused {
-        true => f.t.settings.test_failed.clone(),
-        false => f.t.form.not_saved.clone(),
-    };
-    f.say(SayKind::Bad, said, None);
-    let page = shown(app, f, g).await?;
-    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 /// The page where another name was typed than that of the site to remove.

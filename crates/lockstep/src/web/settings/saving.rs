@@ -12,15 +12,18 @@ use lockstep_store::sites::{Site, SiteEdit};
 use sha2::{Digest as _, Sha256};
 use std::time::Duration;
 
+use super::connection::Typed;
 use super::{Form, fields, page, schedule, stored_form};
+use crate::connecting;
 use crate::deeds::Deed;
 use crate::ordering;
-use crate::server::App;
+use crate::server::{App, problem};
 use crate::view::schedule::Told;
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
-use crate::web::frame::{Frame, Here, SayKind};
+use crate::web::frame::{self, Frame, Here, SayKind};
 use crate::web::gateway::GatewayForm;
+use crate::web::place;
 use crate::web::refusal::Refusal;
 
 /// `POST /sites/{site}/settings`
@@ -32,12 +35,11 @@ pub(in crate::web) async fn save(
     let by = f.writer()?.clone();
     let actor = by.actor();
     let site = f.site()?.clone();
-    let here = f.href(Here::Settings);
-    let g = GatewayForm::stored(&site);
     if typed.text("seen") != seen(&app, &site).await? {
         let said = f.t.form.stale.clone();
         f.say(SayKind::Bad, said, None);
         let form = stored_form(&app, &f).await?;
+        let g = GatewayForm::stored(&site);
         let page = page(&app, f, g, form, false).await?;
         return Ok((StatusCode::CONFLICT, page).into_response());
     }
@@ -55,14 +57,36 @@ pub(in crate::web) async fn save(
             .groups
             .iter()
             .any(|group| group.rows.iter().any(|row| row.wrong.is_some()));
-    if wrong {
-        let said = f.t.form.not_saved.clone();
-        f.say(SayKind::Bad, said, None);
-        let page = page(&app, f, g, form, false).await?;
-        return Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response());
+    let test = typed.has("test");
+    let mut gateway = Typed::read(&site, &typed, test, f.lang);
+    let right = gateway.form.wrong.is_empty();
+    if right && (test || !wrong && gateway.differs && !typed.has("untested")) {
+        gateway.look(&app, &site, f.lang).await?;
     }
+    if right && test && !gateway.form.refused {
+        let said = f.t.settings.test_ok.clone();
+        f.say(SayKind::Good, said, None);
+        return page(&app, f, gateway.form, form, false).await;
+    }
+    if wrong || !right || gateway.form.refused {
+        return refused(&app, f, gateway.form, form).await;
+    }
+    let mut key = frame::key(&site).to_owned();
+    if gateway.differs {
+        let (edit, token) = gateway.edit(&site);
+        match connecting::change(&app, &by, &site, edit, token).await {
+            Ok(site) => frame::key(&site).clone_into(&mut key),
+            Err(problem) if problem.code() == problem::CONFLICT => {
+                let taken = f.t.sites.taken.clone();
+                gateway.form.wrong.insert("name", taken);
+                return refused(&app, f, gateway.form, form).await;
+            }
+            Err(problem) => return Err(problem.into()),
+        }
+    }
+    let here = place::path(&["sites", &key, Here::Settings.code()]);
     let changed = changed(&app, &site, &typed);
-    let mut done = !changed.is_empty();
+    let mut done = gateway.differs || !changed.is_empty();
     let before = app.store().schedules(Some(&site.id)).await?;
     for (subject, wanted) in [Subject::Models, Subject::Prices].into_iter().zip(wanted) {
         let known = before.iter().find(|known| known.subject == subject);
@@ -93,7 +117,7 @@ pub(in crate::web) async fn save(
                     tracing::warn!(%why, "a schedule was not switched on");
                     let said = f.t.form.stale.clone();
                     f.say(SayKind::Bad, said, None);
-                    let page = page(&app, f, g, form, false).await?;
+                    let page = page(&app, f, gateway.form, form, false).await?;
                     return Ok((StatusCode::CONFLICT, page).into_response());
                 }
                 let set = Told::of(app.store(), &site.id, subject).await?.form();
@@ -114,6 +138,24 @@ pub(in crate::web) async fn save(
     }
     let said = if done { Flash::Saved } else { Flash::Unchanged };
     Ok(Redirect::to(&said.at(&here)).into_response())
+}
+
+/// The page with what is wrong: nothing of the form is kept, and nothing that was typed is gone but a token.
+async fn refused(
+    app: &App,
+    mut f: Frame,
+    gateway: GatewayForm,
+    form: Form,
+) -> Result<Response, Refusal> {
+    let said = match gateway.refused {
+        true => &f.t.settings.test_failed,
+        false => &f.t.form.not_saved,
+    };
+    let mut places = gateway.places(f.t);
+    places.extend(form.places(&f));
+    f.refuse(said, places);
+    let page = page(app, f, gateway, form, false).await?;
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, page).into_response())
 }
 
 /// The settings that differ from what is stored; `None` for one that goes back to its default.
@@ -141,6 +183,16 @@ pub(super) async fn seen(app: &App, site: &Site) -> Result<String, Refusal> {
     let mut digest = Sha256::new();
     // As it is now, and not as it was when the page was begun.
     let site = app.store().site(&site.id).await?;
+    let gateway = GatewayForm::stored(&site);
+    for text in [
+        &gateway.name,
+        &gateway.url,
+        &gateway.user_id,
+        &gateway.console_url,
+        &gateway.allow_private,
+    ] {
+        digest.update(format!("{}:{text};", text.len()));
+    }
     for (key, value) in &site.settings {
         digest.update(format!("{}:{key}={}:{value};", key.len(), value.len()));
     }

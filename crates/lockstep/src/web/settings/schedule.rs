@@ -8,10 +8,10 @@ use lockstep_store::sites::Site;
 
 use crate::server::App;
 use crate::web::form::Fields;
-use crate::web::frame::{Frame, Here};
+use crate::web::frame::{Frame, Here, Place};
 use crate::web::refusal::Refusal;
 use crate::web::when::Moment;
-use crate::web::words::{Lang, fill};
+use crate::web::words::{Lang, Words, fill};
 
 /// What people are told to stay in, in hours.
 const RECOMMENDED: (u64, u64) = (6, 12);
@@ -165,6 +165,16 @@ impl ScheduleForm {
         let hours = self.hours.parse::<u64>();
         let outside = hours.is_ok_and(|hours| hours < low || hours > high);
         self.on && !self.by_cron && self.wrong.is_none() && outside
+    }
+
+    /// The field that has to be looked at where something is wrong.
+    pub(super) fn place(&self, t: &Words) -> Place {
+        let (name, label) = match (self.first.is_some(), self.by_cron) {
+            (true, _) => ("on", &self.label),
+            (false, true) => ("cron", &t.schedule.at_times),
+            (false, false) => ("hours", &t.settings.interval),
+        };
+        Place::new(&self.field(name), &format!("{}: {label}", self.title))
     }
 
     /// A field's name in the form.

@@ -57,6 +57,8 @@ pub(crate) struct Asked {
     pub(super) all: bool,
     /// Whether the rows of this page are to be chosen.
     take_page: bool,
+    /// Whether all that match are to be chosen.
+    take_all: bool,
     /// Whether more was chosen than an address bears.
     pub(super) cut: bool,
     raw: Vec<(String, String)>,
@@ -72,6 +74,8 @@ impl Asked {
     /// The same of what the table's form sends.
     pub(crate) fn of_form(shape: &'static Shape, path: &str, fields: &Fields) -> Self {
         let mut asked = Self::read(shape, path, fields.pairs().to_vec());
+        // A form needs no address that bears them.
+        asked.by_filter();
         // What a form sends is no address that could be in another shape.
         asked.raw = asked.pairs();
         asked
@@ -109,12 +113,12 @@ impl Asked {
             picks: BTreeSet::new(),
             all: false,
             take_page: last("take") == "page",
+            take_all: last("take") == "all",
             cut: false,
             raw: Vec::new(),
         };
         asked.all = match last("take") {
-            "all" => true,
-            "none" | "page" => false,
+            "none" | "page" | "all" => false,
             // What matches now may be something else than what was chosen.
             _ => !last("all").is_empty() && last("all") == asked.filter_digest(),
         };
@@ -161,11 +165,28 @@ impl Asked {
 
     /// Where to go instead, if the address is not in its plain shape. Asked before rows are looked up.
     pub(crate) fn moved(&self) -> Option<String> {
-        if self.take_page {
+        if self.take_page || self.take_all {
             return None;
         }
         let plain = self.pairs();
         (plain != self.raw).then(|| self.address(&plain))
+    }
+
+    /// Whether all that match are to be chosen and are so few, of so many, that an address may bear them. Then
+    /// [`Asked::take_all`] takes them; else the filter stands for them, and what was chosen before is not.
+    pub(crate) fn takes_all(&self, total: u64) -> bool {
+        self.take_all && total <= (ROOM / 2) as u64
+    }
+
+    /// Chooses all that match beside what is chosen, one by one, if an address bears them.
+    pub(crate) fn take_all(&mut self, all: impl Iterator<Item = String>) {
+        let before = (self.picks.clone(), self.cut);
+        self.pick(all);
+        if self.cut {
+            (self.picks, self.cut) = before;
+        } else {
+            self.take_all = false;
+        }
     }
 
     /// Takes note of the rows that this page has, by what they are chosen by, and of how many there are on all pages.
@@ -174,6 +195,7 @@ impl Asked {
         if std::mem::take(&mut self.take_page) {
             self.pick(here.iter().cloned());
         }
+        self.by_filter();
         self.page = self.page.clamp(1, self.pages(total));
         self.moved()
     }
@@ -232,6 +254,14 @@ impl Asked {
         }
         pairs.push(("was".to_owned(), self.view_digest()));
         pairs
+    }
+
+    /// Lets the filter stand for all that match, if they are to be chosen.
+    fn by_filter(&mut self) {
+        if std::mem::take(&mut self.take_all) {
+            self.all = true;
+            self.picks.clear();
+        }
     }
 
     fn pick(&mut self, picks: impl Iterator<Item = String>) {
@@ -414,9 +444,12 @@ mod tests {
 
     #[test]
     fn all_that_match_is_the_filter_and_ends_with_it() {
-        let all = asked("show=failed&take=all");
+        let mut all = asked("show=failed&take=all&pick=3");
+        assert_eq!(all.moved(), None, "what matches is not known yet");
+        assert!(!all.takes_all(10_000));
+        let address = all.settle(&[], 10_000);
         assert!(all.all);
-        let address = all.moved().expect("an address without the button");
+        let address = address.expect("an address without the button");
         let query = address.split_once('?').expect("a query").1.to_owned();
         assert!(asked(&query).all);
         assert!(asked(&format!("{query}&sort=name&page=2")).all);
@@ -424,6 +457,24 @@ mod tests {
         assert!(!asked(&format!("{query}&q=x")).all);
         assert!(!asked(&format!("{query}&take=none")).all);
         assert!(!asked("all=1").all, "no address says so by chance");
+    }
+
+    #[test]
+    fn few_that_match_are_chosen_beside_the_others_and_stay_when_the_filter_ends() {
+        let mut few = asked("show=failed&pick=3&take=all");
+        assert!(few.takes_all(2));
+        few.take_all(["7", "9"].map(str::to_owned).into_iter());
+        let address = few.settle(&[], 2).expect("another address");
+        assert_eq!(address, "/t?show=failed&pick=3%2C7%2C9");
+        let query = address.split_once('?').expect("a query").1;
+        let other = asked(&format!("{query}&show=held"));
+        assert_eq!(other.picks.len(), 3);
+        // What an address does not bear is the filter.
+        let mut many = asked("pick=3&take=all");
+        let long = (0..9).map(|row| format!("{row}{}", "x".repeat(ROOM / 8)));
+        many.take_all(long);
+        many.settle(&[], 9);
+        assert!(many.all && many.picks.is_empty() && !many.cut);
     }
 
     #[test]

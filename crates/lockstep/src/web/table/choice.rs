@@ -65,7 +65,8 @@ mod tests {
 
     #[test]
     fn a_choice_of_all_is_that_of_the_filter_beside_it() {
-        let all = Asked::of_query(&SHAPE, "/t", "show=failed&take=all").href();
+        let mut all = Asked::of_query(&SHAPE, "/t", "show=failed&take=all");
+        let all = all.settle(&[], 9).expect("another address");
         let (_, query) = all.split_once('?').expect("a query");
         let chosen = Chosen::of_form(&SHAPE, "/t", &Fields::read(query.as_bytes()));
         let Chosen::All(asked) = chosen else {

@@ -62,6 +62,8 @@ pub(crate) struct Column {
     pub(crate) sort: Option<&'static str>,
     /// Whether it has numbers.
     pub(crate) num: bool,
+    /// Whether its usual order begins with the greatest, as that of times with the newest.
+    pub(crate) falls: bool,
 }
 
 impl Chip {
@@ -90,6 +92,15 @@ impl Column {
             label: label.to_owned(),
             sort,
             num: false,
+            falls: false,
+        }
+    }
+
+    /// A column whose usual order begins with the greatest, as that of times does with the newest.
+    pub(crate) fn falling(label: &str, sort: &'static str) -> Self {
+        Self {
+            falls: true,
+            ..Self::new(label, Some(sort))
         }
     }
 
@@ -121,6 +132,15 @@ impl Table {
         self.asked.hidden(&seen, &self.here)
     }
 
+    /// Whether there is nothing above the rows but the choice of their order, for which only a narrow screen has a use.
+    pub(crate) fn is_bare(&self) -> bool {
+        self.search.is_none()
+            && self.chips.is_empty()
+            && self.filters.is_empty()
+            && self.groups.is_empty()
+            && self.exports.is_none()
+    }
+
     pub(crate) fn is_chip(&self, chip: &Chip) -> bool {
         self.asked.chip == chip.code
     }
@@ -139,10 +159,10 @@ impl Table {
 
     /// `aria-sort` of a column that the rows are sorted by.
     pub(crate) fn sorted(&self, column: &Column) -> Option<&'static str> {
-        (column.sort == Some(self.asked.sort)).then_some(if self.asked.backwards {
-            "descending"
-        } else {
-            "ascending"
+        let rises = self.asked.backwards == column.falls;
+        (column.sort == Some(self.asked.sort)).then_some(match rises {
+            true => "ascending",
+            false => "descending",
         })
     }
 
@@ -162,7 +182,11 @@ impl Table {
         let t = &self.t.table;
         let mut orders = Vec::new();
         for column in &self.columns {
-            for (sign, text) in [("", &t.sorted_up), ("-", &t.sorted_down)] {
+            let said = match column.falls {
+                false => [&t.sorted_up, &t.sorted_down],
+                true => [&t.sorted_down, &t.sorted_up],
+            };
+            for (sign, text) in ["", "-"].into_iter().zip(said) {
                 let said = fill(text, &[("column", &column.label)]);
                 orders.extend(
                     column
@@ -193,7 +217,13 @@ impl Table {
         self.asked.all || self.asked.picks.contains(pick)
     }
 
-    /// Whether all that match are chosen.
+    /// Whether nothing that matches is left to be chosen, as far as this page can tell.
+    pub(crate) fn has_all(&self) -> bool {
+        let whole = self.total == self.here.len() as u64;
+        self.asked.all || whole && self.here.iter().all(|pick| self.is_picked(pick))
+    }
+
+    /// Whether all that match are chosen, by their filter.
     pub(crate) fn is_all(&self) -> bool {
         self.asked.all
     }
@@ -296,6 +326,11 @@ mod tests {
     }
 
     fn shown(query: &str, total: u64) -> String {
+        let columns = vec![Column::num("ID", Some("id")), Column::new("Message", None)];
+        shown_with(columns, query, total)
+    }
+
+    fn shown_with(columns: Vec<Column>, query: &str, total: u64) -> String {
         let t = Lang::En.words();
         let chip = |code, count| Chip::new(code, code, count);
         let table = Table {
@@ -313,7 +348,7 @@ mod tests {
                 Named::new("", "Flat"),
                 Named::new("provider", "By provider"),
             ],
-            columns: vec![Column::num("ID", Some("id")), Column::new("Message", None)],
+            columns,
             chooses: true,
             here: (0..total.min(2)).map(|row| row.to_string()).collect(),
             total,
@@ -386,6 +421,17 @@ mod tests {
     }
 
     #[test]
+    fn what_begins_with_the_newest_is_said_to_fall() {
+        for (query, order) in [("", "descending"), ("sort=-id", "ascending")] {
+            let page = shown_with(vec![Column::falling("Time", "id")], query, 5);
+            let head = format!("aria-sort=\"{order}\"><button class=\"sort\" id=\"sort-id\"");
+            let choice = format!(" selected>Time, {order}");
+            says(&page, &[&head, &choice]);
+            assert_eq!(page.matches("Time, descending").count(), 1, "{page}");
+        }
+    }
+
+    #[test]
     fn an_empty_table_says_what_to_do_next() {
         says(&shown("", 0), &["No row", "Make one."]);
         let filtered = shown("q=x", 0);
@@ -396,8 +442,10 @@ mod tests {
     #[test]
     fn the_number_of_chosen_rows_is_said() {
         says(&shown("pick=1%2C7", 5), &["2 selected", "Select none"]);
-        let (_, all) = Asked::of_query(&SHAPE, "/t", "q=x&take=all")
-            .href()
+        let mut all = Asked::of_query(&SHAPE, "/t", "q=x&take=all");
+        let (_, all) = all
+            .settle(&[], 214)
+            .expect("another address")
             .split_once('?')
             .map(|(path, query)| (path.to_owned(), query.to_owned()))
             .expect("a query");

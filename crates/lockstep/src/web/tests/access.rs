@@ -56,7 +56,7 @@ async fn a_token_is_shown_on_the_page_that_made_it_and_nowhere_else_and_can_be_r
     page.never_says(&token);
     page.says("nightly");
     page.says("look, price differences");
-    page.says("Made the token nightly (read, ratio-sync)");
+    page.says("Made the token nightly (look, price differences)");
     let again = tester.post(&make, &fields).await;
     assert_eq!(again.status, 422);
     again.says("id=\"token-name-wrong\"");

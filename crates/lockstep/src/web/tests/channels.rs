@@ -103,7 +103,7 @@ async fn a_rule_that_cannot_be_taken_is_beside_its_field_and_nothing_is_kept() {
     page.says("regex:(</textarea>");
     let fields = [("whose", "provider"), ("provider-include", "gpt-*")];
     assert_eq!(tester.post(CHANNEL, &fields).await.status, 303);
-    tester.get(CHANNEL).await.says("All 1 channels of");
+    tester.get(CHANNEL).await.says("The only channel of");
     let site = tester
         .app
         .store()

@@ -124,9 +124,9 @@ async fn a_run_tells_who_had_it_done_what_it_changed_and_by_which_settings() {
     let path = format!("{HISTORY}/{}", run.id);
     let page = tester.get(&path).await;
     for text in [
-        "Started by</dt><dd>Preview",
+        "Started by</dt><dd>Preview, then applied",
         "Approved</dt><dd>admin",
-        "requests read",
+        "Requests that read",
         "Settings of this run",
         "<td>Pace</td><td>Automatic",
         "Events (",

@@ -112,25 +112,9 @@ async fn a_site_is_edited_and_its_token_stays_or_is_given_again_for_another_addr
     let (gateway, elsewhere) = (gateway().await, gateway_elsewhere().await);
     let tester = Tester::with_site(&gateway).await;
     let url = gateway.url();
-    let edit = |name: &'static str, url: &str, token: &str| {
-        let fields = [
-            ("name", name),
-            ("url", url),
-            ("user_id", "1"),
-            ("token", token),
-        ];
-        let fields: Vec<(String, String)> = fields
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-            .collect();
-        let tester = &tester;
-        async move {
-            let fields: Vec<(&str, &str)> = fields
-                .iter()
-                .map(|(name, value)| (name.as_str(), value.as_str()))
-                .collect();
-            tester.post("/sites/main/gateway", &fields).await
-        }
+    let edit = async |name: &str, url: &str, token: &str| {
+        let fields = [("name", name), ("url", url), ("token", token)];
+        tester.save(&fields).await
     };
     let moved = edit("main", &elsewhere.url(), "").await;
     assert_eq!(moved.status, 422);
@@ -145,6 +129,60 @@ async fn a_site_is_edited_and_its_token_stays_or_is_given_again_for_another_addr
         .get(&named.location)
         .await
         .says("<p class=\"quiet\">a b/c");
+}
+
+#[tokio::test]
+async fn one_save_keeps_the_gateway_and_the_settings_and_a_test_keeps_neither() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    let both = [
+        ("name", "hall"),
+        ("token", "not-the-token"),
+        ("requests-per-minute", "25"),
+    ];
+    let refused = tester.save(&both).await;
+    assert_eq!(refused.status, 422);
+    refused.says("The test failed");
+    refused.never_says("not-the-token");
+    assert_eq!(refused.value("name"), "hall");
+    assert_eq!(refused.value("requests-per-minute"), "25");
+    assert!(stored(&tester).await.is_empty());
+    let named = [("name", "hall"), ("requests-per-minute", "25")];
+    let tested = tester.save(&[&named[..], &[("test", "1")]].concat()).await;
+    assert_eq!(tested.status, 200);
+    tested.says("The gateway answers and the token is accepted");
+    assert_eq!(tested.value("name"), "hall");
+    assert_eq!(tested.value("requests-per-minute"), "25");
+    assert!(stored(&tester).await.is_empty());
+    let saved = tester.save(&named).await;
+    assert_eq!(saved.location, "/sites/hall/settings?said=saved");
+    let page = tester.get(&saved.location).await;
+    assert_eq!(page.value("name"), "hall");
+    assert_eq!(page.value("requests-per-minute"), "25");
+}
+
+#[tokio::test]
+async fn what_is_not_saved_leads_to_every_field_that_is_wrong() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    let refused = tester
+        .save(&[
+            ("url", "ftp://x"),
+            ("limit-removal", "400"),
+            ("burst", "no"),
+        ])
+        .await;
+    assert_eq!(refused.status, 422);
+    refused.says("<b>Not saved</b><ul");
+    for field in ["url", "limit-removal", "burst"] {
+        refused.says(&format!("<li><a href=\"#{field}\">"));
+        refused.says(&format!(" id=\"{field}\" "));
+    }
+    assert_eq!(refused.text.matches("<li><a href=\"#").count(), 3);
+    let refused = tester.add("add", "ftp://x", "token").await;
+    for field in ["name", "url"] {
+        refused.says(&format!("<li><a href=\"#{field}\">"));
+    }
 }
 
 async fn gateway_elsewhere() -> lockstep_sim::Gateway {
@@ -379,6 +417,35 @@ async fn the_overview_shows_the_last_run_and_a_picture_with_a_table_beside() {
             _ => page.says(text),
         }
     }
+}
+
+#[tokio::test]
+async fn what_the_overview_says_leads_to_the_page_that_shows_it() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    plan(&tester, &gateway).await;
+    let page = tester.get("/").await;
+    page.says("<a class=\"badge wait\" href=\"/sites/main/models\">Model lists: A plan waits");
+    page.says("<a href=\"/sites/main/models?show=success\">");
+    // Nothing leads to where nothing is to be seen.
+    page.never_says("show=failed");
+}
+
+#[tokio::test]
+async fn a_test_of_the_gateway_and_the_settings_tell_the_same_time() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    plan(&tester, &gateway).await;
+    let slow = [
+        ("pace", "fixed"),
+        ("requests-per-minute", "1"),
+        ("burst", "1"),
+    ];
+    assert_eq!(tester.save(&slow).await.status, 303);
+    let tested = tester.save(&[("test", "1")]).await;
+    // Two requests, one at once and the other a minute later.
+    tested.says("1 channels take about 1 min at this pace");
+    tested.says("a run waits 1 min at this pace");
 }
 
 #[tokio::test]

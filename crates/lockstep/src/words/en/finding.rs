@@ -11,6 +11,14 @@ use crate::words::Said;
 pub(crate) fn finding(topic: Topic, level: Level, args: &[String]) -> Said {
     let arg = |index: usize| args.get(index).map_or("", String::as_str);
     let seconds = |index: usize| Duration::from_secs(arg(index).parse().unwrap_or(0));
+    // Of many channels the first are named.
+    let named = || {
+        let all = arg(0).parse().unwrap_or(0_usize);
+        match all.saturating_sub(arg(1).split(", ").count()) {
+            0 => arg(1).to_owned(),
+            more => format!("{} and {more} more", arg(1)),
+        }
+    };
     match topic {
         Topic::Address => Said::new(format!("address: {} answers", arg(0)), ""),
         Topic::Gateway => Said::new(format!("gateway: {}", arg(0)), ""),
@@ -63,12 +71,12 @@ pub(crate) fn finding(topic: Topic, level: Level, args: &[String]) -> Said {
             format!(
                 "the gateway's own auto-sync is on for {} channels: {}",
                 arg(0),
-                arg(1)
+                named()
             ),
             "Two tools then edit the same lists; switch one off (channel, Upstream Model Detection Settings).",
         ),
         Topic::Private => Said::new(
-            format!("{} channels are at private addresses: {}", arg(0), arg(1)),
+            format!("{} channels are at private addresses: {}", arg(0), named()),
             "Their model lists are read through the gateway, so nothing is to be done.",
         ),
     }

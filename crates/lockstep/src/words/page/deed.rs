@@ -3,12 +3,20 @@
 use lockstep_core::change::Subject;
 use lockstep_core::hold::Answer;
 use lockstep_core::prices::field::Field;
+use lockstep_core::settings::Settings;
 use serde_json::Value;
 
 use super::Lang;
+use crate::ordering;
+use crate::server::caller::Scope;
 
 /// How many names of many are told.
 const FIRST: usize = 3;
+
+/// What a setting is where nobody says anything else; `None` where that is nothing.
+fn usual(key: &str) -> Option<String> {
+    Some(ordering::text_of(&Settings::default(), key)).filter(|text| !text.is_empty())
+}
 
 impl Lang {
     /// What was done, by its kind and what belongs to it; a kind that is not known, by its code.
@@ -25,6 +33,15 @@ impl Lang {
             let fields = texts("changed");
             let fields = fields.iter().map(|field| called(self, field).to_owned());
             self.names(&fields.collect::<Vec<_>>(), usize::MAX)
+        };
+        let scopes = || {
+            let said = texts("scopes")
+                .into_iter()
+                .map(|code| match Scope::from_code(&code) {
+                    Some(scope) => self.words().tokens.scope(scope).to_owned(),
+                    None => code,
+                });
+            self.names(&said.collect::<Vec<_>>(), FIRST)
         };
         let name = match text("name") {
             "" => text("url"),
@@ -170,8 +187,8 @@ impl Lang {
             ),
             "token_added" => either!(
                 self,
-                format!("Made the token {name} ({})", names("scopes")),
-                format!("创建了令牌 {name}（{}）", names("scopes"))
+                format!("Made the token {name} ({})", scopes()),
+                format!("创建了令牌 {name}（{}）", scopes())
             ),
             "token_removed" => either!(
                 self,
@@ -227,12 +244,17 @@ impl Lang {
             .flatten()
             .map(|(key, value)| {
                 let label = self.setting(key).map_or(key.as_str(), |known| known.label);
-                match value.as_str() {
-                    Some(value) => {
-                        let choice = self.choice(key, value);
-                        format!("{label} {}", choice.map_or(value, |choice| choice.label))
+                let said = |value: &str| {
+                    let choice = self.choice(key, value);
+                    choice.map_or(value.to_owned(), |choice| choice.label.to_owned())
+                };
+                match (value.as_str(), usual(key)) {
+                    (Some(value), _) => format!("{label} {}", said(value)),
+                    // What it is by default is what somebody chose.
+                    (None, Some(usual)) => format!("{label} {}", said(&usual)),
+                    (None, None) => {
+                        either!(self, format!("{label} as usual"), format!("{label} 默认值"))
                     }
-                    None => either!(self, format!("{label} as usual"), format!("{label} 默认值")),
                 }
             })
             .collect();

@@ -131,7 +131,7 @@ impl Lang {
             "no_source" => said(
                 [
                     "No source of prices is remembered.".to_owned(),
-                    "Choose sources under Price sync.".to_owned(),
+                    "Choose them on Price sync, under Price sources.".to_owned(),
                 ],
                 [
                     "没有已保存的价格来源。".to_owned(),

@@ -11,6 +11,14 @@ use crate::words::Said;
 pub(crate) fn finding(topic: Topic, level: Level, args: &[String]) -> Said {
     let arg = |index: usize| args.get(index).map_or("", String::as_str);
     let seconds = |index: usize| Duration::from_secs(arg(index).parse().unwrap_or(0));
+    // Of many channels the first are named.
+    let named = || {
+        let all = arg(0).parse().unwrap_or(0_usize);
+        match all.saturating_sub(arg(1).split(", ").count()) {
+            0 => arg(1).to_owned(),
+            more => format!("{} 等（另有 {more} 个）", arg(1)),
+        }
+    };
     match topic {
         Topic::Address => Said::new(format!("地址：{} 有响应", arg(0)), ""),
         Topic::Gateway => Said::new(format!("网关：{}", arg(0)), ""),
@@ -56,11 +64,15 @@ pub(crate) fn finding(topic: Topic, level: Level, args: &[String]) -> Said {
             "",
         ),
         Topic::OwnSync => Said::new(
-            format!("网关自带的自动同步已在 {} 个渠道上开启：{}", arg(0), arg(1)),
+            format!(
+                "网关自带的自动同步已在 {} 个渠道上开启：{}",
+                arg(0),
+                named()
+            ),
             "两个工具会修改同一份列表；请关闭其中一个（渠道 → 上游模型更新检查）。",
         ),
         Topic::Private => Said::new(
-            format!("{} 个渠道使用私有地址：{}", arg(0), arg(1)),
+            format!("{} 个渠道使用私有地址：{}", arg(0), named()),
             "它们的模型列表通过网关读取，无需处理。",
         ),
     }
