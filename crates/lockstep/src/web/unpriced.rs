@@ -308,7 +308,8 @@ fn view(f: &Frame, row: &Row<'_>, servers: &Servers) -> RowView {
             .map(|known| fill(&t.waits_on, &[("names", &listed(known))])),
         calls: match row.served {
             Some(served) => f.lang.billed(served.billed),
-            None => &f.t.table.unknown,
+            // Nobody can call what no channel lists.
+            None => "\u{2014}",
         },
         proposal: row
             .proposal

@@ -304,7 +304,8 @@ pub(super) async fn all_that_match(
             ids.iter().map(i64::to_string).collect()
         }
         Subject::Prices => {
-            let (names, _) = store.model_page(&run.id, &page).await?;
+            let page = wanted_models(asked, true);
+            let names = store.standing_page(&run.id, &page).await?;
             names.iter().map(|name| model_id(name)).collect()
         }
     })

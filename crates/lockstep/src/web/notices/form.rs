@@ -95,6 +95,17 @@ impl Field {
 }
 
 impl Form {
+    /// The fields that are wrong, in the order of the form.
+    pub(super) fn places(&self, t: &Words) -> Vec<Place> {
+        let wrong = |field: &&Field| field.wrong.is_some();
+        let place = |field: &Field| Place::new(&field.id, field.label);
+        let fields = self.inputs.fields.iter().filter(wrong).map(place);
+        let only = self.wrong_only.iter();
+        let only = only.map(|_| Place::new("only", &t.notices.col_events));
+        let more = self.inputs.more.iter().filter(wrong).map(place);
+        fields.chain(only).chain(more).collect()
+    }
+
     /// The form of a kind before anything is typed.
     pub(super) fn empty(f: &Frame, vendor: Vendor) -> Self {
         Self::of(f, vendor, &Fields::default(), &[], true)

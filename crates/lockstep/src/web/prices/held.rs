@@ -100,6 +100,9 @@ async fn page(app: &App, f: Frame, mut asked: Asked) -> Result<Response, Refusal
         holds.iter().map(|hold| model_id(&hold.model)).collect()
     };
     asked.page = asked.page.clamp(1, asked.pages(total));
+    if asked.takes_all(total) {
+        asked.take_all(ids(&found).into_iter());
+    }
     let visible = here(&asked);
     if let Some(address) = asked.settle(&ids(&visible), total) {
         return Ok(Redirect::to(&address).into_response());
