@@ -23,6 +23,8 @@ use crate::server::door::{DEMO, password::ADMIN, secret};
 use crate::server::{self, App, Options};
 use crate::view::Screen;
 
+/// How often the simulated providers changed since the last run.
+const NEW: usize = 9;
 /// The simulated providers change this often.
 const EVOLVE: Duration = Duration::from_secs(20);
 
@@ -50,6 +52,10 @@ pub(super) async fn stay(
         .await?;
     screen.shows("Five weeks of history are being made up ...");
     past::live(&store, gateway, &site).await?;
+    // So that there is something to be done at once.
+    for step in 1..=NEW {
+        lockstep_sim::demo::advance(gateway, step);
+    }
     let engine = Engine::start(store.clone(), Arc::new(SystemClock), "demo".to_owned())?;
     for (subject, mode) in [
         (Subject::Models, Mode::Apply),
@@ -113,7 +119,7 @@ async fn evolve(gateway: &Gateway, end: impl Future) {
     let mut end = std::pin::pin!(end);
     let mut tick = tokio::time::interval(EVOLVE);
     tick.tick().await;
-    for step in 1.. {
+    for step in NEW + 1.. {
         tokio::select! {
             _ = tick.tick() => match step % 30 {
                 0 => {
