@@ -86,7 +86,7 @@ words! {
         plan_first, plan_empty, plan_moved, applied, started_said, none_selected, none_failed, empty, empty_hint,
         no_channels, no_channels_hint, important, note_modifies, note_backup, note_test, note_often, note_undo,
         auto_sync_cron, chip_planned, asking, asking_hint, asking_failed, answered, was_cancelled, built_in, no_price, plan_look, plan_none, answer, preview_selected,
-        apply_selected, apply_selected_count,
+        apply_selected, apply_selected_hint, apply_selected_count,
     }
     /// Channels and what each has of its own.
     channels: ChannelWords {
