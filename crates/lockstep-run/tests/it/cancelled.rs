@@ -41,11 +41,13 @@ async fn a_run_cancelled_while_it_reads_writes_nothing_and_keeps_what_it_read() 
 async fn a_run_cancelled_while_it_writes_finishes_the_writes_under_way() {
     let mut tester = Tester::new(lacking(8)).await;
     tester.settings.concurrency = 3;
-    let slow = Fault::Delay(Duration::from_millis(30));
+    // Far longer than it takes until the wish is heard, so that no others are begun meanwhile.
+    let slow = Fault::Delay(Duration::from_secs(2));
     let put = Matcher::put("/api/channel/");
     tester.gateway.fault(Rule::always(put.clone(), slow));
     cancel_at(&tester, put, 3);
     let run = tester.sync().await;
+    tester.gateway.clear_faults();
     assert_eq!(run.state, RunState::Cancelled);
     let states = tester.states(&run).await;
     let applied = states.iter().filter(|s| **s == State::Applied).count();
