@@ -1,7 +1,6 @@
 //! Providers asked ahead of a run about model lists, so that the price run before it knows which models will come.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::Arc;
 
 use futures_util::StreamExt;
 use lockstep_core::change::Verdict;
@@ -10,32 +9,13 @@ use lockstep_core::models::plan::Answered;
 
 use crate::asking::Asking;
 use crate::effective::Scope;
-use crate::engine::{Request, Session, Watch};
 use crate::error::EngineError;
 use crate::input::Input;
+use crate::known::{Ahead, Known};
 use crate::progress::Phase;
-use crate::read::Known;
-
-/// What providers answered.
-#[derive(Clone, Debug, Default)]
-pub struct Ahead(Arc<Answers>);
-
-#[derive(Debug, Default)]
-struct Answers {
-    known: HashMap<i64, Known>,
-    coming: BTreeSet<String>,
-}
-
-impl Ahead {
-    /// The names that would be added, had they a price.
-    pub fn coming(&self) -> &BTreeSet<String> {
-        &self.0.coming
-    }
-
-    pub(crate) fn known(&self) -> &HashMap<i64, Known> {
-        &self.0.known
-    }
-}
+use crate::request::Request;
+use crate::session::Session;
+use crate::watch::Watch;
 
 impl Session {
     /// Asks the providers of all channels for their lists. Nothing is stored: the run that follows takes the answers over
@@ -80,7 +60,7 @@ impl Session {
             })
             .buffer_unordered(concurrency);
         tokio::pin!(asked);
-        let mut answers = Answers::default();
+        let (mut known, mut coming) = (HashMap::new(), BTreeSet::new());
         let none = Memory::default();
         let mut left = total;
         loop {
@@ -98,7 +78,7 @@ impl Session {
             watch
                 .progress
                 .ends(channel.id, failed, self.estimate(left), throttled);
-            let known = match came {
+            let answered = match came {
                 None => continue,
                 // What concerns the whole gateway is for the run itself to meet.
                 Some(Err(failure)) if failure.kind.whole_gateway() => continue,
@@ -122,7 +102,7 @@ impl Session {
                     let answer = Answered::List(&list.names, list.unreadable);
                     let plan = input.plan(&channel, answer);
                     if plan.additions.verdict == Verdict::Apply {
-                        answers.coming.extend(plan.additions.names);
+                        coming.extend(plan.additions.names);
                     }
                     Known {
                         upstream: Some(list.names),
@@ -134,8 +114,8 @@ impl Session {
                     }
                 }
             };
-            answers.known.insert(channel.id, known);
+            known.insert(channel.id, answered);
         }
-        Ok(Ahead(Arc::new(answers)))
+        Ok(Ahead::new(known, coming))
     }
 }

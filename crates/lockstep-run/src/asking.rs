@@ -12,7 +12,7 @@ use lockstep_remote::retry::{Tried, read_with_retries};
 use tokio::sync::Semaphore;
 
 use crate::effective::Scope;
-use crate::engine::Session;
+use crate::session::Session;
 
 /// At the automatic pace at most this many requests at once go to one provider's host.
 const PER_HOST: usize = 2;

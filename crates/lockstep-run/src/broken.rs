@@ -9,8 +9,9 @@ use lockstep_core::change::RunState;
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_store::runs::Run;
 
-use crate::engine::{Session, Watch};
 use crate::error::EngineError;
+use crate::session::Session;
+use crate::watch::Watch;
 
 /// A panic that was caught, and logged as an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

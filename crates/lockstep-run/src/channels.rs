@@ -2,8 +2,8 @@
 
 use lockstep_core::channel::Channel;
 
-use crate::engine::Session;
 use crate::error::EngineError;
+use crate::session::Session;
 
 impl Session {
     /// Every channel of the gateway, in the order of their ids. No provider is asked, and nothing is kept.

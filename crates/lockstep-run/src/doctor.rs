@@ -5,7 +5,7 @@ use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_remote::gateway::GatewayKind;
 use url::Host;
 
-use crate::engine::Session;
+use crate::session::Session;
 
 /// What a line is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

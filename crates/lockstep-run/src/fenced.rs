@@ -12,7 +12,7 @@ use lockstep_store::runs::Run;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::Session;
+use crate::session::Session;
 
 /// A base older than this when the turn of its write comes is read again; in milliseconds. So is that of a write that
 /// waited so long because the gateway asked to.

@@ -7,8 +7,8 @@ use lockstep_core::models::plan::PriceGate;
 use lockstep_core::settings::Gate;
 use tokio::sync::OnceCell;
 
-use crate::engine::Session;
 use crate::prices::local::LocalPrices;
+use crate::session::Session;
 
 /// What the gateway's prices say of added names.
 #[derive(Debug, Default)]

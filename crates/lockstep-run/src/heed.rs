@@ -9,7 +9,8 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::{Session, Watch};
+use crate::session::Session;
+use crate::watch::Watch;
 
 /// How often it looks whether somebody asked for its end.
 const LOOK: Duration = Duration::from_secs(1);

@@ -18,8 +18,10 @@ use tokio_util::task::TaskTracker;
 use tracing::Instrument as _;
 
 use crate::broken::{Broken, unbroken};
-use crate::engine::{Engine, Session, Watch};
+use crate::engine::Engine;
 use crate::error::EngineError;
+use crate::session::Session;
+use crate::watch::Watch;
 
 pub use order::{Chosen, Go, Job, Order};
 

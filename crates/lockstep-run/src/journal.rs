@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::engine::Session;
+use crate::session::Session;
 
 /// At most this many entries go into one commit.
 const BATCH: usize = 256;

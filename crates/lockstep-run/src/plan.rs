@@ -7,10 +7,12 @@ use lockstep_core::settings::Settings;
 use lockstep_store::runs::{NewRun, Run};
 
 use crate::effective::Scope;
-use crate::engine::{Held, Request, Session, Source, Watch};
 use crate::error::EngineError;
-use crate::read::{Given, Known, ROW_AGE, read};
-use crate::review::{HELD, RETRY_FAILED};
+use crate::known::{Given, Known};
+use crate::read::{ROW_AGE, read};
+use crate::request::{Request, Source};
+use crate::session::{Held, Session};
+use crate::watch::Watch;
 
 /// A plan, and held parts, live a day; in milliseconds.
 pub const PLAN_AGE: i64 = 24 * 3_600_000;
@@ -61,7 +63,7 @@ impl Session {
             parent: parent.or_else(|| request.after.clone()),
             site_id: site.clone(),
             subject: Subject::Models,
-            trigger: trigger(&request.source, request.go_on).to_owned(),
+            trigger: request.source.trigger(request.go_on).to_owned(),
             actor: self.engine.actor.clone(),
             go_on: request.go_on,
             unattended: request.unattended,
@@ -120,7 +122,7 @@ impl Session {
                 if let Some(run) = unfinished.into_iter().find(|run| {
                     run.state != RunState::Writing
                         && run.subject == Subject::Models
-                        && run.trigger == trigger(source, false)
+                        && run.trigger == source.trigger(false)
                 }) {
                     return Ok((run.selection, run.parent, Given::default()));
                 }
@@ -208,16 +210,6 @@ impl Session {
             }
         }
         Ok(same)
-    }
-}
-
-fn trigger(source: &Source, go_on: bool) -> &'static str {
-    match source {
-        Source::All if go_on => "sync",
-        Source::All => "plan",
-        Source::Selected(_) => "selected",
-        Source::RetryFailed => RETRY_FAILED,
-        Source::Held(_) => HELD,
     }
 }
 

@@ -1,6 +1,6 @@
 //! The reading step: lists the channels, asks providers, plans each as its answer arrives, journals it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
 use lockstep_core::brake::{RunBrake, removes};
@@ -8,66 +8,24 @@ use lockstep_core::change::RunState;
 use lockstep_core::channel::Channel;
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::hash::Digest;
-use lockstep_core::hold::ReasonCode;
 use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
 use lockstep_store::steps;
 use tokio_util::sync::CancellationToken;
 
 use crate::effective::Scope;
-use crate::engine::{Session, Watch};
 use crate::error::EngineError;
 use crate::journal::{Entry, Journal};
+use crate::known::Given;
 use crate::progress::Phase;
 use crate::reading::{Planned, Reading};
-use crate::review::{HELD, RETRY_FAILED};
+use crate::request::{HELD, RETRY_FAILED};
 use crate::row::{digest, gone_row, plan_digest};
+use crate::session::Session;
+use crate::watch::Watch;
 
 /// Rows of an interrupted reading are good for an hour, in milliseconds.
 pub(crate) const ROW_AGE: i64 = 3_600_000;
-
-/// What a provider answered before.
-#[derive(Clone, Debug)]
-pub(crate) struct Known {
-    /// Its names, if it gave a list.
-    pub(crate) upstream: Option<Vec<String>>,
-    /// How many of its entries were no names.
-    pub(crate) unreadable: usize,
-    /// Why it gave none.
-    pub(crate) failure: Option<Failure>,
-    /// Tries, the first included.
-    pub(crate) attempts: u32,
-    /// When, in Unix milliseconds.
-    pub(crate) read_at: i64,
-    /// Whether a run has told of it already, so that its failure is not one more.
-    pub(crate) counted: bool,
-}
-
-impl From<ChangeRow> for Known {
-    fn from(row: ChangeRow) -> Self {
-        let partial = row.hold.as_ref();
-        let partial = partial.filter(|hold| hold.code == ReasonCode::PartialList);
-        Self {
-            unreadable: partial.and_then(|hold| hold.count).unwrap_or(0),
-            upstream: row.upstream,
-            failure: row.failure,
-            attempts: row.attempts,
-            read_at: row.read_at,
-            counted: true,
-        }
-    }
-}
-
-/// What a reading takes as given instead of asking the provider.
-#[derive(Debug, Default)]
-pub(crate) struct Given {
-    /// What providers answered before, by channel.
-    pub(crate) rows: HashMap<i64, Known>,
-    /// Whether those rows' held parts are approved by this run.
-    pub(crate) approved: bool,
-    /// Whether the settings are the site's own.
-    pub(crate) own_settings: bool,
-}
 
 /// Reads and plans the run's channels. Returns the state in which the run is afterwards.
 pub(crate) async fn read(

@@ -15,11 +15,12 @@ use lockstep_store::runs::Run;
 
 use crate::asking::Asking;
 use crate::effective::Scope;
-use crate::engine::{Session, Watch};
 use crate::gate::Priced;
 use crate::input::Input;
-use crate::read::{Given, Known};
+use crate::known::{Given, Known};
 use crate::row::{Seen, digest, row};
+use crate::session::Session;
+use crate::watch::Watch;
 
 /// One reading under way.
 pub(crate) struct Reading<'a> {

@@ -3,9 +3,10 @@
 use lockstep_core::change::{RunState, Subject};
 use lockstep_store::runs::Run;
 
-use crate::engine::{Held, Session, Watch};
 use crate::error::EngineError;
 use crate::plan::PLAN_AGE;
+use crate::session::{Held, Session};
+use crate::watch::Watch;
 use crate::write::Resumed;
 
 impl Session {

@@ -4,11 +4,14 @@ use lockstep_core::change::{RunState, Subject};
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_store::runs::Run;
 
-use crate::engine::{Held, Session, Source, Watch};
 use crate::error::EngineError;
 use crate::jobs::Chosen;
-use crate::read::{Given, ROW_AGE, read};
-use crate::review::{HELD, UNDO};
+use crate::known::Given;
+use crate::read::{ROW_AGE, read};
+use crate::request::Source;
+use crate::request::{HELD, UNDO};
+use crate::session::{Held, Session};
+use crate::watch::Watch;
 
 impl Session {
     /// Goes on with a run of this gateway that nobody works on, from the step that it had reached. What it was to do is in

@@ -6,10 +6,11 @@ use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
 use lockstep_store::status::RunCounts;
 
-use crate::engine::{Session, Source};
 use crate::error::EngineError;
 use crate::plan::PLAN_AGE;
+use crate::request::{Source, UNDO};
 use crate::row::{digest, plan_digest};
+use crate::session::Session;
 
 /// Who approves what.
 #[derive(Clone, Debug, Default)]
@@ -22,13 +23,6 @@ pub struct Approval {
     /// for its plan is of this moment; an `apply` writes what was shown, or nothing.
     pub rebases: bool,
 }
-
-/// The trigger of a run that takes another one back.
-pub(crate) const UNDO: &str = "undo";
-/// The trigger of a run over the channels that failed.
-pub(crate) const RETRY_FAILED: &str = "retry-failed";
-/// The trigger of a run that writes what was held.
-pub(crate) const HELD: &str = "apply-held";
 
 impl Session {
     /// Whether a plan like this was ever made of this gateway with somebody looking: a site's first run stops for a

@@ -11,7 +11,7 @@ use lockstep_core::models::plan::{Answered, PriceGate};
 use lockstep_store::changes::ChangeRow;
 
 use crate::input::Input;
-use crate::review::{HELD, UNDO};
+use crate::request::{HELD, UNDO};
 use crate::write::Resumed;
 use crate::write_row::Writing;
 

@@ -9,10 +9,10 @@ use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::{NewRun, Run};
 use lockstep_store::steps::{Holds, Planned};
 
-use crate::engine::Session;
 use crate::error::EngineError;
-use crate::review::UNDO;
+use crate::request::UNDO;
 use crate::row::{digest, plan_digest};
+use crate::session::Session;
 use crate::stays::{Stays, taken_back};
 
 impl Session {

@@ -15,11 +15,13 @@ use lockstep_store::runs::Run;
 use tokio::sync::OnceCell;
 
 use crate::effective::Scope;
-use crate::engine::{Held, Session, Watch};
 use crate::error::EngineError;
 use crate::journal::{Entry, Journal};
 use crate::progress::Phase;
-use crate::review::{Approval, HELD, outcome};
+use crate::request::HELD;
+use crate::review::{Approval, outcome};
+use crate::session::{Held, Session};
+use crate::watch::Watch;
 use crate::write_row::Writing;
 
 /// What is to be done, one thing after the other.

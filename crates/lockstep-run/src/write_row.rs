@@ -20,10 +20,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::broken::{Broken, failure, unbroken};
 use crate::effective::Scope;
-use crate::engine::{Session, Watch};
 use crate::fenced::{BASE_AGE, MOST_WAITS, Went, put_off};
-use crate::review::UNDO;
+use crate::request::UNDO;
+use crate::session::Session;
 use crate::step::Step;
+use crate::watch::Watch;
 use crate::write::{Resumed, Task};
 
 /// Channels of one page, as re-read just before the first write on it.

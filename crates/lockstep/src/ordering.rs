@@ -11,7 +11,7 @@ use lockstep_core::models::policy::Policy;
 use lockstep_core::prices::source::{Cidr, SourceSpec, parse_cidr};
 use lockstep_core::settings::{PaceMode, Settings, parse_policy};
 use lockstep_core::site::GatewayUrl;
-use lockstep_run::ahead::Ahead;
+use lockstep_run::Ahead;
 use lockstep_run::jobs::{Go, Job, Order};
 use lockstep_run::prices::collect::{Collecting, From, Given, Wanted};
 use lockstep_run::prices::plan::{PriceRequest, What};

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use lockstep_core::settings::{PaceMode, Settings};
 use lockstep_core::site::GatewayUrl;
-use lockstep_run::ahead::Ahead;
+use lockstep_run::Ahead;
 use lockstep_run::clock::{Clock, SystemClock};
 use lockstep_run::{Engine, Request, Session, SiteAccess, Source, Watch};
 use lockstep_sim::spec::many;

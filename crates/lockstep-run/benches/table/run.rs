@@ -150,7 +150,7 @@ impl Bench {
             own_settings: true,
             go_on: true,
             after: None,
-            ahead: lockstep_run::ahead::Ahead::default(),
+            ahead: lockstep_run::Ahead::default(),
         };
         let session = self.engine.session(access, &self.settings);
         let watch = Watch::default();

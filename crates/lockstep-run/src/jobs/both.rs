@@ -8,9 +8,12 @@ use lockstep_store::runs::Run;
 use tokio::sync::oneshot;
 
 use super::{Entry, Go, Jobs, Order, Running, Terms, no_end};
-use crate::engine::{Request, Session, SiteAccess, Watch};
+use crate::engine::SiteAccess;
 use crate::error::EngineError;
 use crate::prices::plan::PriceRequest;
+use crate::request::Request;
+use crate::session::Session;
+use crate::watch::Watch;
 
 /// A run about prices, and one about model lists after it.
 #[derive(Clone, Debug)]

@@ -4,10 +4,11 @@ use lockstep_core::change::Subject;
 use lockstep_core::hash::Digest;
 use lockstep_core::settings::Settings;
 
-use crate::engine::{Request, SiteAccess, Source};
+use crate::engine::SiteAccess;
 use crate::error::EngineError;
 use crate::prices::chosen::Picks;
 use crate::prices::plan::{PriceRequest, What};
+use crate::request::{Request, Source};
 
 /// What is to be done, on which gateway and for whom.
 #[derive(Clone, Debug)]

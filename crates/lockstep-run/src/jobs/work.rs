@@ -5,12 +5,14 @@ use lockstep_core::settings::Settings;
 use lockstep_store::runs::Run;
 
 use super::{Chosen, Go, Order};
-use crate::ahead::Ahead;
-use crate::engine::{Request, Session, Source, Watch};
 use crate::error::EngineError;
+use crate::known::Ahead;
 use crate::prices::review::PriceApproval;
 use crate::progress::Progress;
+use crate::request::{Request, Source};
 use crate::review::Approval;
+use crate::session::Session;
+use crate::watch::Watch;
 
 impl Session {
     /// Does what was ordered. What a kill cut off while it wrote is carried on first.

@@ -6,8 +6,8 @@ use lockstep_store::prices::run_sources::RunSource;
 
 use super::collect::Collecting;
 use super::compare::compare;
-use crate::engine::Session;
 use crate::error::EngineError;
+use crate::session::Session;
 
 /// What came of accepting one source's list.
 #[derive(Clone, Debug)]

@@ -23,7 +23,7 @@ use super::plan::answers;
 use super::rows::rows;
 use super::write::Writing;
 use crate::error::EngineError;
-use crate::review::{HELD, UNDO};
+use crate::request::{HELD, UNDO};
 
 /// Beside the offers, what a plan rests on. It is read when the first price moved.
 pub(super) struct Judging {

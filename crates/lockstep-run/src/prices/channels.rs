@@ -3,8 +3,8 @@
 use lockstep_core::prices::source::Target;
 use lockstep_remote::retry::read_with_retries;
 
-use crate::engine::Session;
 use crate::error::EngineError;
+use crate::session::Session;
 
 /// The presets, by their ids, in the order in which they are told.
 const PRESETS: [i64; 2] = [-100, -101];

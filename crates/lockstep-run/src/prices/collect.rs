@@ -16,8 +16,8 @@ use lockstep_store::prices::troubles::SourceTrouble;
 use secrecy::SecretString;
 use url::Url;
 
-use crate::engine::Session;
 use crate::error::EngineError;
+use crate::session::Session;
 
 /// A source that is wanted.
 #[derive(Clone, Debug)]

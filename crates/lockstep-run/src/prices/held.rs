@@ -10,10 +10,10 @@ use lockstep_store::runs::{NewRun, Run};
 use lockstep_store::steps::{Holds, Planned};
 
 use super::review::digest;
-use crate::engine::Session;
 use crate::error::EngineError;
 use crate::plan::{PLAN_AGE, texts};
-use crate::review::HELD;
+use crate::request::HELD;
+use crate::session::Session;
 
 impl Session {
     /// Plans to write what is held, of all models or of these, as it was planned. The sources are not asked again: a

@@ -11,8 +11,8 @@ use lockstep_store::prices::troubles::SourceTrouble;
 
 use super::collect::{Collected, Collecting, Wanted, unlisted};
 use super::compare::Outcomes;
-use crate::engine::Session;
 use crate::error::EngineError;
+use crate::session::Session;
 
 impl Session {
     /// The lists as they were last kept, without asking the sources over the network. One that was asked in vain since is

@@ -13,7 +13,7 @@ use lockstep_remote::gateway::{GatewayKind, PriceOptions};
 use lockstep_remote::retry::read_with_retries;
 use lockstep_store::prices::OutputBy;
 
-use crate::engine::Session;
+use crate::session::Session;
 
 /// The text of a map that the gateway does not have yet.
 const EMPTY: &str = "{}";

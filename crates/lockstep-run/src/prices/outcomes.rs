@@ -16,7 +16,7 @@ use lockstep_store::steps::PriceOutcome;
 use super::local::LocalPrices;
 use super::write::Writing;
 use crate::error::EngineError;
-use crate::review::UNDO;
+use crate::request::UNDO;
 use crate::write::Resumed;
 
 impl Writing<'_> {

@@ -19,8 +19,8 @@ use super::judging::Judge;
 use super::local::LocalPrices;
 use super::offers::Offers;
 use super::plan::{answers, models};
-use crate::engine::Session;
 use crate::error::EngineError;
+use crate::session::Session;
 
 /// What an outlook rests on beside the lists and the gateway's prices.
 #[derive(Clone, Debug)]

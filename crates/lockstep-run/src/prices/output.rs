@@ -14,8 +14,8 @@ use lockstep_store::prices::{OutputBy, PriceRow};
 
 use super::local::LocalPrices;
 use super::write::Writing;
-use crate::engine::Session;
 use crate::error::EngineError;
+use crate::session::Session;
 
 /// The ratio of a name that the gateway has none for.
 const NONE_OF_ITS_OWN: &str = "1";

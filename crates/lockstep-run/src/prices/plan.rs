@@ -25,10 +25,11 @@ use super::local::LocalPrices;
 use super::offers::{Offers, digest as values_digest};
 use super::review::digest;
 use super::rows::rows;
-use crate::engine::{Held, Session, Watch};
 use crate::error::EngineError;
 use crate::plan::texts;
 use crate::progress::Phase;
+use crate::session::{Held, Session};
+use crate::watch::Watch;
 
 /// What a price run is to do.
 #[derive(Clone, Debug)]

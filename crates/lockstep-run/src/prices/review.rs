@@ -6,10 +6,10 @@ use lockstep_core::settings::Settings;
 use lockstep_store::prices::PriceRow;
 use lockstep_store::runs::Run;
 
-use crate::engine::Session;
 use crate::error::EngineError;
 use crate::plan::PLAN_AGE;
-use crate::review::UNDO;
+use crate::request::UNDO;
+use crate::session::Session;
 
 /// Who approves which prices.
 #[derive(Clone, Debug, Default)]

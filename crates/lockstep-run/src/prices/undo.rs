@@ -9,9 +9,9 @@ use lockstep_store::runs::{NewRun, Run};
 use lockstep_store::steps::{Holds, Planned};
 
 use super::review::digest;
-use crate::engine::Session;
 use crate::error::EngineError;
-use crate::review::UNDO;
+use crate::request::UNDO;
+use crate::session::Session;
 use crate::stays::{Stays, price_may_be_undone, taken_back};
 
 impl Session {

@@ -3,8 +3,8 @@
 use lockstep_core::prices::unpriced::{Unpriced, unpriced};
 
 use super::plan::answers;
-use crate::engine::Session;
 use crate::error::EngineError;
+use crate::session::Session;
 
 /// The models without a price.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

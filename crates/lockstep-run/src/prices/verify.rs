@@ -13,8 +13,9 @@ pub use lockstep_store::prices::verified::{Otherwise, Page, Verified};
 use lockstep_store::runs::Run;
 
 use super::local::LocalPrices;
-use crate::engine::{Session, Watch};
 use crate::error::EngineError;
+use crate::session::Session;
+use crate::watch::Watch;
 
 /// The gateway's price page is up to a minute behind its maps.
 pub const BEHIND: Duration = Duration::from_secs(65);

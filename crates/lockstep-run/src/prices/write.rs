@@ -22,11 +22,13 @@ use super::again::Judging;
 use super::local::LocalPrices;
 use super::review::PriceApproval;
 use crate::broken::{Broken, failure, unbroken};
-use crate::engine::{Held, Session, Watch};
 use crate::error::EngineError;
 use crate::fenced::{MOST_WAITS, put_off};
 use crate::progress::Phase;
-use crate::review::{UNDO, outcome};
+use crate::request::UNDO;
+use crate::review::outcome;
+use crate::session::{Held, Session};
+use crate::watch::Watch;
 use crate::write::Resumed;
 
 /// One write step under way.

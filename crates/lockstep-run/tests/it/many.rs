@@ -7,7 +7,7 @@ use lockstep_core::change::RunState;
 use lockstep_core::settings::{Gate, PaceMode, Settings};
 use lockstep_core::site::GatewayUrl;
 use lockstep_remote::gateway::TimeLimits;
-use lockstep_run::ahead::Ahead;
+use lockstep_run::Ahead;
 use lockstep_run::clock::SystemClock;
 use lockstep_run::jobs::{Go, Job, Jobs, Order};
 use lockstep_run::{Engine, Request, SiteAccess, Source};

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lockstep_core::change::RunState;
 use lockstep_core::settings::{Gate, PaceMode, Settings};
 use lockstep_core::site::GatewayUrl;
-use lockstep_run::ahead::Ahead;
+use lockstep_run::Ahead;
 use lockstep_run::clock::SystemClock;
 use lockstep_run::{Engine, EngineError, Request, Session, SiteAccess, Source, Watch};
 use lockstep_sim::{Fault, Gateway, Matcher, Rule, When};

@@ -232,7 +232,7 @@ impl Tester {
             own_settings: true,
             go_on,
             after: None,
-            ahead: lockstep_run::ahead::Ahead::default(),
+            ahead: lockstep_run::Ahead::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use anyhow::bail;
 use lockstep_core::change::{RunState, State};
-use lockstep_run::ahead::Ahead;
+use lockstep_run::Ahead;
 use lockstep_run::{Request, Session, Source};
 use lockstep_store::sites::Site;
 use serde_json::{Value, json};

@@ -2,7 +2,7 @@
 
 use lockstep_core::prices::mode::Mode;
 use lockstep_core::settings::{PaceMode, Settings};
-use lockstep_run::ahead::Ahead;
+use lockstep_run::Ahead;
 use lockstep_run::prices::plan::PriceRequest;
 use lockstep_run::prices::review::PriceApproval;
 use lockstep_run::review::Approval;

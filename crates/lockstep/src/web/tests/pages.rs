@@ -385,7 +385,7 @@ async fn plan(tester: &Tester, gateway: &lockstep_sim::Gateway) {
         own_settings: true,
         go_on: false,
         after: None,
-        ahead: lockstep_run::ahead::Ahead::default(),
+        ahead: lockstep_run::Ahead::default(),
     };
     let run = session.plan(&request, &Default::default()).await;
     run.expect("a plan");
