@@ -10,10 +10,11 @@ use lockstep_run::prices::collect::{From, Wanted};
 use lockstep_run::prices::compare::Compared;
 use lockstep_run::prices::local::LocalPrices;
 use lockstep_store::prices::run_sources::RunSource;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::seed::FetchBody;
-use crate::view::prices;
+use crate::view::prices::Money;
 use crate::view::source::state_as_json;
 use crate::words::en;
 
@@ -57,6 +58,10 @@ pub(crate) fn answer(compared: &Compared<'_>, local: &LocalPrices, told: &[RunSo
     differences.push_json(&mut out);
     out.push_str(r#","usd":{"#);
     let mut doubts = String::new();
+    let labels: Vec<String> = tables
+        .iter()
+        .map(|source| format!("{}:", text(source.name)))
+        .collect();
     let mut last: Option<NameId> = None;
     for difference in differences.iter() {
         if last == Some(difference.model) {
@@ -65,17 +70,22 @@ pub(crate) fn answer(compared: &Compared<'_>, local: &LocalPrices, told: &[RunSo
         if last.replace(difference.model).is_some() {
             out.push(',');
         }
-        let said = said(&tables, difference.model);
+        let said: Vec<(&String, Values)> = labels
+            .iter()
+            .zip(&tables)
+            .map(|(label, source)| (label, source.table.values(difference.model)))
+            .filter(|(_, values)| !values.is_empty())
+            .collect();
         let locked = local.locked(difference.name);
         let mine = compared.local.table.values(difference.model);
-        let name = Value::from(difference.name).to_string();
+        let name = text(difference.name);
         out.push_str(&name);
         out.push_str(r#":{"current":"#);
-        out.push_str(&prices::usd(&usd(&mine, locked)).to_string());
+        out.push_str(&text(&Money::from(&usd(&mine, locked))));
         out.push_str(r#","sources":{"#);
-        for (place, (source, values)) in said.iter().enumerate() {
-            push_key(&mut out, place, source);
-            out.push_str(&prices::usd(&usd(values, locked)).to_string());
+        for (place, (label, values)) in said.iter().enumerate() {
+            push_label(&mut out, place, label);
+            out.push_str(&text(&Money::from(&usd(values, locked))));
         }
         out.push_str("}}");
         let raw: Vec<&Values> = said.iter().map(|(_, values)| values).collect();
@@ -84,15 +94,15 @@ pub(crate) fn answer(compared: &Compared<'_>, local: &LocalPrices, told: &[RunSo
             .iter()
             .zip(found)
             .filter(|(_, codes)| !codes.is_empty());
-        for (place, ((source, _), codes)) in found.enumerate() {
+        for (place, ((label, _), codes)) in found.enumerate() {
             if place == 0 {
                 doubts.push_str(if doubts.is_empty() { "" } else { "}," });
                 doubts.push_str(&name);
                 doubts.push_str(":{");
             }
-            push_key(&mut doubts, place, source);
+            push_label(&mut doubts, place, label);
             let codes: Vec<&str> = codes.iter().map(|code| code.code()).collect();
-            doubts.push_str(&json!(codes).to_string());
+            doubts.push_str(&text(&codes));
         }
     }
     let results: Vec<Value> = told.iter().map(result).collect();
@@ -109,12 +119,16 @@ pub(crate) fn answer(compared: &Compared<'_>, local: &LocalPrices, told: &[RunSo
     out
 }
 
-fn push_key(out: &mut String, place: usize, key: &str) {
+/// What cannot fail to be JSON, as JSON.
+fn text(value: &(impl Serialize + ?Sized)) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn push_label(out: &mut String, place: usize, label: &str) {
     if place > 0 {
         out.push(',');
     }
-    out.push_str(&Value::from(key).to_string());
-    out.push(':');
+    out.push_str(label);
 }
 
 /// A source's result, in the seed's words.

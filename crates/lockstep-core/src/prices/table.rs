@@ -101,13 +101,10 @@ impl<'a> Table<'a> {
 
     /// All values of a model.
     pub fn values(&self, model: NameId) -> Values {
-        let mut values = Values::default();
-        if let Some(row) = self.row_of(model) {
-            for field in Field::ALL {
-                values.set(*field, self.at(row, *field));
-            }
+        match self.row_of(model) {
+            Some(row) => Values::of(|field| self.at(row, field)),
+            None => Values::default(),
         }
-        values
     }
 
     /// Sets a value, in place of the one that was there. The map then counts as given.

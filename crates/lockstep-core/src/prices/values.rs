@@ -5,8 +5,27 @@ use crate::prices::number::parse;
 
 /// What one model has in each of the ten maps. Numbers are kept as they were written, so that nothing is rewritten that
 /// did not change; an expression is kept without its quotes.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Values([Option<Box<str>>; Field::COUNT]);
+///
+/// The texts stand one after the other in one piece of memory: a comparison of many lists makes hundreds of thousands of
+/// these.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Values {
+    /// The length of each field's text, or [`NONE`].
+    lengths: [u32; Field::COUNT],
+    texts: Box<str>,
+}
+
+/// There is no text.
+const NONE: u32 = u32::MAX;
+
+impl Default for Values {
+    fn default() -> Self {
+        Self {
+            lengths: [NONE; Field::COUNT],
+            texts: Box::default(),
+        }
+    }
+}
 
 /// How a model is billed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,9 +50,31 @@ impl Kind {
 }
 
 impl Values {
+    /// The values that `text` tells of each field.
+    pub fn of<'t>(text: impl Fn(Field) -> Option<&'t str>) -> Self {
+        let mut lengths = [NONE; Field::COUNT];
+        let mut total = 0;
+        for field in Field::ALL {
+            if let Some(text) = text(*field) {
+                lengths[field.index()] = length(text);
+                total += text.len();
+            }
+        }
+        let mut texts = String::with_capacity(total);
+        texts.extend(Field::ALL.iter().filter_map(|field| text(*field)));
+        Self {
+            lengths,
+            texts: texts.into_boxed_str(),
+        }
+    }
+
     /// The value of a field, if there is one.
     pub fn get(&self, field: Field) -> Option<&str> {
-        self.0[field.index()].as_deref()
+        let (before, from) = self.lengths.split_at(field.index());
+        let length = *from.first().filter(|length| **length != NONE)? as usize;
+        let before = before.iter().filter(|length| **length != NONE);
+        let start: usize = before.map(|length| *length as usize).sum();
+        self.texts.get(start..start + length)
     }
 
     /// A number field's value, if it is one that can be reckoned with.
@@ -43,7 +84,13 @@ impl Values {
 
     /// Sets or removes a value.
     pub fn set(&mut self, field: Field, value: Option<&str>) {
-        self.0[field.index()] = value.map(Into::into);
+        *self = Self::of(|other| {
+            if other == field {
+                value
+            } else {
+                self.get(other)
+            }
+        });
     }
 
     /// The same with a value.
@@ -55,7 +102,7 @@ impl Values {
 
     /// Whether there is no value at all.
     pub fn is_empty(&self) -> bool {
-        self.0.iter().all(Option::is_none)
+        self.lengths == [NONE; Field::COUNT]
     }
 
     /// The values that are there, in the order of the fields.
@@ -78,9 +125,40 @@ impl Values {
     }
 }
 
+/// No list has a text of four gigabytes; what were longer would count as none.
+fn length(text: &str) -> u32 {
+    u32::try_from(text.len()).unwrap_or(NONE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_field_keeps_its_own_text_however_they_are_set() {
+        let mut values = Values::default();
+        assert!(values.is_empty());
+        for field in Field::ALL.iter().rev() {
+            values.set(*field, Some(field.code()));
+        }
+        for field in Field::ALL {
+            assert_eq!(values.get(*field), Some(field.code()));
+        }
+        values.set(Field::ModelPrice, None);
+        values.set(Field::CacheRatio, Some(""));
+        assert_eq!(values.get(Field::ModelPrice), None);
+        assert_eq!(values.get(Field::CacheRatio), Some(""));
+        assert_eq!(values.iter().count(), Field::COUNT - 1);
+        for (field, text) in values.iter() {
+            assert!(text.is_empty() || text == field.code());
+        }
+        let same = Values::of(|field| values.get(field));
+        assert_eq!(same, values);
+        assert_ne!(
+            Values::default().with(Field::CacheRatio, ""),
+            Values::default()
+        );
+    }
 
     #[test]
     fn an_expression_bills_before_a_price_and_a_price_before_ratios() {

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::cut::plain;
 use crate::view::json::time;
+use crate::view::prices::Money;
 use crate::words::en;
 
 /// A message, ready for any template.
@@ -86,8 +87,8 @@ pub(crate) fn finding_as_json(finding: &Finding) -> Value {
         }),
         What::List { added, removed, .. } => json!({"added": added, "removed": removed}),
         What::Price(old, new, _) => json!({
-            "usd_old": crate::view::prices::usd(old),
-            "usd_new": crate::view::prices::usd(new),
+            "usd_old": Money::from(old),
+            "usd_new": Money::from(new),
         }),
         What::Source(state, _) => json!({"state": state.code()}),
         What::Unpriced => json!({}),

@@ -10,7 +10,9 @@ use lockstep_store::prices::images::Image;
 use lockstep_store::prices::verified::Verified;
 use lockstep_store::prices::{OutputBy, PriceRow};
 use lockstep_store::status::ItemStatus;
+use serde::Serialize;
 use serde_json::{Map, Value, json};
+use utoipa::ToSchema;
 
 use super::Screen;
 use super::json::{price_error, reason, time};
@@ -51,8 +53,8 @@ pub(crate) fn item(row: &PriceRow) -> Value {
         "error": row.failure.as_ref().map(price_error),
         "hold": row.hold.as_ref().map(reason),
         "skip": row.skip.as_ref().map(reason),
-        "usd_old": row.usd_old.as_ref().map(usd),
-        "usd_new": row.usd_new.as_ref().map(usd),
+        "usd_old": row.usd_old.as_ref().map(Money::from),
+        "usd_new": row.usd_new.as_ref().map(Money::from),
         "kind_old": row.detail.kind_old.map(|kind| kind.code()),
         "kind_new": row.detail.kind_new.map(|kind| kind.code()),
         "output": row.detail.output.map(OutputBy::code),
@@ -84,15 +86,38 @@ pub(crate) fn value(field: Field, text: &str) -> Value {
     }
 }
 
-/// What a model costs as JSON, in USD per million tokens or per call.
-pub(crate) fn usd(usd: &Usd) -> Value {
-    json!({
-        "input": usd.input.map(cents),
-        "output": usd.output.map(cents),
-        "cache_read": usd.cache_read.map(cents),
-        "cache_write": usd.cache_write.map(cents),
-        "per_call": usd.per_call.map(cents),
-    })
+/// What a model costs: USD per million tokens, or per call. What is not known is null.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
+pub(crate) struct Money {
+    /// Input tokens.
+    pub(crate) input: Option<f64>,
+    /// Output tokens.
+    output: Option<f64>,
+    /// Tokens read from the cache.
+    cache_read: Option<f64>,
+    /// Tokens written to the cache.
+    cache_write: Option<f64>,
+    /// One call.
+    per_call: Option<f64>,
+}
+
+impl From<&Usd> for Money {
+    fn from(usd: &Usd) -> Self {
+        let Usd {
+            input,
+            output,
+            cache_read,
+            cache_write,
+            per_call,
+        } = *usd;
+        Self {
+            input: input.map(cents),
+            output: output.map(cents),
+            cache_read: cache_read.map(cents),
+            cache_write: cache_write.map(cents),
+            per_call: per_call.map(cents),
+        }
+    }
 }
 
 /// A sum without the tail that comes of multiplying: to a millionth of a dollar, or ten digits for what is less.

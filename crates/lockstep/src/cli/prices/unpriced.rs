@@ -13,7 +13,8 @@ use super::super::exit::Exit;
 use super::super::run::{carry_on, paced_session};
 use super::plan::{approve, asked, planned};
 use super::sources::{collecting, exit_of, show, state_as_json, typed_or_stored};
-use crate::view::{prices, table};
+use crate::view::prices::{self, Money};
+use crate::view::table;
 use crate::words::en;
 
 pub(crate) async fn unpriced(context: &Context, args: &UnpricedArgs) -> anyhow::Result<Exit> {
@@ -119,7 +120,7 @@ fn as_json(one: &Unpriced, rows: &[PriceRow]) -> Value {
             "source": first.source,
             "status": first.status().code(),
             "values": fields,
-            "usd": first.usd_new.as_ref().map(prices::usd),
+            "usd": first.usd_new.as_ref().map(Money::from),
         })
     });
     json!({

@@ -8,13 +8,13 @@ use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Money;
 use crate::api::extract::{Path, Query};
 use crate::api::orders::site;
 use crate::server::App;
 use crate::server::caller::Reader;
 use crate::server::problem::Problem;
-use crate::view::{json as form, prices};
+use crate::view::json as form;
+use crate::view::prices::{self, Money};
 
 /// How many entries are told at most.
 const MOST: u32 = 500;

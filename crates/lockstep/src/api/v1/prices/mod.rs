@@ -6,14 +6,13 @@ mod history;
 pub(crate) mod sources;
 mod unpriced;
 
-use lockstep_core::prices::usd::Usd;
 use lockstep_store::prices::run_sources::RunSource;
 use serde::Serialize;
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::server::App;
-use crate::view::{json as form, prices};
+use crate::view::json as form;
 use crate::words::en;
 
 pub(crate) fn routes() -> OpenApiRouter<App> {
@@ -23,41 +22,6 @@ pub(crate) fn routes() -> OpenApiRouter<App> {
         .merge(unpriced::routes())
         .merge(history::routes())
         .merge(differences::routes())
-}
-
-/// What a model costs: USD per million tokens, or per call. What is not known is null.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, ToSchema)]
-struct Money {
-    /// Input tokens.
-    input: Option<f64>,
-    /// Output tokens.
-    output: Option<f64>,
-    /// Tokens read from the cache.
-    cache_read: Option<f64>,
-    /// Tokens written to the cache.
-    cache_write: Option<f64>,
-    /// One call.
-    per_call: Option<f64>,
-}
-
-impl From<&Usd> for Money {
-    fn from(usd: &Usd) -> Self {
-        let Usd {
-            input,
-            output,
-            cache_read,
-            cache_write,
-            per_call,
-        } = *usd;
-        let cents = |sum: Option<f64>| sum.map(prices::cents);
-        Self {
-            input: cents(input),
-            output: cents(output),
-            cache_read: cents(cache_read),
-            cache_write: cents(cache_write),
-            per_call: cents(per_call),
-        }
-    }
 }
 
 /// How a source stands.

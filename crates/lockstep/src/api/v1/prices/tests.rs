@@ -8,6 +8,7 @@ use axum::body::{Body, to_bytes};
 use axum::http::{Request, header};
 use axum::response::Response;
 use axum::{Extension, Router};
+use lockstep_core::prices::usd::Usd;
 use lockstep_core::site::GatewayUrl;
 use lockstep_run::Engine;
 use lockstep_run::clock::{Clock, SystemClock};
@@ -22,6 +23,7 @@ use super::*;
 use crate::config::File;
 use crate::server::Options;
 use crate::server::caller::{Caller, Scope, Who};
+use crate::view::prices::Money;
 
 /// A gateway that serves four models and charges for two, and a list that agrees on one of them.
 struct Shop {

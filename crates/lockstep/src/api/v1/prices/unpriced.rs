@@ -16,14 +16,13 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use super::Money;
 use crate::api::extract::Path;
 use crate::api::orders::{Reached, site};
 use crate::api::v1::export::{Form, file};
 use crate::server::App;
 use crate::server::caller::{Caller, Reader};
 use crate::server::problem::Problem;
-use crate::view::prices;
+use crate::view::prices::{self, Money};
 
 /// The models without a price.
 #[derive(Debug, Serialize, ToSchema)]

@@ -20,14 +20,15 @@ use utoipa_axum::routes;
 use self::kept::{Found, Proposals};
 use self::query::{Filter, Wanted};
 use self::table::{Change, Row, Table};
-use super::{Money, SourceReport};
+use super::SourceReport;
 use crate::api::extract::{Path, Query};
 use crate::api::orders::site;
 use crate::api::v1::export::{AT_ONCE, Form, file};
 use crate::server::App;
 use crate::server::caller::{Caller, Planner, Reader};
 use crate::server::problem::Problem;
-use crate::view::{json as form, prices};
+use crate::view::json as form;
+use crate::view::prices::{self, Money};
 
 /// A page of differences.
 #[derive(Debug, Serialize, ToSchema)]
