@@ -86,6 +86,8 @@ pub(super) struct SourceView {
     pub(super) trouble: Option<Said>,
     /// Whether its address is private and not allowed yet.
     pub(super) private: bool,
+    /// Whether its list has shrunk, and is not believed until somebody says so.
+    pub(super) shrunken: bool,
 }
 
 /// When a source was last asked in vain, in words and for machines.
@@ -135,6 +137,7 @@ impl SourceView {
                     hint: t.never_fetched_hint.clone(),
                 }),
                 private: false,
+                shrunken: false,
             };
         }
         Self {
@@ -153,6 +156,7 @@ impl SourceView {
             }),
             trouble: (state != SourceState::Ok).then(|| f.lang.source_state(source)),
             private: today(source) == Some(SourceState::PrivateAddress),
+            shrunken: today(source) == Some(SourceState::Shrunken),
         }
     }
 }
