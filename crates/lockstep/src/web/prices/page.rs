@@ -11,7 +11,7 @@ use lockstep_store::prices::answers::PriceAnswer;
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::sites::Site;
 
-use super::asked::{SHAPE, by_hand, chips, chosen_of, filters, picked, rows};
+use super::asked::{SHAPE, SUSPICIOUS, by_hand, chips, chosen_of, filters, picked, rows};
 use super::below;
 use super::cells::Unit;
 use super::choice::{BY_HAND, Choice, PROPOSALS, whole_columns};
@@ -414,9 +414,11 @@ fn exports(site: &Site, asked: &Asked) -> [String; 2] {
     if !asked.search.is_empty() {
         query.append_pair("search", &asked.search);
     }
-    if ["new", "dearer", "cheaper"].contains(&asked.chip) {
-        query.append_pair("change", asked.chip);
-    }
+    match asked.chip {
+        SUSPICIOUS => query.append_pair("suspicious", "true"),
+        "new" | "dearer" | "cheaper" => query.append_pair("change", asked.chip),
+        _ => &mut query,
+    };
     let sign = if asked.backwards { "-" } else { "" };
     query.append_pair("sort", &format!("{sign}{}", asked.sort));
     let query = query.finish();

@@ -2,6 +2,7 @@
 
 mod access;
 mod channels;
+mod files;
 mod held;
 mod history;
 mod live;
