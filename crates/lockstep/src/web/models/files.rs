@@ -1,12 +1,10 @@
 //! What the table shows as files: every row that matches, in its order, whatever the page.
 
 use std::collections::{BTreeMap, HashMap};
-use std::vec::IntoIter;
 
 use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use futures_util::stream::unfold;
 use lockstep_core::channel::Provider;
 use lockstep_store::{Store, StoreError};
 use serde_json::{Value, json};
@@ -14,7 +12,7 @@ use serde_json::{Value, json};
 use super::listing::{Listed, Listings};
 use super::results::Known;
 use super::{TABLE, results};
-use crate::api::v1::export::{Form, file};
+use crate::api::v1::export::{Form, file, in_parts};
 use crate::server::App;
 use crate::view::json as form;
 use crate::web::frame::{Frame, Here};
@@ -79,25 +77,15 @@ async fn whole(
     let asked = Asked::of_query(&TABLE, &f.href(Here::Models), &query);
     let all = results::all(&app, f.lang, f.site()?, &listings, &asked).await?;
     let store = app.store().clone();
-    let rows = unfold(all.into_iter(), move |mut all| {
+    let rows = in_parts(&all, AT_ONCE, move |part| {
         let store = store.clone();
-        async move {
-            let rows = some(&store, &mut all).await.transpose()?;
-            Some((rows, all))
-        }
+        async move { rows(&store, part).await }
     });
     Ok(file("models", form, rows))
 }
 
-/// The next rows; `None` once there are no more.
-async fn some(
-    store: &Store,
-    all: &mut IntoIter<(i64, Known)>,
-) -> Result<Option<Vec<Value>>, StoreError> {
-    let some: Vec<(i64, Known)> = all.take(AT_ONCE).collect();
-    if some.is_empty() {
-        return Ok(None);
-    }
+/// The rows of some channels.
+async fn rows(store: &Store, some: Vec<(i64, Known)>) -> Result<Vec<Value>, StoreError> {
     let mut runs: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
     for (id, known) in &some {
         if let Known::Result(head) = known {
@@ -121,7 +109,7 @@ async fn some(
         }
         Known::Listed(channel) => Some(unread(&channel)),
     });
-    Ok(Some(rows.collect()))
+    Ok(rows.collect())
 }
 
 /// The row of a channel that was not read yet: of its list the gateway told how many models it has.
