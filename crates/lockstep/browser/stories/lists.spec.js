@@ -141,6 +141,18 @@ test.describe("what is held", () => {
   }
 });
 
+test("the numbers of the navigation follow a run that ends on the page", async ({ page, server, gateway }) => {
+  await bring(page, server);
+  await expect(page.locator("#waits-models a")).toHaveCount(0);
+  await gateway.do("offer", { provider: "core", models: ["gemini-2.5-pro"] });
+  for (const provider of ["acme", "bolt", "core"]) await gateway.do("behave", { provider, manner: "slow", ms: 3000 });
+  await leads(page, () => page.getByRole("button", { name: "Run All" }).click());
+  await rests(page);
+  await expect(page.locator("#row-3")).toContainText(/held/i);
+  await expect(page.locator("#waits-models")).toContainText("1");
+  await looksRight(page);
+});
+
 test("a policy for all channels of a provider is set where they are grouped", async ({ page, server, gateway }) => {
   await bring(page, server);
   await page.locator("#group-provider").click();

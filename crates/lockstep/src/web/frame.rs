@@ -102,6 +102,8 @@ pub(crate) struct Item {
     pub(crate) href: String,
     pub(crate) label: String,
     pub(crate) here: bool,
+    /// What its number is known by in the page, where it has one: parts of a page that are shown anew bring it along.
+    pub(crate) id: Option<&'static str>,
     /// What waits there, and where just that is shown.
     pub(crate) count: u64,
     pub(crate) waits: String,
@@ -284,6 +286,11 @@ impl Frame {
             })
             .collect()
     }
+                id: match page {
+                    Here::Models => Some("waits-models"),
+                    Here::Prices => Some("waits-prices"),
+                    _ => None,
+                },
 }
 
 /// Where what waits on a site, of a page's subject, is shown.
