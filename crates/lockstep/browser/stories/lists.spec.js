@@ -241,12 +241,15 @@ test.describe("without JavaScript", () => {
 
 test("an expired sign-in in the middle loses nothing", async ({ page, server, gateway, context }) => {
   await bring(page, server);
+  await open(page, server, "?show=changed&q=acme&sort=-name");
   await context.clearCookies({ name: "lockstep" });
   await page.getByRole("button", { name: "Run All" }).click();
   await expect(page.getByText("Your sign-in has expired")).toBeVisible();
   await page.getByRole("link").first().click();
   await page.locator("#password").fill("a password for stories");
   await page.locator("#password").press("Enter");
-  await expect(page).toHaveURL(/\/sites\/main\/models/);
+  // The table is as it was left.
+  await expect(page).toHaveURL(`${server.url}/sites/main/models?show=changed&q=acme&sort=-name`);
+  await expect(page.locator("tbody tr[id^=row-]")).toHaveCount(1);
   expect(await written(gateway)).toEqual(AFTER);
 });

@@ -396,7 +396,7 @@ impl FromRequestParts<App> for Frame {
 }
 
 /// The page's address without what it says of what was just done.
-fn without_said(path: &str, query: &str) -> String {
+pub(super) fn without_said(path: &str, query: &str) -> String {
     let pairs = url::form_urlencoded::parse(query.as_bytes());
     let mut kept = url::form_urlencoded::Serializer::new(String::new());
     kept.extend_pairs(pairs.filter(|(name, _)| name != SAID));

@@ -1,5 +1,8 @@
 //! What pages show, take and refuse.
 
+use axum::body::to_bytes;
+use axum::http::Request;
+use futures_util::FutureExt as _;
 use lockstep_core::change::Subject;
 use lockstep_store::schedule::{Mode, Rhythm};
 
@@ -7,6 +10,7 @@ use super::tester::{Tester, gateway};
 use crate::config::File;
 use crate::server::caller::Scope;
 use crate::web::frame::Here;
+use crate::server::door;
 
 const SETTINGS: &str = "/sites/main/settings";
 
@@ -30,6 +34,28 @@ async fn the_navigation_leads_to_pages_that_are_there_and_to_no_other() {
 }
 
 #[tokio::test]
+#[test]
+fn whoever_sends_a_form_too_late_is_led_back_to_the_table_as_it_was() {
+    let table = "/sites/main/models?show=failed&q=a+b&sort=-name&page=2";
+    for (from, back) in [
+        (format!("https://lockstep.example{table}&said=saved"), table),
+        ("https://lockstep.example/".to_owned(), "/"),
+        // Only a path is taken, and none that would be taken for another host.
+        ("https://elsewhere.example/a?b=c".to_owned(), "/a?b=c"),
+        ("https://lockstep.example//evil.example/x".to_owned(), "/"),
+        ("nonsense".to_owned(), "/"),
+    ] {
+        let request = Request::post("/sites/main/models/run").header("referer", &from);
+        let (parts, ()) = request.body(()).expect("a request").into_parts();
+        let way_in = door::way_in(&back.parse().expect("an address"));
+        let answer = crate::web::signed_out(&parts);
+        let text = to_bytes(answer.into_body(), usize::MAX).now_or_never();
+        let text = text.expect("it is there").expect("a page");
+        let text = String::from_utf8(text.to_vec()).expect("a text");
+        assert!(text.contains(&format!("href=\"{way_in}\"")), "{from}: {text}");
+    }
+}
+
 async fn an_empty_overview_says_how_to_begin_in_both_languages() {
     let mut tester = Tester::new().await;
     let page = tester.get("/").await;
