@@ -8,7 +8,7 @@ use lockstep_store::sites::Site;
 use std::collections::HashMap;
 
 use super::flash::{Flash, SAID};
-use super::words::{Lang, Words};
+use super::words::{Lang, Words, fill};
 use super::{assets, place, refusal::Refusal};
 use crate::server::App;
 use crate::server::caller::{self, Caller, Reader, Scope, may_not};
@@ -257,6 +257,14 @@ impl Frame {
         }
     }
 
+    /// What has to be stored before the site's gateway can be asked, in a sentence. A page that it blocks says so by
+    /// `part/missing.html`.
+    pub(super) async fn missing(&self, app: &App, site: &Site) -> Option<String> {
+        let t = &self.t.settings;
+        let has = has_token(app, site).await;
+        (!has).then(|| fill(&t.missing, &[("what", &t.admin_token)]))
+    }
+
     /// Where what waits of a page's subject is shown.
     fn held_at(&self, page: Here) -> String {
         match &self.site {
@@ -278,6 +286,11 @@ impl Frame {
                 href: self.href(page),
                 label: page.label(self.t).to_owned(),
                 here: page == self.here,
+                id: match page {
+                    Here::Models => Some("waits-models"),
+                    Here::Prices => Some("waits-prices"),
+                    _ => None,
+                },
                 count: match page {
                     Here::Models => self.held.channels,
                     Here::Prices => self.held.models,
@@ -286,11 +299,11 @@ impl Frame {
             })
             .collect()
     }
-                id: match page {
-                    Here::Models => Some("waits-models"),
-                    Here::Prices => Some("waits-prices"),
-                    _ => None,
-                },
+}
+
+/// Whether the site's gateway can be asked: there is a stored token, or the environment has one for it.
+pub(super) async fn has_token(app: &App, site: &Site) -> bool {
+    site.has_token || matches!(app.ordering().access(site.clone()).await, Ok(Some(_)))
 }
 
 /// Where what waits on a site, of a page's subject, is shown.

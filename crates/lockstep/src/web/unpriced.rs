@@ -57,6 +57,8 @@ struct UnpricedPage {
     base: String,
     prices: String,
     when: Option<Moment>,
+    /// What stands in the way of asking the gateway.
+    missing: Option<String>,
     working: Option<Working>,
     trouble: Option<Said>,
     has_sources: bool,
@@ -192,6 +194,7 @@ async fn show(
         when: table
             .as_ref()
             .map(|table| Moment::new(table.read_at, app.now(), f.lang)),
+        missing: f.missing(&app, &site).await,
         working: working(&f, &known, asked.href()),
         trouble: match &known.behind {
             Some(Behind::Failed(problem, _)) => Some(problem.words(f.lang)),

@@ -202,7 +202,7 @@ async fn page(
     if let Some(failure) = newest.and_then(|(run, _)| run.failure.as_ref()) {
         f.trouble(f.lang.failure(failure));
     }
-    let missing = missing(app, &f, &site).await;
+    let missing = f.missing(app, &site).await;
     if let (Some(Found::Failed(problem)), None) = (&found.listing, &missing) {
         f.trouble(problem.words(f.lang));
     }
@@ -236,14 +236,6 @@ async fn page(
         f,
     };
     Ok(html(&page))
-}
-
-/// What has to be stored before anything can be begun.
-async fn missing(app: &App, f: &Frame, site: &Site) -> Option<String> {
-    let words = &f.t.settings;
-    // The environment may have a token for this gateway.
-    let has = site.has_token || matches!(app.ordering().access(site.clone()).await, Ok(Some(_)));
-    (!has).then(|| fill(&words.missing, &[("what", &words.admin_token)]))
 }
 
 fn figures(app: &App, f: &Frame, run: &Run, counts: RunCounts, next: Option<Moment>) -> Figures {

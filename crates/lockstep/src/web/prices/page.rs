@@ -23,7 +23,7 @@ use crate::api::v1::prices::differences::table::{Row, Table as Differences};
 use crate::server::App;
 use crate::sourcing::today;
 use crate::web::form::Fields;
-use crate::web::frame::{Frame, Here};
+use crate::web::frame::{Frame, Here, has_token};
 use crate::web::place;
 use crate::web::refusal::{Refusal, html};
 use crate::web::table::{Asked, Column, Table};
@@ -42,6 +42,8 @@ struct PricesPage {
     waiting: Option<(String, String)>,
     /// What is known, in a sentence.
     state: String,
+    /// What stands in the way of asking the gateway.
+    missing: Option<String>,
     working: Option<Working>,
     trouble: Option<Said>,
     sources: Vec<SourceView>,
@@ -227,7 +229,7 @@ pub(crate) async fn begun(
         Some(Behind::Working(_)) => false,
         Some(failed) => !failed.failed_lately(now),
     };
-    if known.sources == 0 || known.current || !rests || !site.has_token {
+    if known.sources == 0 || known.current || !rests || !has_token(app, site).await {
         return Ok(known);
     }
     app.tables()
@@ -339,6 +341,7 @@ async fn page(
     let models = choice.models;
     Ok(Ok(PricesPage {
         state: state(&f, known.table.as_deref(), now),
+        missing: f.missing(app, site).await,
         working: working(&f, &known, asked.href()),
         trouble,
         sources: table

@@ -4,13 +4,14 @@ use axum::body::to_bytes;
 use axum::http::Request;
 use futures_util::FutureExt as _;
 use lockstep_core::change::Subject;
+use lockstep_core::site::GatewayUrl;
 use lockstep_store::schedule::{Mode, Rhythm};
 
 use super::tester::{Tester, gateway};
 use crate::config::File;
 use crate::server::caller::Scope;
-use crate::web::frame::Here;
 use crate::server::door;
+use crate::web::frame::Here;
 
 const SETTINGS: &str = "/sites/main/settings";
 
@@ -33,7 +34,6 @@ async fn the_navigation_leads_to_pages_that_are_there_and_to_no_other() {
     }
 }
 
-#[tokio::test]
 #[test]
 fn whoever_sends_a_form_too_late_is_led_back_to_the_table_as_it_was() {
     let table = "/sites/main/models?show=failed&q=a+b&sort=-name&page=2";
@@ -56,6 +56,7 @@ fn whoever_sends_a_form_too_late_is_led_back_to_the_table_as_it_was() {
     }
 }
 
+#[tokio::test]
 async fn an_empty_overview_says_how_to_begin_in_both_languages() {
     let mut tester = Tester::new().await;
     let page = tester.get("/").await;
@@ -561,4 +562,36 @@ async fn a_choice_of_site_leads_to_the_page_that_was_open() {
         default.and_then(|site| site.name).as_deref(),
         Some("second")
     );
+}
+
+#[tokio::test]
+async fn a_missing_token_is_said_on_each_page_that_it_blocks_with_the_way_to_its_field() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    let pages = ["models", "prices", "unpriced"];
+    for page in pages {
+        let page = tester.get(&format!("/sites/main/{page}")).await;
+        page.never_says("Admin Token is missing");
+    }
+    // One that nobody named has no token of its own.
+    let url = GatewayUrl::parse("http://127.0.0.1:9").expect("an address");
+    let store = tester.app.store();
+    let bare = store.site_for_url(&url, tester.app.now()).await;
+    let bare = bare.expect("a site").id;
+    store
+        .add_source(&bare, "official", "official")
+        .await
+        .expect("a source");
+    for page in pages {
+        let page = tester.get(&format!("/sites/{bare}/{page}")).await;
+        page.says("Admin Token is missing");
+        page.says(&format!("href=\"/sites/{bare}/settings#token\""));
+        page.never_says("id=\"working\"");
+    }
+    let prices = tester.get(&format!("/sites/{bare}/prices")).await;
+    prices.says("<button class=\"button\" disabled>Fetch");
+    tester
+        .get(&format!("/sites/{bare}/settings"))
+        .await
+        .says("id=\"token\"");
 }
