@@ -63,7 +63,7 @@ for (const width of [360, 2560]) {
       await page.locator("details", { hasText: "token stored" }).locator("summary").click();
       await page.locator("#list").setInputFiles({ name: "ours.json", mimeType: "application/json", buffer: Buffer.from(LIST) });
       await page.getByRole("button", { name: "Upload", exact: true }).click();
-      await expect(page.getByText("upload:ours")).toBeVisible();
+      await expect(page.locator(".found b", { hasText: "ours" })).toBeVisible();
       await looksRight(page);
     });
   });
@@ -110,6 +110,51 @@ test("a list that has shrunk for good is accepted, and prices come from it again
   expect(await gateway.do("charges", { model: "gpt-5" })).toEqual({ input: 1.5, output: 12 });
 });
 
+for (const { width, colorScheme } of [
+  { width: 360, colorScheme: "light" },
+  { width: 1280, colorScheme: "dark" },
+]) {
+  test.describe(`at ${width} px, ${colorScheme}`, () => {
+    test.use({ viewport: { width, height: 900 }, colorScheme });
+
+    test("a channel is added with its endpoint, and another one is set later", async ({ page, server, gateway }) => {
+      // Only channels that were read can be chosen.
+      await page.goto(`${server.url}/sites/main/models`);
+      await page.getByRole("button", { name: "Preview", exact: true }).click();
+      await settled(page);
+      await gateway.do("price", { provider: "acme", prices: SHOWN });
+      await page.goto(`${server.url}/sites/main/prices/sources`);
+      const form = page.locator("form", { has: page.locator("#channel") });
+      await form.getByLabel("Channel").selectOption("1");
+      await expect(form.getByPlaceholder("/your/endpoint")).toBeHidden();
+      await form.getByLabel("Sync Endpoint", { exact: true }).selectOption("custom");
+      await form.getByPlaceholder("/your/endpoint").fill("/no/such/list");
+      await form.getByRole("button", { name: "Add" }).click();
+      await expect(page.locator("[role=alert]")).toBeVisible();
+      await expect(form.getByPlaceholder("/your/endpoint")).toHaveValue("/no/such/list");
+      await looksRight(page);
+      await form.getByLabel("Sync Endpoint", { exact: true }).selectOption("pricing");
+      await form.getByRole("button", { name: "Add" }).click();
+      await expect(page.locator(".good-edge")).toBeVisible();
+      await expect(page.getByText("Sync Endpoint: /api/pricing")).toBeVisible();
+      await page.locator("summary", { hasText: "Edit" }).click();
+      await looksRight(page);
+      const edit = page.getByRole("form", { name: "Edit: channel:1" });
+      await edit.getByLabel("Multiplier").fill("2");
+      await edit.getByLabel("Sync Endpoint", { exact: true }).selectOption("OpenRouter");
+      await edit.getByRole("button", { name: "Save" }).click();
+      // What is not there is not kept unasked.
+      await expect(edit.getByRole("alert")).toBeVisible();
+      await looksRight(page);
+      await edit.getByLabel("Sync Endpoint", { exact: true }).selectOption("pricing");
+      await edit.getByRole("button", { name: "Save" }).click();
+      await expect(page.locator(".good-edge")).toBeVisible();
+      await expect(page.getByText("Multiplier: 2")).toBeVisible();
+      await looksRight(page);
+    });
+  });
+}
+
 test.describe("without JavaScript", () => {
   test.use({ javaScriptEnabled: false });
 
@@ -122,7 +167,7 @@ test.describe("without JavaScript", () => {
     await upload('{"success": true,\n"data": nope}');
     await expect(page.getByText(/line 2/)).toBeVisible();
     await upload(LIST);
-    await expect(page.getByText("upload:ours")).toBeVisible();
+    await expect(page.locator(".found b", { hasText: "ours" })).toBeVisible();
     // One that is too long says so on a page that leads back.
     await upload(`${LIST}${" ".repeat(17 << 20)}`);
     await expect(page.getByRole("heading", { name: "This list is longer than 16 MiB" })).toBeVisible();
@@ -138,9 +183,9 @@ test.describe("without JavaScript", () => {
       await beside.getByRole("button", { name: "Upload a newer list" }).click();
     };
     await newer("0.5");
-    await expect(page.getByText("upload:ours,multiplier=0.5")).toBeVisible();
+    await expect(page.getByText("Multiplier: 0.5")).toBeVisible();
     await newer();
-    await expect(page.getByText("upload:ours,multiplier=0.5")).toBeVisible();
+    await expect(page.getByText("Multiplier: 0.5")).toBeVisible();
     await page.goto(`${server.url}/sites/main/prices`);
     await settled(page);
     await expect(page.locator("tbody")).toContainText("$6");

@@ -17,8 +17,8 @@ mod tuning;
 pub(crate) use access::{PasswordVerb, TokenAddArgs, TokenVerb};
 pub(crate) use notice::{NoticeAddArgs, NoticeVerb};
 pub(crate) use prices::{
-    DiffArgs, FieldArg, PriceArgs, PriceVerb, PriceVerbArgs, SourceTokenArgs, SourceVerb, UnitArgs,
-    UnpricedArgs,
+    DiffArgs, FieldArg, PriceArgs, PriceVerb, PriceVerbArgs, SourceOptionArgs, SourceTokenArgs,
+    SourceVerb, UnitArgs, UnpricedArgs,
 };
 pub(crate) use runs::{
     ApplyArgs, HeldArgs, HeldVerb, PlanArgs, RunsArgs, SubjectArg, SyncArgs, UndoArgs,

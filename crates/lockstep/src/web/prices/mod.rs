@@ -76,6 +76,10 @@ pub(super) fn routes() -> Router<App> {
             post(sources_acts::access),
         )
         .route(
+            "/sites/{site}/prices/sources/edit",
+            post(sources_acts::edit),
+        )
+        .route(
             "/sites/{site}/prices/sources/upload",
             post(sources_upload::upload).layer(DefaultBodyLimit::max(LIST)),
         )

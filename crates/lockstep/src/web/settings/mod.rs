@@ -130,7 +130,11 @@ async fn page(
     f.path = f.href(Here::Settings);
     let site = f.site()?.clone();
     if let Some(missing) = f.missing(app, &site).await {
-        f.say(SayKind::Bad, missing, Some(f.t.settings.missing_hint.clone()));
+        f.say(
+            SayKind::Bad,
+            missing,
+            Some(f.t.settings.missing_hint.clone()),
+        );
     }
     let filter = RunFilter {
         subject: Some(Subject::Models),

@@ -52,7 +52,10 @@ fn whoever_sends_a_form_too_late_is_led_back_to_the_table_as_it_was() {
         let text = to_bytes(answer.into_body(), usize::MAX).now_or_never();
         let text = text.expect("it is there").expect("a page");
         let text = String::from_utf8(text.to_vec()).expect("a text");
-        assert!(text.contains(&format!("href=\"{way_in}\"")), "{from}: {text}");
+        assert!(
+            text.contains(&format!("href=\"{way_in}\"")),
+            "{from}: {text}"
+        );
     }
 }
 

@@ -350,3 +350,38 @@ async fn a_list_that_has_shrunk_is_taken_once_whoever_may_write_says_so() {
     let deeds = tester.get(deeds).await.body;
     assert_eq!(deeds["deeds"].as_array().map(Vec::len), Some(1), "{deeds}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_source_is_asked_and_what_it_costs_is_changed_without_forgetting_it() {
+    let (gateway, tester) = club(NEXT).await;
+    let right = json!({"token": NEXT, "user_id": "7"});
+    let kept = tester.post(SOURCES, member(&gateway, right)).await;
+    assert_eq!(kept.status, 201, "{}", kept.body);
+    let url = gateway.provider("club").base_url().to_owned();
+    let costs = json!({"multiplier": "2", "recharge": "0.5", "group": "vip"});
+    let changed = change(&tester, costs).await;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    let is = format!("{url},name=club,endpoint=/api/pricing,multiplier=2,recharge=0.5,group=vip");
+    assert_eq!(changed.body["source"], is);
+    assert_eq!(changed.body["has_token"], true);
+    let wrong = json!({"multiplier": "0", "endpoint": "/a b", "untested": true});
+    let refused = change(&tester, wrong).await;
+    assert_eq!(refused.status, 400);
+    let fields = refused.body["errors"].as_array().expect("errors").iter();
+    let fields: Vec<&Value> = fields.map(|mistake| &mistake["field"]).collect();
+    assert_eq!(fields, ["endpoint", "multiplier"]);
+    // Another page of it is asked before it is kept, and the token goes to no other host.
+    let refused = change(&tester, json!({"endpoint": "/nowhere"})).await;
+    assert_eq!(refused.body["code"], "source_failed", "{}", refused.body);
+    let elsewhere = json!({"endpoint": "https://elsewhere.example/list", "untested": true});
+    let refused = change(&tester, elsewhere).await;
+    assert_eq!(refused.body["errors"][0]["field"], "token");
+    let emptied = json!({"multiplier": "", "recharge": "", "group": ""});
+    let changed = change(&tester, emptied).await;
+    assert_eq!(
+        changed.body["source"],
+        format!("{url},name=club,endpoint=/api/pricing")
+    );
+    let told = tester.post(&format!("{SOURCES}/test"), json!({})).await;
+    assert_eq!(told.body["sources"][0]["state"], "ok", "{}", told.body);
+}
