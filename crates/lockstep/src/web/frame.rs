@@ -33,7 +33,8 @@ pub(crate) enum Here {
 }
 
 impl Here {
-    const ALL: [Self; 7] = [
+    /// Every page, in its order.
+    pub(super) const ALL: [Self; 7] = [
         Self::Overview,
         Self::Models,
         Self::Channels,
@@ -61,7 +62,8 @@ impl Here {
         Self::ALL.into_iter().find(|page| page.code() == code)
     }
 
-    fn label(self, t: &Words) -> &str {
+    /// What the navigation calls it.
+    pub(super) fn label(self, t: &Words) -> &str {
         match self {
             Self::Overview => &t.frame.overview,
             Self::Models => &t.frame.models,

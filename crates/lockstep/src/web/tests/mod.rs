@@ -2,6 +2,7 @@
 
 mod access;
 mod channels;
+mod guide;
 mod held;
 mod history;
 mod live;
