@@ -109,6 +109,15 @@ pub(crate) struct Item {
     pub(crate) waits: String,
 }
 
+/// A language to choose.
+pub(crate) struct Tongue {
+    pub(crate) tag: &'static str,
+    /// Its own name for itself.
+    pub(crate) name: &'static str,
+    /// Whether the page speaks it.
+    pub(crate) here: bool,
+}
+
 /// Something that is said above the page.
 pub(crate) struct Say {
     pub(crate) kind: SayKind,
@@ -267,6 +276,16 @@ impl Frame {
 
     pub(super) fn is_site(&self, wanted: &str) -> bool {
         self.site.as_ref().is_some_and(|site| key(site) == wanted)
+    }
+
+    /// Every language.
+    pub(super) fn languages(&self) -> Vec<Tongue> {
+        let tongue = |lang: Lang| Tongue {
+            tag: lang.tag(),
+            name: lang.own_name(),
+            here: lang == self.lang,
+        };
+        Vec::from(Lang::ALL.map(tongue))
     }
 
     pub(super) fn items(&self) -> Vec<Item> {

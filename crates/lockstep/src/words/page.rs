@@ -1,8 +1,4 @@
 //! What pages say of data: one function a question, in the reader's language.
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the pages that say these come next")
-)]
 
 use std::time::Duration;
 
