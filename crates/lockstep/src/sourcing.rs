@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use lockstep_core::prices::source::{BadSource, Place, SourceSpec, SourceState};
+use lockstep_run::prices::accept::Accepted;
 use lockstep_run::prices::collect::Collected;
 use lockstep_run::prices::compare::{Outcomes, compare};
 use lockstep_run::{EngineError, Session};
@@ -286,6 +287,35 @@ pub(crate) async fn look(
         collected,
         outcomes,
     })
+}
+
+/// Asks a source, and takes its list for good where that is only too short: later ones are measured by it. What is shown
+/// of the site's prices is made anew then.
+pub(crate) async fn accept(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    source: &StoredSource,
+) -> Result<Accepted, Problem> {
+    let asked = Asked::remembered(app.store(), source).await?;
+    let reached = Reached::of(app, site.clone()).await?;
+    let collecting = reached.collecting(&[asked])?;
+    let session = reached.session(app, &caller.actor());
+    let all = session.accept_lists(&collecting).await;
+    let Some(one) = all.map_err(of_prices)?.into_iter().next() else {
+        return Err(no_such());
+    };
+    if one.accepted {
+        let deed = Deed::source_accepted(&source.name);
+        app.note(caller, Some(site), &deed).await;
+        let tables = app.tables();
+        if let Err(problem) = tables.renew(app, site.clone(), &caller.actor()).await {
+            // The list is taken all the same; whoever looks next has it compared.
+            let why = problem.title();
+            tracing::warn!(why, "the prices could not be compared with an accepted list");
+        }
+    }
+    Ok(one)
 }
 
 /// Remembers a source behind the others. What is the name of a route is refused as one that is taken.

@@ -82,6 +82,34 @@ test("a token is forgotten, and the source says what it wants and when it was as
   await page.goto(`${server.url}/sites/main/prices/sources`);
 });
 
+test("a list that has shrunk for good is accepted, and prices come from it again", async ({ page, server, gateway, context }) => {
+  const all = ["gpt-5", "gpt-5-mini", "gpt-4.1"].map((model) => ({ model, input: 1.5, output: 12 }));
+  await gateway.do("price", { provider: "acme", prices: all });
+  const added = await context.request.post(`${server.url}/api/v1/sites/main/sources`, {
+    headers: { origin: server.url },
+    data: { source: `${gateway.providers.acme},endpoint=/api/pricing,name=acme` },
+  });
+  expect(added.ok(), await added.text()).toBe(true);
+  await gateway.do("price", { provider: "acme", prices: SHOWN });
+  await page.reload();
+  await page.getByRole("button", { name: "Fetch and test", exact: true }).click();
+  const accept = page.getByRole("button", { name: "Accept the list as it is: acme" });
+  await expect(accept).toBeVisible();
+  await looksRight(page);
+  await accept.click();
+  await expect(page.locator(".good-edge")).toContainText("before: 3");
+  await expect(accept).toHaveCount(0);
+  await looksRight(page);
+
+  await page.goto(`${server.url}/sites/main/prices`);
+  await settled(page);
+  await page.getByRole("button", { name: /^Review \d+$/ }).click();
+  await settled(page);
+  await page.getByRole("button", { name: /^Apply \d+$/ }).click();
+  await settled(page);
+  expect(await gateway.do("charges", { model: "gpt-5" })).toEqual({ input: 1.5, output: 12 });
+});
+
 test.describe("without JavaScript", () => {
   test.use({ javaScriptEnabled: false });
 

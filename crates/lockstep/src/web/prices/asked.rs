@@ -17,12 +17,15 @@ use crate::web::table::{Asked, Chip, Filter, Named, Shape};
 
 /// What the table of differences can be asked.
 pub(super) static SHAPE: Shape = Shape {
-    chips: &["all", "new", "dearer", "cheaper", "suspicious"],
+    chips: &["all", "new", "dearer", "cheaper", SUSPICIOUS],
     sorts: &["model", "price", "move"],
     groups: &[],
     filters: &["field", "source", "reason"],
     keeps: &["unit", "column"],
 };
+
+/// The chip of rows about which something looks wrong.
+pub(super) const SUSPICIOUS: &str = "suspicious";
 
 /// So many values can be chosen one by one: an address bears no more.
 pub(super) const BY_HAND_MOST: usize = 300;
@@ -44,7 +47,7 @@ fn count(table: &Differences, asked: &Asked) -> u64 {
 
 fn wants(asked: &Asked) -> Result<Wants, Problem> {
     let text = |name| Some(asked.text(name).to_owned());
-    let mut wanted = Wanted {
+    Wants::of(Wanted {
         source: text("source"),
         field: text("field"),
         reason: text("reason"),
@@ -57,18 +60,14 @@ fn wants(asked: &Asked) -> Result<Wants, Problem> {
             (_, true) => Sort::ModelBackwards,
             (_, false) => Sort::Model,
         }),
+        change: match asked.chip {
+            "new" => Some(Change::New),
+            "dearer" => Some(Change::Dearer),
+            "cheaper" => Some(Change::Cheaper),
+            _ => None,
+        },
+        suspicious: Some(asked.chip == SUSPICIOUS),
         ..Wanted::default()
-    };
-    wanted.change = match asked.chip {
-        "new" => Some(Change::New),
-        "dearer" => Some(Change::Dearer),
-        "cheaper" => Some(Change::Cheaper),
-        _ => None,
-    };
-    let suspicious = asked.chip == "suspicious";
-    Wants::of(wanted).map(|wants| match suspicious {
-        true => wants.only_suspicious(),
-        false => wants,
     })
 }
 

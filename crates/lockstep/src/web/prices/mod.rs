@@ -72,6 +72,10 @@ pub(super) fn routes() -> Router<App> {
             post(sources_acts::test),
         )
         .route(
+            "/sites/{site}/prices/sources/accept",
+            post(sources_acts::accept),
+        )
+        .route(
             "/sites/{site}/prices/sources/change",
             post(sources_acts::change),
         )

@@ -11,7 +11,7 @@ use lockstep_store::prices::answers::PriceAnswer;
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::sites::Site;
 
-use super::asked::{SHAPE, by_hand, chips, chosen_of, filters, picked, rows};
+use super::asked::{SHAPE, SUSPICIOUS, by_hand, chips, chosen_of, filters, picked, rows};
 use super::below;
 use super::cells::Unit;
 use super::choice::{BY_HAND, Choice, PROPOSALS, whole_columns};
@@ -88,6 +88,8 @@ pub(super) struct SourceView {
     pub(super) left_out: Option<(String, Vec<String>)>,
     /// Whether its address is private and not allowed yet.
     pub(super) private: bool,
+    /// Whether its list has shrunk, and is not believed until somebody says so.
+    pub(super) shrunken: bool,
 }
 
 /// When a source was last asked in vain, in words and for machines.
@@ -140,6 +142,7 @@ impl SourceView {
                 }),
                 left_out: None,
                 private: false,
+                shrunken: false,
             };
         }
         Self {
@@ -159,6 +162,7 @@ impl SourceView {
             trouble: (state != SourceState::Ok).then(|| f.lang.source_state(source)),
             left_out: left_out(source, f),
             private: today(source) == Some(SourceState::PrivateAddress),
+            shrunken: today(source) == Some(SourceState::Shrunken),
         }
     }
 }
@@ -433,9 +437,11 @@ fn exports(site: &Site, asked: &Asked) -> [String; 2] {
     if !asked.search.is_empty() {
         query.append_pair("search", &asked.search);
     }
-    if ["new", "dearer", "cheaper"].contains(&asked.chip) {
-        query.append_pair("change", asked.chip);
-    }
+    match asked.chip {
+        SUSPICIOUS => query.append_pair("suspicious", "true"),
+        "new" | "dearer" | "cheaper" => query.append_pair("change", asked.chip),
+        _ => &mut query,
+    };
     let sign = if asked.backwards { "-" } else { "" };
     query.append_pair("sort", &format!("{sign}{}", asked.sort));
     let query = query.finish();

@@ -216,6 +216,33 @@ pub(super) async fn test(
     page(&app, f, Forms::default(), Some(tested)).await
 }
 
+/// `POST .../sources/accept`: the list of a source that has shrunk for good is taken as it is.
+pub(super) async fn accept(
+    State(app): State<App>,
+    mut f: Frame,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    f.writer()?;
+    let site = f.site()?.clone();
+    let source = sourcing::found(&app, &site, fields.text("accept")).await?;
+    match sourcing::accept(&app, &f.caller, &site, &source).await {
+        Ok(one) => {
+            let kind = match one.accepted {
+                true => SayKind::Good,
+                false => SayKind::Waits,
+            };
+            f.say(kind, f.lang.list_accepted(&one), None);
+            // One that has not shrunk is shown as it came just now.
+            let told = (!one.accepted).then(|| vec![(source.name, one.source)]);
+            page(&app, f, Forms::default(), told).await
+        }
+        Err(problem) => {
+            f.trouble(problem.words(f.lang));
+            page(&app, f, Forms::default(), None).await
+        }
+    }
+}
+
 /// `POST .../sources/change`: one is preferred, preferred less, or forgotten.
 pub(super) async fn change(
     State(app): State<App>,

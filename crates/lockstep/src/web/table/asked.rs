@@ -224,10 +224,11 @@ impl Asked {
         changed.href()
     }
 
-    /// The address of all that is shown as a file of this kind: the table's path with an ending, the filter and the order.
+    /// The address of all that is shown as a file of this kind: the table's path with an ending, the filter, the groups and
+    /// the order.
     pub(crate) fn file(&self, kind: &str) -> String {
         let mut whole = self.clone();
-        (whole.page, whole.size, whole.group, whole.all) = (1, USUAL, None, false);
+        (whole.page, whole.size, whole.all) = (1, USUAL, false);
         whole.picks.clear();
         whole.raw.clear();
         whole
@@ -501,7 +502,7 @@ mod tests {
             "show=failed&source=a&q=x&group=provider&sort=-name&size=100&page=3&open=5&pick=1",
         );
         let file = asked.file("csv");
-        assert_eq!(file, "/t.csv?show=failed&source=a&q=x&sort=-name");
+        assert_eq!(file, "/t.csv?show=failed&source=a&q=x&group=provider&sort=-name");
     }
 
     #[test]

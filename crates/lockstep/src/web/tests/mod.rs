@@ -2,6 +2,7 @@
 
 mod access;
 mod channels;
+mod files;
 mod guide;
 mod held;
 mod history;

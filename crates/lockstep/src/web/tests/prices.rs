@@ -7,7 +7,7 @@ use lockstep_core::hash::Digest;
 use lockstep_core::settings::Settings;
 use lockstep_run::jobs::{Job, Order};
 use lockstep_sim::price::pricing_list;
-use lockstep_sim::{Channel, Gateway, Price, Provider, Spec};
+use lockstep_sim::{Channel, Gateway, Page as Answer, Price, Provider, Spec};
 use lockstep_store::runs::{NewRun, Run};
 
 use super::tester::{Page, Tester};
@@ -903,4 +903,38 @@ async fn a_list_is_uploaded_as_a_file_and_its_prices_are_seen() {
     let change = format!("{SOURCES}/change");
     tester.post(&change, &[("remove", "our prices")]).await;
     tester.get(SOURCES).await.never_says("our prices");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_has_shrunk_for_good_is_accepted_at_a_button_beside_it() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    let button = "aria-label=\"Accept the list as it is: list\"";
+    fetched(&tester).await;
+    tester.get(SOURCES).await.never_says(button);
+    let one = pricing_list(&[Price::tokens("birch", 1.5, 6.0)], &[("default", 1.0)]);
+    gateway
+        .provider("list")
+        .set_page("/api/pricing", Answer::json(one));
+    let tested = tester.post(&format!("{SOURCES}/test"), &[]).await;
+    tested.says("If it has shrunk for good, accept this list.");
+    tested.says(button);
+    // It says so too where its last good list stands in for it.
+    let (app, site) = (&tester.app, tester.site().await);
+    let renewed = app.tables().renew(app, site, "tests").await;
+    renewed.expect("a table");
+    let shown = tester.get(SOURCES).await;
+    shown.says("If it has shrunk for good, accept this list.");
+    shown.says(button);
+    let accept = format!("{SOURCES}/accept");
+    let accepted = tester.post(&accept, &[("accept", "list")]).await;
+    assert_eq!(accepted.status, 200, "{}", accepted.text);
+    accepted.says("its 1 model (before: 6)");
+    for page in [accepted, tester.get(SOURCES).await] {
+        page.says("<span class=\"badge good\">ok</span>");
+        page.never_says(button);
+    }
+    let nothing = tester.post(&accept, &[("accept", "list")]).await;
+    nothing.says("there is nothing to accept");
+    assert_eq!(tester.post(&accept, &[]).await.status, 404);
 }

@@ -15,6 +15,7 @@ use lockstep_store::prices::run_sources::RunSource;
 use super::names;
 use crate::words::Said;
 use crate::words::page::Thing;
+use crate::words::told_state;
 
 /// A failure: what happened, its likely cause, what to do.
 pub(crate) fn failure(failure: &Failure) -> Said {
@@ -184,7 +185,7 @@ pub(crate) fn topic(topic: Topic) -> &'static str {
 /// How far a source can be trusted, and what to do where it cannot.
 pub(crate) fn source_state(source: &RunSource) -> Said {
     let detail = &source.detail;
-    match SourceState::from_code(&source.state) {
+    match told_state(source) {
         Some(SourceState::Ok) => Said::new("ok", ""),
         Some(SourceState::Partial) => Said::new("in part: some entries cannot be used", ""),
         Some(SourceState::Empty) => Said::new("empty: it lists no price", "Check its endpoint."),

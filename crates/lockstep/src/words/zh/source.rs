@@ -8,7 +8,7 @@ use lockstep_store::prices::images::Image;
 use lockstep_store::prices::run_sources::RunSource;
 
 use super::names;
-use crate::words::Said;
+use crate::words::{Said, told_state};
 
 /// What came of accepting a list that has shrunk.
 pub(crate) fn list_accepted(one: &Accepted) -> String {
@@ -30,7 +30,7 @@ pub(crate) fn list_accepted(one: &Accepted) -> String {
 /// How far a source can be trusted, and what to do where it cannot.
 pub(crate) fn source_state(source: &RunSource) -> Said {
     let detail = &source.detail;
-    match SourceState::from_code(&source.state) {
+    match told_state(source) {
         Some(SourceState::Ok) => Said::new("正常", ""),
         Some(SourceState::Partial) => Said::new("部分可用：有些条目无法使用", ""),
         Some(SourceState::Empty) => Said::new("为空：没有列出任何价格", "请检查该来源的端点。"),

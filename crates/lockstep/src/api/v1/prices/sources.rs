@@ -129,6 +129,17 @@ struct Reports {
     sources: Vec<SourceReport>,
 }
 
+/// What came of accepting a list.
+#[derive(Debug, Serialize, ToSchema)]
+struct AcceptedList {
+    /// Whether the list had shrunk, and is the last good one now.
+    accepted: bool,
+    /// How many models its last good list had; null where there was none.
+    models_before: Option<u64>,
+    /// The source as it was judged before.
+    source: SourceReport,
+}
+
 /// A place in the order of preference.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -147,6 +158,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(test))
         .routes(routes!(change, remove))
         .routes(routes!(place))
+        .routes(routes!(accept))
         .merge(uploads)
 }
 
@@ -355,6 +367,25 @@ async fn test(
     let told = looked.remember().await?;
     Ok(Json(Reports {
         sources: told.iter().map(SourceReport::from).collect(),
+    }))
+}
+
+/// Takes a list that has shrunk for good: the source is asked now, and if its list is only too short, later ones are
+/// measured by it. Whatever else comes is left as it is.
+#[utoipa::path(post, path = "/sites/{site}/sources/{source}/accept", tag = "prices",
+    responses((status = 200, body = AcceptedList), (status = "default", body = Problem)))]
+async fn accept(
+    State(app): State<App>,
+    Writer(caller): Writer,
+    Path((name, source)): Path<(String, String)>,
+) -> Result<Json<AcceptedList>, Problem> {
+    let site = site(&app, &name).await?;
+    let source = sourcing::found(&app, &site, &source).await?;
+    let one = sourcing::accept(&app, &caller, &site, &source).await?;
+    Ok(Json(AcceptedList {
+        accepted: one.accepted,
+        models_before: one.before,
+        source: SourceReport::from(&one.source),
     }))
 }
 
