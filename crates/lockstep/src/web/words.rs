@@ -52,8 +52,8 @@ words! {
     }
     /// What forms say.
     form: FormWords {
-        optional, on, off, add, test, saved, not_saved, removed, unchanged, default, recommended, possible, outside,
-        one_a_line, stale,
+        optional, on, off, add, edit, test, saved, not_saved, removed, unchanged, default, recommended, possible,
+        outside, one_a_line, stale,
     }
     /// A run that is under way.
     run: RunWords {
@@ -105,14 +105,14 @@ words! {
     }
     /// Where prices come from.
     sources: SourceWords {
-        title, intro, presets, official_preset, bad_list, of_channels, own, file, col_name, col_url, col_endpoint,
-        col_models, token, token_hint, user_id, group, multiplier, multiplier_hint, recharge, recharge_hint,
-        allow_network, private, accept, remembered, order_up, order_down, remove, test, keep_untested, left_out, taken,
-        not_kept, bad_text, bad_endpoint, bad_number, endpoint_usual, token_stored, token_write_only, bad_key,
-        bad_token, bad_user_id, user_alone, sign_in, sign_in_of, forget_token, elsewhere, no_credential, upload,
-        upload_hint, upload_again, uploaded, list, list_name_hint, token_kept, no_file, list_too_long, list_no_text,
-        not_uploaded, tried, never_fetched, never_fetched_hint, allowed, allowed_hint, costs, costs_stay,
-        list_too_long_hint,
+        title, intro, presets, official, official_preset, bad_list, of_channels, own, file, col_name, col_url,
+        col_endpoint, col_models, col_fetched, endpoint_custom, endpoint_hint, token, token_hint, user_id, group,
+        multiplier, multiplier_hint, recharge, recharge_hint, allow_network, private, accept, remembered, order_up,
+        order_down, remove, test, keep_untested, left_out, taken, not_kept, bad_text, bad_endpoint, bad_number,
+        endpoint_usual, token_stored, token_write_only, bad_key, bad_token, bad_user_id, user_alone, sign_in,
+        sign_in_of, forget_token, elsewhere, no_credential, upload, upload_hint, upload_again, uploaded, list,
+        list_name_hint, token_kept, no_file, list_too_long, list_no_text, not_uploaded, tried, never_fetched,
+        never_fetched_hint, allowed, allowed_hint, costs, costs_stay, list_too_long_hint,
     }
     /// Served models without a price.
     unpriced: UnpricedWords {
@@ -290,8 +290,9 @@ mod tests {
         assert_eq!(en, zh);
     }
 
-    /// Names, which are the same in both languages.
-    const ALIKE: [&str; 4] = [
+    /// Names, and an example of an address, which are the same in both languages.
+    const ALIKE: [&str; 5] = [
+        "sources.endpoint_hint",
         "sources.col_url",
         "notices.kind_webhook",
         "notices.kind_telegram",
