@@ -312,10 +312,7 @@ pub(crate) async fn accept(
         if let Err(problem) = tables.renew(app, site.clone(), &caller.actor()).await {
             // The list is taken all the same; whoever looks next has it compared.
             let why = problem.title();
-            tracing::warn!(
-                why,
-                "the prices could not be compared with an accepted list"
-            );
+            tracing::warn!(why, "the prices could not be compared with an accepted list");
         }
     }
     Ok(one)

@@ -502,10 +502,7 @@ mod tests {
             "show=failed&source=a&q=x&group=provider&sort=-name&size=100&page=3&open=5&pick=1",
         );
         let file = asked.file("csv");
-        assert_eq!(
-            file,
-            "/t.csv?show=failed&source=a&q=x&group=provider&sort=-name"
-        );
+        assert_eq!(file, "/t.csv?show=failed&source=a&q=x&group=provider&sort=-name");
     }
 
     #[test]
