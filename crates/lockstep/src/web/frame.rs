@@ -33,7 +33,8 @@ pub(crate) enum Here {
 }
 
 impl Here {
-    const ALL: [Self; 7] = [
+    /// Every page, in its order.
+    pub(super) const ALL: [Self; 7] = [
         Self::Overview,
         Self::Models,
         Self::Channels,
@@ -61,7 +62,8 @@ impl Here {
         Self::ALL.into_iter().find(|page| page.code() == code)
     }
 
-    fn label(self, t: &Words) -> &str {
+    /// What the navigation calls it.
+    pub(super) fn label(self, t: &Words) -> &str {
         match self {
             Self::Overview => &t.frame.overview,
             Self::Models => &t.frame.models,
@@ -107,6 +109,15 @@ pub(crate) struct Item {
     /// What waits there, and where just that is shown.
     pub(crate) count: u64,
     pub(crate) waits: String,
+}
+
+/// A language to choose.
+pub(crate) struct Tongue {
+    pub(crate) tag: &'static str,
+    /// Its own name for itself.
+    pub(crate) name: &'static str,
+    /// Whether the page speaks it.
+    pub(crate) here: bool,
 }
 
 /// Something that is said above the page.
@@ -275,6 +286,16 @@ impl Frame {
 
     pub(super) fn is_site(&self, wanted: &str) -> bool {
         self.site.as_ref().is_some_and(|site| key(site) == wanted)
+    }
+
+    /// Every language.
+    pub(super) fn languages(&self) -> Vec<Tongue> {
+        let tongue = |lang: Lang| Tongue {
+            tag: lang.tag(),
+            name: lang.own_name(),
+            here: lang == self.lang,
+        };
+        Vec::from(Lang::ALL.map(tongue))
     }
 
     pub(super) fn items(&self) -> Vec<Item> {

@@ -168,17 +168,19 @@ pub(super) fn chips(f: &Frame, table: &Differences, asked: &Asked) -> Vec<Chip> 
 /// What rows can be narrowed by: only what there is.
 pub(super) fn filters(f: &Frame, table: &Differences) -> Vec<Filter> {
     let t = &f.t.prices;
-    let all = || Named::new("", &f.t.common.all);
+    let all = &f.t.common.all;
     let mut fields: BTreeSet<Field> = BTreeSet::new();
     let mut reasons: BTreeSet<ReasonCode> = BTreeSet::new();
     for row in &table.rows {
         fields.insert(row.field);
         reasons.extend(row.model.offers.iter().flat_map(|offer| offer.doubts()));
     }
-    let with = |name, label: &str, options: Vec<Named>| Filter {
+    let with = |name, label: &str, all: &str, options: Vec<Named>| Filter {
         name,
         label: label.to_owned(),
-        options: std::iter::once(all()).chain(options).collect(),
+        options: std::iter::once(Named::new("", all))
+            .chain(options)
+            .collect(),
     };
     let fields = fields.into_iter();
     let fields = fields.map(|field| Named::new(field.code(), f.lang.field(field)));
@@ -187,8 +189,8 @@ pub(super) fn filters(f: &Frame, table: &Differences) -> Vec<Filter> {
     let reasons = reasons.into_iter();
     let reasons = reasons.map(|code| Named::new(code.code(), f.lang.doubt(code)));
     vec![
-        with("field", &t.filter_field, fields.collect()),
-        with("source", &t.filter_source, sources.collect()),
-        with("reason", &t.filter_reason, reasons.collect()),
+        with("field", &t.filter_field, &t.all_types, fields.collect()),
+        with("source", &t.filter_source, all, sources.collect()),
+        with("reason", &t.filter_reason, all, reasons.collect()),
     ]
 }

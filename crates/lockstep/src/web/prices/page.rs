@@ -86,6 +86,8 @@ pub(super) struct SourceView {
     pub(super) tried: Option<Tried>,
     /// What is wrong with it, and what to do; nothing of one that is well.
     pub(super) trouble: Option<Said>,
+    /// What of its list was left out, and why; and how much that is, in words.
+    pub(super) left_out: Option<(String, Vec<String>)>,
     /// Whether its address is private and not allowed yet.
     pub(super) private: bool,
     /// Whether its list has shrunk, and is not believed until somebody says so.
@@ -104,6 +106,8 @@ struct SourceColumn {
     /// Whether it is chosen as a whole.
     chosen: bool,
     take: String,
+    /// What that means: the whole column, as far as the filter goes.
+    all: String,
 }
 
 impl Working {
@@ -138,6 +142,7 @@ impl SourceView {
                     message: t.never_fetched.clone(),
                     hint: t.never_fetched_hint.clone(),
                 }),
+                left_out: None,
                 private: false,
                 shrunken: false,
             };
@@ -157,13 +162,30 @@ impl SourceView {
                 iso: at.iso,
             }),
             trouble: (state != SourceState::Ok).then(|| f.lang.source_state(source)),
+            left_out: left_out(source, f),
             private: today(source) == Some(SourceState::PrivateAddress),
             shrunken: today(source) == Some(SourceState::Shrunken),
         }
     }
 }
 
+/// What of a source's list was left out: how much, and each reason with the first names.
+fn left_out(source: &RunSource, f: &Frame) -> Option<(String, Vec<String>)> {
+    let all: u64 = source.skipped.iter().map(|(_, count, _)| count).sum();
+    let reasons = source.skipped.iter();
+    let reasons = reasons.map(|(why, count, names)| f.lang.skipped(why, *count, names, false));
+    (all > 0).then(|| {
+        let said = fill(&f.t.sources.left_out, &[("n", &all)]);
+        (said, reasons.collect())
+    })
+}
+
 impl PricesPage {
+    /// Whether a source that was asked gave no list to plan from.
+    fn some_failed(&self) -> bool {
+        self.sources.iter().any(|source| source.badge == "bad")
+    }
+
     fn is_unit(&self, unit: &str) -> bool {
         self.unit == Unit::of_code(unit)
     }
@@ -323,6 +345,7 @@ async fn page(
             let take = fill(&t.prices.take_column, &[("n", &count)]);
             columns.push(SourceColumn {
                 chosen: asked.text("column") == name,
+                all: fill(&t.prices.choose_column, &[("source", name)]),
                 name: name.clone(),
                 take,
             });

@@ -3,6 +3,7 @@
 mod access;
 mod channels;
 mod files;
+mod guide;
 mod held;
 mod history;
 mod live;

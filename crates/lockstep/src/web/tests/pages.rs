@@ -543,6 +543,30 @@ async fn a_language_is_chosen_and_leads_back_to_a_page_of_ours() {
 }
 
 #[tokio::test]
+async fn the_settings_have_the_language_and_say_where_light_and_dark_come_from() {
+    let gateway = gateway().await;
+    let mut tester = Tester::with_site(&gateway).await;
+    for (language, title) in [("en", "Language"), ("zh-CN", "语言")] {
+        tester.language = language;
+        let page = tester.get("/sites/main/settings").await;
+        page.says(&format!("<h2 id=\"language\">{title}</h2>"));
+        for (tag, name) in [("en", "English"), ("zh-CN", "简体中文")] {
+            let here = match tag == language {
+                true => " aria-current=\"true\"",
+                false => "",
+            };
+            page.says(&format!(
+                "value=\"{tag}\" lang=\"{tag}\"{here}>{name}</button>"
+            ));
+        }
+        let t = crate::words::Lang::of_tag(language).expect("one").words();
+        page.says(&t.settings.theme_hint);
+        let fields = page.fields("<h2 id=\"language\">");
+        assert!(fields.contains(&("back".to_owned(), "/sites/main/settings".to_owned())));
+    }
+}
+
+#[tokio::test]
 async fn a_choice_of_site_leads_to_the_page_that_was_open() {
     let gateway = gateway().await;
     let tester = Tester::with_site(&gateway).await;

@@ -441,6 +441,8 @@ async fn what_looks_wrong_is_held_in_the_review_until_it_is_ticked_there() {
     review.never_says("name=\"plan\"");
     review.says("it would be billed in another way");
     review.says("Confirm Billing Conflicts");
+    review.says("Current Billing: <del>");
+    review.says("Change To: <ins>");
     let allow = review.value("allow");
     let again = tester
         .post(&format!("{path}/again"), &[("allow", &allow)])
@@ -839,6 +841,15 @@ async fn a_list_is_uploaded_as_a_file_and_its_prices_are_seen() {
     page.says("<b>our prices</b>");
     page.says("1 Models");
     settled(&tester, PRICES).await.says("$5");
+    let broken = r#"{"data": {"model_ratio": {"birch": 2.5, "oak": "dear"}}}"#;
+    let part = tester
+        .upload(&path, &[("name", "in part")], ("x.json", broken))
+        .await;
+    assert_eq!(part.status, 303, "{}", part.text);
+    settled(&tester, PRICES).await;
+    let page = tester.get(SOURCES).await;
+    page.says("Left out of the list: 1");
+    page.says("1 left out, not a number: oak");
     let newer = pricing_list(&[Price::tokens("birch", 7.0, 6.0)], &[("default", 1.0)]);
     let same = [("name", "our prices")];
     let replaced = tester.upload(&path, &same, ("x.json", &newer)).await;

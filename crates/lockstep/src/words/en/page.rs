@@ -258,17 +258,6 @@ pub(crate) fn source_badge(state: SourceState) -> &'static str {
     }
 }
 
-/// Why a source failed, in one line.
-pub(crate) fn source_error(source: &RunSource) -> String {
-    match SourceState::from_code(&source.state) {
-        Some(SourceState::PrivateAddress) => {
-            format!("{}; allow its network for this site", source.detail)
-        }
-        Some(state) if source.detail.is_empty() => source_badge(state).to_owned(),
-        _ => source.detail.clone(),
-    }
-}
-
 /// What came of accepting a list that has shrunk.
 pub(crate) fn list_accepted(one: &Accepted) -> String {
     let source = &one.source;
@@ -340,20 +329,6 @@ pub(crate) fn doubt(code: ReasonCode) -> &'static str {
     }
 }
 
-/// Names that providers offer and that wait for a price.
-pub(crate) fn without_price(models: &[String]) -> String {
-    format!(
-        "{} without a price: {}. Where a source is known, prices are given first; the price gate \"Add and list\" lists them anyway.",
-        super::count(models.len() as u64, "new name waits", "new names wait"),
-        names(models, 8)
-    )
-}
-
-/// The first price run of a gateway stops for a review.
-pub(crate) fn first_prices() -> &'static str {
-    "This is the first price run on this gateway, so it stops here, once: look at the plan, then apply it."
-}
-
 /// A map that somebody else wrote too while we did.
 pub(crate) fn conflict(image: &Image) -> String {
     format!(
@@ -416,15 +391,8 @@ pub(crate) fn store_error(error: &StoreError) -> Said {
 /// A number of things.
 pub(crate) fn count(count: u64, thing: Thing) -> String {
     let (one, many) = match thing {
-        Thing::Channel => ("channel", "channels"),
-        Thing::Provider => ("provider", "providers"),
         Thing::Model => ("model", "models"),
-        Thing::Change => ("change", "changes"),
-        Thing::Value => ("value", "values"),
-        Thing::Price => ("price", "prices"),
-        Thing::Run => ("run", "runs"),
         Thing::Source => ("source", "sources"),
-        Thing::Name => ("name", "names"),
     };
     super::count(count, one, many)
 }

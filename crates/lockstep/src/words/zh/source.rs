@@ -98,15 +98,6 @@ pub(crate) fn source_badge(state: SourceState) -> &'static str {
     }
 }
 
-/// Why a source failed, in one line.
-pub(crate) fn source_error(source: &RunSource) -> String {
-    match SourceState::from_code(&source.state) {
-        Some(SourceState::PrivateAddress) => format!("{}；请为该站点允许此网段", source.detail),
-        Some(state) if source.detail.is_empty() => source_badge(state).to_owned(),
-        _ => source.detail.clone(),
-    }
-}
-
 /// A map that somebody else wrote too while we did.
 pub(crate) fn conflict(image: &Image) -> String {
     format!(
