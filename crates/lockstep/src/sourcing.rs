@@ -7,10 +7,11 @@ use std::collections::BTreeMap;
 
 use axum::http::StatusCode;
 use lockstep_core::prices::source::{BadSource, Place, SourceSpec, SourceState};
+use lockstep_run::prices::accept::Accepted;
 use lockstep_run::prices::collect::Collected;
 use lockstep_run::prices::compare::{Outcomes, compare};
 use lockstep_run::{EngineError, Session};
-use lockstep_store::prices::access::{SourceAccess, SourceAccessEdit};
+use lockstep_store::prices::access::{SourceAccess, SourceEdit};
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::prices::sources::{NewSource, StoredSource};
 use lockstep_store::sites::Site;
@@ -175,7 +176,11 @@ pub(crate) fn access(spec: &SourceSpec, typed: &Typed<'_>) -> Result<SourceAcces
 
 /// The mistakes of what was given, as an answer.
 pub(crate) fn wrong(bad: Vec<Bad>) -> Problem {
-    let mistakes: Vec<Mistake> = bad.into_iter().map(Mistake::from).collect();
+    refused(bad.into_iter().map(Mistake::from).collect())
+}
+
+/// That a source is not taken, for all of these reasons.
+pub(crate) fn refused(mistakes: Vec<Mistake>) -> Problem {
     let first = mistakes.first();
     let title = first.map_or_else(String::new, |mistake| mistake.message.clone());
     Problem::new(StatusCode::BAD_REQUEST, "bad_source", title)
@@ -213,7 +218,7 @@ pub(crate) fn reaches_no_further(spec: &SourceSpec) -> Result<(), Problem> {
         ),
         _ => return Ok(()),
     };
-    let title = format!("a source with {what} is not added over HTTP");
+    let title = format!("a source with {what} is not added or led elsewhere over HTTP");
     let hint = format!(
         "{instead} Or `lockstep site source add` on the server's machine adds it; it is used here then like any other."
     );
@@ -288,6 +293,38 @@ pub(crate) async fn look(
     })
 }
 
+/// Asks a source, and takes its list for good where that is only too short: later ones are measured by it. What is shown
+/// of the site's prices is made anew then.
+pub(crate) async fn accept(
+    app: &App,
+    caller: &Caller,
+    site: &Site,
+    source: &StoredSource,
+) -> Result<Accepted, Problem> {
+    let asked = Asked::remembered(app.store(), source).await?;
+    let reached = Reached::of(app, site.clone()).await?;
+    let collecting = reached.collecting(&[asked])?;
+    let session = reached.session(app, &caller.actor());
+    let all = session.accept_lists(&collecting).await;
+    let Some(one) = all.map_err(of_prices)?.into_iter().next() else {
+        return Err(no_such());
+    };
+    if one.accepted {
+        let deed = Deed::source_accepted(&source.name);
+        app.note(caller, Some(site), &deed).await;
+        let tables = app.tables();
+        if let Err(problem) = tables.renew(app, site.clone(), &caller.actor()).await {
+            // The list is taken all the same; whoever looks next has it compared.
+            let why = problem.title();
+            tracing::warn!(
+                why,
+                "the prices could not be compared with an accepted list"
+            );
+        }
+    }
+    Ok(one)
+}
+
 /// Remembers a source behind the others. What is the name of a route is refused as one that is taken.
 pub(crate) async fn keep(
     app: &App,
@@ -343,14 +380,15 @@ pub(crate) async fn asked(
     Ok(asked)
 }
 
-/// The source as it would be asked after a change of what lets us into it.
+/// The source as it would be asked after a change.
 pub(crate) async fn changed(
     store: &Store,
     source: &StoredSource,
-    edit: &SourceAccessEdit,
+    edit: &SourceEdit,
 ) -> Result<Asked, StoreError> {
     let mut access = store.source_access(source).await?;
-    let SourceAccessEdit {
+    let SourceEdit {
+        spec,
         token,
         user_id,
         headers,
@@ -361,42 +399,68 @@ pub(crate) async fn changed(
     Ok(Asked::new(&NewSource {
         id: source.id.clone(),
         name: source.name.clone(),
-        spec: source.spec.clone(),
+        spec: spec.unwrap_or_else(|| source.spec.clone()),
         access,
         upload: None,
     }))
 }
 
-/// Changes what lets us into a source.
+/// Changes a source: how it is asked, what its prices cost, or what lets us into it.
 pub(crate) async fn change(
     app: &App,
     caller: &Caller,
     site: &Site,
-    name: &str,
-    edit: SourceAccessEdit,
+    source: &StoredSource,
+    edit: SourceEdit,
 ) -> Result<StoredSource, StoreError> {
-    let fields = fields(&edit);
+    let fields = fields(source, &edit);
     let store = app.store();
-    let stored = store.edit_source_access(&site.id, name, edit).await?;
-    let deed = Deed::source_changed(name, &fields);
+    let stored = store.edit_source(&site.id, &source.name, edit).await?;
+    let deed = Deed::source_changed(&source.name, &fields);
     app.note(caller, Some(site), &deed).await;
     Ok(stored)
 }
 
 /// What a change is about, by its fields.
-pub(crate) fn fields(edit: &SourceAccessEdit) -> Vec<&'static str> {
-    let SourceAccessEdit {
+pub(crate) fn fields(source: &StoredSource, edit: &SourceEdit) -> Vec<&'static str> {
+    let SourceEdit {
+        spec,
         token,
         user_id,
         headers,
     } = edit;
+    let read = |text: &str| text.parse::<SourceSpec>().ok();
+    let options = spec.as_deref().and_then(read).zip(read(&source.spec));
+    let options = options.map(|(new, old)| new.differs_in(&old));
     let fields = [
         ("token", token.is_some()),
         ("user_id", user_id.is_some()),
         ("headers", headers.is_some()),
     ];
     let fields = fields.into_iter().filter(|(_, given)| *given);
-    fields.map(|(field, _)| field).collect()
+    let fields = fields.map(|(field, _)| field);
+    options.into_iter().flatten().chain(fields).collect()
+}
+
+/// Whether a change of these fields is about more than what the source's prices cost: then it is asked in another way.
+pub(crate) fn is_asked_otherwise(fields: &[&str]) -> bool {
+    let costs = ["multiplier", "recharge", "group"];
+    fields.iter().any(|field| !costs.contains(field))
+}
+
+/// What a source would be after a change of its options, as it is written; `None` where that is what it is.
+///
+/// # Errors
+///
+/// What the change may not do over HTTP: a source that is sent what only this machine knows is led nowhere else.
+pub(crate) fn respecified(
+    before: &SourceSpec,
+    after: &SourceSpec,
+) -> Result<Option<String>, Problem> {
+    if after.endpoint != before.endpoint {
+        reaches_no_further(after)?;
+    }
+    Ok((after != before).then(|| after.to_string()))
 }
 
 /// Forgets a source.

@@ -160,4 +160,29 @@ mod tests {
             assert_eq!(makers(name), &[] as &[&str], "{name}");
         }
     }
+
+    /// What a cell of the document names.
+    fn named(cell: &str) -> Vec<&str> {
+        cell.split('`').skip(1).step_by(2).collect()
+    }
+
+    #[test]
+    fn the_document_has_this_very_table() {
+        let text = include_str!("../../../../docs/prices.md");
+        let (_, part) = text.split_once("### Whose a model is\n").expect("a part");
+        let part = part.split("\n## ").next().expect("its text");
+        let rows = part.lines().filter(|line| line.starts_with("| `"));
+        let told: Vec<(Vec<&str>, Vec<&str>)> = rows
+            .map(|row| {
+                let mut cells = row.trim_matches('|').split('|').map(named);
+                let [begins, sellers] = [cells.next(), cells.next()].map(Option::unwrap_or_default);
+                (begins, sellers)
+            })
+            .collect();
+        let known: Vec<(Vec<&str>, Vec<&str>)> = FAMILIES
+            .iter()
+            .map(|(begins, sellers)| (begins.to_vec(), sellers.to_vec()))
+            .collect();
+        assert_eq!(told, known);
+    }
 }

@@ -33,9 +33,11 @@ pub struct SourceAccess {
     pub headers: Vec<(String, SecretString)>,
 }
 
-/// What to change of it; what is `None` stays.
+/// What to change of a source; what is `None` stays.
 #[derive(Clone, Debug, Default)]
-pub struct SourceAccessEdit {
+pub struct SourceEdit {
+    /// What it is, as text, without a secret. Its name and its place in the order stay.
+    pub spec: Option<String>,
     /// The access token, or `Some(None)` to forget it.
     pub token: Option<Option<SecretString>>,
     /// The user, or `Some(None)` to forget it.
@@ -72,17 +74,19 @@ impl Store {
         Ok(access)
     }
 
-    /// Changes what the site's source of the name is sent to be let in, and tells the source as it is then.
-    pub async fn edit_source_access(
+    /// Changes what the site's source of the name is, and what it is sent to be let in, and tells the source as it is
+    /// then.
+    pub async fn edit_source(
         &self,
         site_id: &str,
         name: &str,
-        edit: SourceAccessEdit,
+        edit: SourceEdit,
     ) -> Result<StoredSource, StoreError> {
         let known = self.sources(site_id).await?;
         let known = known.into_iter().find(|source| source.name == name);
         let known = known.ok_or_else(|| sources::not_found(name))?;
-        let SourceAccessEdit {
+        let SourceEdit {
+            spec,
             token,
             user_id,
             headers,
@@ -102,6 +106,13 @@ impl Store {
                 let source = sources::of_name(db, &site_id, &name).await?;
                 if source.id != known.id {
                     return Err(sources::not_found(&name));
+                }
+                if let Some(spec) = spec {
+                    sql::query("UPDATE source SET spec = $2 WHERE id = $1")
+                        .bind(&source.id)
+                        .bind(spec)
+                        .execute(&mut *db)
+                        .await?;
                 }
                 if let Some(user_id) = user_id {
                     sql::query("UPDATE source SET user_id = $2 WHERE id = $1")

@@ -3,7 +3,7 @@
 use std::fs;
 
 use lockstep_store::notices::NewNoticeTarget;
-use lockstep_store::prices::access::{SourceAccess, SourceAccessEdit};
+use lockstep_store::prices::access::{SourceAccess, SourceEdit};
 use lockstep_store::prices::sources::NewSource;
 use lockstep_store::{KeySource, Store, StoreError};
 use secrecy::SecretString;
@@ -46,12 +46,12 @@ async fn a_token_is_in_no_byte_of_any_file() {
     assert!(!format!("{source:?}").contains(CANARY));
     let source = store.remember_source(&site.id, source).await;
     let source = source.expect("remembered");
-    let edit = SourceAccessEdit {
+    let edit = SourceEdit {
         token: Some(Some(SecretString::from(CANARY))),
-        ..SourceAccessEdit::default()
+        ..SourceEdit::default()
     };
     assert!(!format!("{edit:?}").contains(CANARY));
-    let edited = store.edit_source_access(&site.id, "club", edit).await;
+    let edited = store.edit_source(&site.id, "club", edit).await;
     edited.expect("changed");
     let access = store.source_access(&source).await.expect("opened");
     assert!(!format!("{source:?} {access:?}").contains(CANARY));

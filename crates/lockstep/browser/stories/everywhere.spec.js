@@ -27,7 +27,13 @@ test("the language follows the browser and can be switched", async ({ page, brow
     await expect(page.locator("html")).toHaveAttribute("lang", "zh-CN");
     await looksRight(page);
   }
-  await page.getByRole("button", { name: "English" }).click();
+  // Also in the settings, beside what else is set.
+  await page.goto(`${server.url}/sites/main/settings`);
+  await page.getByRole("region", { name: "语言" }).getByRole("button", { name: "English" }).click();
+  await expect(page.locator("html")).toHaveAttribute("lang", "en");
+  await expect(page).toHaveURL(`${server.url}/sites/main/settings`);
+  await page.getByRole("navigation").getByRole("button", { name: "简体中文" }).click();
+  await page.getByRole("navigation").getByRole("button", { name: "English" }).click();
   await expect(page.locator("html")).toHaveAttribute("lang", "en");
   const chinese = await browser.newContext({ locale: "zh-CN", storageState: await context.storageState() });
   await chinese.clearCookies({ name: "lockstep-language" });

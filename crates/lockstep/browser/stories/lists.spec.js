@@ -141,6 +141,18 @@ test.describe("what is held", () => {
   }
 });
 
+test("the numbers of the navigation follow a run that ends on the page", async ({ page, server, gateway }) => {
+  await bring(page, server);
+  await expect(page.locator("#waits-models a")).toHaveCount(0);
+  await gateway.do("offer", { provider: "core", models: ["gemini-2.5-pro"] });
+  for (const provider of ["acme", "bolt", "core"]) await gateway.do("behave", { provider, manner: "slow", ms: 3000 });
+  await leads(page, () => page.getByRole("button", { name: "Run All" }).click());
+  await rests(page);
+  await expect(page.locator("#row-3")).toContainText(/held/i);
+  await expect(page.locator("#waits-models")).toContainText("1");
+  await looksRight(page);
+});
+
 test("a policy for all channels of a provider is set where they are grouped", async ({ page, server, gateway }) => {
   await bring(page, server);
   await page.locator("#group-provider").click();
@@ -229,12 +241,15 @@ test.describe("without JavaScript", () => {
 
 test("an expired sign-in in the middle loses nothing", async ({ page, server, gateway, context }) => {
   await bring(page, server);
+  await open(page, server, "?show=changed&q=acme&sort=-name");
   await context.clearCookies({ name: "lockstep" });
   await page.getByRole("button", { name: "Run All" }).click();
   await expect(page.getByText("Your sign-in has expired")).toBeVisible();
   await page.getByRole("link").first().click();
   await page.locator("#password").fill("a password for stories");
   await page.locator("#password").press("Enter");
-  await expect(page).toHaveURL(/\/sites\/main\/models/);
+  // The table is as it was left.
+  await expect(page).toHaveURL(`${server.url}/sites/main/models?show=changed&q=acme&sort=-name`);
+  await expect(page.locator("tbody tr[id^=row-]")).toHaveCount(1);
   expect(await written(gateway)).toEqual(AFTER);
 });

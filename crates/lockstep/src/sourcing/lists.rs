@@ -90,13 +90,7 @@ fn with_costs(
     if all || given.group.is_some() {
         spec.group.clone_from(&given.group);
     }
-    let changed = [
-        ("multiplier", spec.multiplier != before.multiplier),
-        ("recharge", spec.recharge != before.recharge),
-        ("group", spec.group != before.group),
-    ];
-    let changed = changed.into_iter().filter(|(_, changed)| *changed);
-    let changed: Vec<&str> = changed.map(|(name, _)| name).collect();
+    let changed = spec.differs_in(&before);
     (!changed.is_empty()).then_some((spec, changed))
 }
 

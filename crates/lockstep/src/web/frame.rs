@@ -8,7 +8,7 @@ use lockstep_store::sites::Site;
 use std::collections::HashMap;
 
 use super::flash::{Flash, SAID};
-use super::words::{Lang, Words};
+use super::words::{Lang, Words, fill};
 use super::{assets, place, refusal::Refusal};
 use crate::server::App;
 use crate::server::caller::{self, Caller, Reader, Scope, may_not};
@@ -33,7 +33,8 @@ pub(crate) enum Here {
 }
 
 impl Here {
-    const ALL: [Self; 7] = [
+    /// Every page, in its order.
+    pub(super) const ALL: [Self; 7] = [
         Self::Overview,
         Self::Models,
         Self::Channels,
@@ -61,7 +62,8 @@ impl Here {
         Self::ALL.into_iter().find(|page| page.code() == code)
     }
 
-    fn label(self, t: &Words) -> &str {
+    /// What the navigation calls it.
+    pub(super) fn label(self, t: &Words) -> &str {
         match self {
             Self::Overview => &t.frame.overview,
             Self::Models => &t.frame.models,
@@ -102,9 +104,20 @@ pub(crate) struct Item {
     pub(crate) href: String,
     pub(crate) label: String,
     pub(crate) here: bool,
+    /// What its number is known by in the page, where it has one: parts of a page that are shown anew bring it along.
+    pub(crate) id: Option<&'static str>,
     /// What waits there, and where just that is shown.
     pub(crate) count: u64,
     pub(crate) waits: String,
+}
+
+/// A language to choose.
+pub(crate) struct Tongue {
+    pub(crate) tag: &'static str,
+    /// Its own name for itself.
+    pub(crate) name: &'static str,
+    /// Whether the page speaks it.
+    pub(crate) here: bool,
 }
 
 /// Something that is said above the page.
@@ -255,6 +268,14 @@ impl Frame {
         }
     }
 
+    /// What has to be stored before the site's gateway can be asked, in a sentence. A page that it blocks says so by
+    /// `part/missing.html`.
+    pub(super) async fn missing(&self, app: &App, site: &Site) -> Option<String> {
+        let t = &self.t.settings;
+        let has = has_token(app, site).await;
+        (!has).then(|| fill(&t.missing, &[("what", &t.admin_token)]))
+    }
+
     /// Where what waits of a page's subject is shown.
     fn held_at(&self, page: Here) -> String {
         match &self.site {
@@ -267,6 +288,16 @@ impl Frame {
         self.site.as_ref().is_some_and(|site| key(site) == wanted)
     }
 
+    /// Every language.
+    pub(super) fn languages(&self) -> Vec<Tongue> {
+        let tongue = |lang: Lang| Tongue {
+            tag: lang.tag(),
+            name: lang.own_name(),
+            here: lang == self.lang,
+        };
+        Vec::from(Lang::ALL.map(tongue))
+    }
+
     pub(super) fn items(&self) -> Vec<Item> {
         Here::ALL
             .into_iter()
@@ -276,6 +307,11 @@ impl Frame {
                 href: self.href(page),
                 label: page.label(self.t).to_owned(),
                 here: page == self.here,
+                id: match page {
+                    Here::Models => Some("waits-models"),
+                    Here::Prices => Some("waits-prices"),
+                    _ => None,
+                },
                 count: match page {
                     Here::Models => self.held.channels,
                     Here::Prices => self.held.models,
@@ -284,6 +320,11 @@ impl Frame {
             })
             .collect()
     }
+}
+
+/// Whether the site's gateway can be asked: there is a stored token, or the environment has one for it.
+pub(super) async fn has_token(app: &App, site: &Site) -> bool {
+    site.has_token || matches!(app.ordering().access(site.clone()).await, Ok(Some(_)))
 }
 
 /// Where what waits on a site, of a page's subject, is shown.
@@ -389,7 +430,7 @@ impl FromRequestParts<App> for Frame {
 }
 
 /// The page's address without what it says of what was just done.
-fn without_said(path: &str, query: &str) -> String {
+pub(super) fn without_said(path: &str, query: &str) -> String {
     let pairs = url::form_urlencoded::parse(query.as_bytes());
     let mut kept = url::form_urlencoded::Serializer::new(String::new());
     kept.extend_pairs(pairs.filter(|(name, _)| name != SAID));

@@ -101,7 +101,9 @@ pub(crate) async fn not_found(request: Request) -> Response {
 pub(crate) fn signed_out(parts: &Parts) -> Response {
     let from = parts.headers.get(header::REFERER);
     let from = from.and_then(|from| url::Url::parse(from.to_str().ok()?).ok());
-    let back = from.map_or_else(|| "/".to_owned(), |from| from.path().to_owned());
+    // The state of a table is in the address of its page. Only the path and the query are taken of that, never its host.
+    let back = from.map(|from| frame::without_said(from.path(), from.query().unwrap_or_default()));
+    let back = back.as_deref().map_or("/", place::back);
     let way_in = door::way_in(&back.parse().unwrap_or_default());
     refusal::signed_out(frame::language(parts), &way_in, nobody().status())
 }

@@ -17,7 +17,7 @@ use super::refusal::{Refusal, html};
 use super::sites::ADD;
 use super::spark::Spark;
 use super::when::Moment;
-use super::words::{count, fill};
+use super::words::count;
 use super::{history, place, unpriced};
 use crate::api::v1::prices::differences::kept::Known;
 use crate::notify::{looks_at_all, unpriced_models};
@@ -170,8 +170,7 @@ async fn card(app: &App, f: &Frame, at: usize, site: &Site) -> Result<Card, Refu
     let running = store.unfinished_runs(&site.id).await?;
     let running = running.first();
     let last = last_whole(&models).map(|(run, counts)| last(app, f, site, run, *counts));
-    let missing =
-        (!site.has_token).then(|| fill(&t.settings.missing, &[("what", &t.settings.admin_token)]));
+    let missing = f.missing(app, site).await;
     let on = |page: Here| place::path(&["sites", key(site), page.code()]);
     let mut badges = Vec::new();
     let mut badge = |kind, text: String, href| badges.push(Badge { kind, text, href });

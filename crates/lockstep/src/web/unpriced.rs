@@ -1,6 +1,8 @@
 //! Models without a price, served ones and those that wait to be listed: where, what the policy proposes, and the way to a
 //! price.
 
+mod files;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
@@ -19,7 +21,6 @@ use super::form::Fields;
 use super::frame::{Frame, Here};
 use super::history;
 use super::live::{PLANNING, soon};
-use super::place;
 use super::prices::{Servers, Working, begun, costs, led_to, model_id, working};
 use super::refusal::{Refusal, html};
 use super::table::{Asked, Chip, Chosen, Column, Shape, Table};
@@ -43,6 +44,8 @@ static SHAPE: Shape = Shape {
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/sites/{site}/unpriced", get(show))
+        .route("/sites/{site}/unpriced.csv", get(files::csv))
+        .route("/sites/{site}/unpriced.json", get(files::json))
         .route("/sites/{site}/unpriced/review", post(review))
         .route("/sites/{site}/unpriced/answers", post(answer))
 }
@@ -54,6 +57,8 @@ struct UnpricedPage {
     base: String,
     prices: String,
     when: Option<Moment>,
+    /// What stands in the way of asking the gateway.
+    missing: Option<String>,
     working: Option<Working>,
     trouble: Option<Said>,
     has_sources: bool,
@@ -189,6 +194,7 @@ async fn show(
         when: table
             .as_ref()
             .map(|table| Moment::new(table.read_at, app.now(), f.lang)),
+        missing: f.missing(&app, &site).await,
         working: working(&f, &known, asked.href()),
         trouble: match &known.behind {
             Some(Behind::Failed(problem, _)) => Some(problem.words(f.lang)),
@@ -224,10 +230,7 @@ async fn show(
             chooses: true,
             here: ids(&visible),
             total,
-            exports: (total > 0).then(|| {
-                let path = place::path(&["api", "v1", "sites", &site.id, "prices", "unpriced"]);
-                [format!("{path}.csv"), path]
-            }),
+            exports: (total > 0).then(|| ["csv", "json"].map(|kind| asked.file(kind))),
             empty: (t.unpriced.empty.clone(), t.unpriced.empty_hint.clone()),
             also: "",
             asked,

@@ -8,6 +8,9 @@ mod lang;
 pub(crate) mod page;
 mod zh;
 
+use lockstep_core::prices::source::SourceState;
+use lockstep_store::prices::run_sources::RunSource;
+
 pub(crate) use lang::Lang;
 
 /// What happened or stands in the way, and what to do about it.
@@ -46,4 +49,13 @@ pub(crate) struct Setting {
     pub(crate) text: &'static str,
     /// What goes wrong outside the recommended range, where it has one.
     pub(crate) outside: Option<&'static str>,
+}
+
+/// How a source is said to stand: of one whose list has shrunk that is told, although its last good one stands in for it.
+fn told_state(source: &RunSource) -> Option<SourceState> {
+    let shrunken = SourceState::Shrunken;
+    match source.failed.as_deref() {
+        Some(code) if code == shrunken.code() => Some(shrunken),
+        _ => SourceState::from_code(&source.state),
+    }
 }

@@ -1,8 +1,4 @@
 //! What pages say of data: one function a question, in the reader's language.
-#![cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the pages that say these come next")
-)]
 
 use std::time::Duration;
 
@@ -32,15 +28,8 @@ use super::{Label, Lang, Said, Setting, en, zh};
 /// What is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Thing {
-    Channel,
-    Provider,
     Model,
-    Change,
-    Value,
-    Price,
-    Run,
     Source,
-    Name,
 }
 
 macro_rules! either {
@@ -186,34 +175,6 @@ impl Lang {
         either!(self, en::output_by(by), zh::output_by(by))
     }
 
-    /// New names that wait for a price.
-    pub(crate) fn without_price(self, models: &[String]) -> String {
-        either!(
-            self,
-            en::page::without_price(models),
-            zh::without_price(models)
-        )
-    }
-
-    /// Models without a price that no source has one for.
-    pub(crate) fn no_source(self, models: &[String]) -> String {
-        either!(self, en::no_source(models), zh::no_source(models))
-    }
-
-    /// Models with a price that no source has one for.
-    pub(crate) fn nothing_to_compare(self, models: &[String]) -> String {
-        either!(
-            self,
-            en::nothing_to_compare(models),
-            zh::nothing_to_compare(models)
-        )
-    }
-
-    /// The first price run of a gateway stops for a review.
-    pub(crate) fn first_prices(self) -> &'static str {
-        either!(self, en::page::first_prices(), zh::first_prices())
-    }
-
     /// Said while the gateway's price page is asked.
     pub(crate) fn page_is_behind(self) -> &'static str {
         either!(self, en::PAGE_IS_BEHIND, zh::PAGE_IS_BEHIND)
@@ -258,15 +219,6 @@ impl Lang {
     /// A source's state in a word or two.
     pub(crate) fn source_badge(self, state: SourceState) -> &'static str {
         either!(self, en::page::source_badge(state), zh::source_badge(state))
-    }
-
-    /// Why a source failed, in one line.
-    pub(crate) fn source_error(self, source: &RunSource) -> String {
-        either!(
-            self,
-            en::page::source_error(source),
-            zh::source_error(source)
-        )
     }
 
     /// Entries of a list that were not used: the code of the reason, how many, the first names; `all` shows each.

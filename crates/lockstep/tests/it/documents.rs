@@ -185,6 +185,32 @@ fn the_document_names_every_code_in_its_place() {
     names_all("### `verified`", texts(states));
 }
 
+#[test]
+fn the_readme_shows_every_picture_and_the_script_makes_each() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let kept: BTreeSet<String> = std::fs::read_dir(root.join("docs/pictures"))
+        .expect("pictures")
+        .map(|file| file.expect("a file").file_name())
+        .map(|name| name.into_string().expect("a name"))
+        .collect();
+    let shown: BTreeSet<String> = include_str!("../../../../README.md")
+        .split("![")
+        .skip(1)
+        .filter_map(|picture| picture.split_once("](docs/pictures/"))
+        .filter_map(|(_, rest)| rest.split_once(')'))
+        .map(|(name, _)| name.to_owned())
+        .collect();
+    assert_eq!(shown, kept);
+    let script = include_str!("../../browser/pictures.js");
+    for name in kept {
+        let name = name.strip_suffix(".png").expect("a picture");
+        let (page, language) = name.split_once('-').expect("a page in a language");
+        for word in [page, language] {
+            assert!(script.contains(&format!("\"{word}\"")), "{word} of {name}");
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_document_names_every_key_that_is_printed() {
     fn keys(value: &Value, found: &mut BTreeSet<String>) {

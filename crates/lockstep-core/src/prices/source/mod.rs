@@ -12,6 +12,6 @@ pub use bad_source::BadSource;
 pub use budget::{CALLS, CallBudget, WINDOW};
 pub use cidr::{BadCidr, Cidr, parse_cidr};
 pub use place::Place;
-pub use spec::{Header, SourceSpec};
+pub use spec::{Header, SourceSpec, SpecEdit};
 pub use state::SourceState;
 pub use target::{Addresses, Endpoint, LITELLM, Target, built_in_base_url, time_limit};

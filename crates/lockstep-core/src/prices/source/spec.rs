@@ -33,6 +33,19 @@ pub struct SourceSpec {
     pub proxy: Option<String>,
 }
 
+/// What to change of the options of a source, each as a text. What is `None` stays; a blank text takes the option away.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SpecEdit<'t> {
+    /// The page to ask for.
+    pub endpoint: Option<&'t str>,
+    /// What its prices are multiplied with.
+    pub multiplier: Option<&'t str>,
+    /// What one of its dollars costs.
+    pub recharge: Option<&'t str>,
+    /// The group of the source whose ratio counts.
+    pub group: Option<&'t str>,
+}
+
 /// A header whose value stays out of the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Header {
@@ -178,6 +191,62 @@ impl SourceSpec {
         };
         let origin = |text: &str| url::Url::parse(text).ok().map(|url| url.origin());
         origin(own.as_str()) != origin(endpoint)
+    }
+
+    /// The source with some of its options changed.
+    ///
+    /// # Errors
+    ///
+    /// Everything that cannot be taken, each with the option that it is in.
+    pub fn edited(&self, edit: &SpecEdit<'_>) -> Result<Self, Vec<(&'static str, BadSource)>> {
+        let SpecEdit {
+            endpoint,
+            multiplier,
+            recharge,
+            group,
+        } = *edit;
+        let mut spec = self.clone();
+        let mut bad = Vec::new();
+        for (option, text) in [
+            ("endpoint", endpoint),
+            ("multiplier", multiplier),
+            ("recharge", recharge),
+            ("group", group),
+        ] {
+            let Some(text) = text.map(str::trim) else {
+                continue;
+            };
+            match option {
+                "endpoint" => spec.endpoint = None,
+                "multiplier" => spec.multiplier = None,
+                "recharge" => spec.recharge = None,
+                _ => spec.group = None,
+            }
+            if !text.is_empty()
+                && let Err(wrong) = spec.add(&format!("{option}={text}"))
+            {
+                bad.push((option, wrong));
+            }
+        }
+        // Of these options only an endpoint does not go with every place.
+        if bad.is_empty()
+            && let Err(wrong) = spec.fits()
+        {
+            bad.push(("endpoint", wrong));
+        }
+        if bad.is_empty() { Ok(spec) } else { Err(bad) }
+    }
+
+    /// Which options of a [`SpecEdit`] are others than those of `other`, by their names.
+    pub fn differs_in(&self, other: &Self) -> Vec<&'static str> {
+        let options = [
+            ("endpoint", self.endpoint != other.endpoint),
+            ("multiplier", self.multiplier != other.multiplier),
+            ("recharge", self.recharge != other.recharge),
+            ("group", self.group != other.group),
+        ];
+        let differ = options.into_iter().filter(|(_, differs)| *differs);
+        differ.map(|(option, _)| option).collect()
     }
 
     /// Reads `KEY=VALUE` and adds it.
@@ -416,15 +485,11 @@ impl fmt::Display for SourceSpec {
             headers,
             proxy,
         } = self;
-        let endpoint = endpoint.as_ref().and_then(|endpoint| match endpoint {
-            Endpoint::Default | Endpoint::File(_) => None,
-            Endpoint::Path(text) | Endpoint::Absolute(text) => Some(text.clone()),
-            Endpoint::OpenRouter => Some("openrouter".to_owned()),
-        });
+        let endpoint = endpoint.as_ref().and_then(Endpoint::text);
         f.write_str(&doubled(&place.to_string()))?;
         let options = [
             ("name", name.clone()),
-            ("endpoint", endpoint),
+            ("endpoint", endpoint.map(str::to_owned)),
             ("multiplier", multiplier.map(|factor| factor.to_string())),
             ("recharge", recharge.map(|factor| factor.to_string())),
             ("group", group.clone()),
@@ -454,6 +519,43 @@ mod tests {
 
     use super::*;
     use crate::prices::source::Addresses;
+
+    #[test]
+    fn options_are_changed_taken_away_or_refused_by_their_names() {
+        let spec = read("channel:3,name=Acme,endpoint=/api/pricing,multiplier=2,group=vip");
+        let edit = SpecEdit {
+            endpoint: Some("openrouter"),
+            multiplier: Some(" "),
+            group: Some("a, b"),
+            ..SpecEdit::default()
+        };
+        let edited = spec.edited(&edit).expect("taken");
+        assert_eq!(
+            edited.to_string(),
+            "channel:3,name=Acme,endpoint=openrouter,group=a,, b"
+        );
+        assert_eq!(
+            edited.differs_in(&spec),
+            ["endpoint", "multiplier", "group"]
+        );
+        let same = spec.edited(&SpecEdit::default()).expect("taken");
+        assert!(same.differs_in(&spec).is_empty());
+        let edit = SpecEdit {
+            endpoint: Some("/a b"),
+            multiplier: Some("-1"),
+            recharge: Some("0.5"),
+            ..SpecEdit::default()
+        };
+        let bad = spec.edited(&edit).expect_err("refused");
+        let options: Vec<&str> = bad.iter().map(|(option, _)| *option).collect();
+        assert_eq!(options, ["endpoint", "multiplier"]);
+        let edit = SpecEdit {
+            endpoint: Some("/list"),
+            ..SpecEdit::default()
+        };
+        let bad = read("file:list.json").edited(&edit).expect_err("refused");
+        assert_eq!(bad[0].0, "endpoint");
+    }
 
     fn read(text: &str) -> SourceSpec {
         text.parse()

@@ -67,6 +67,15 @@ impl Endpoint {
             _ => Self::Path(format!("/{text}")),
         }
     }
+
+    /// The text that reads back as the same endpoint; `None` where that is none.
+    pub fn text(&self) -> Option<&str> {
+        match self {
+            Self::Default | Self::File(_) => None,
+            Self::Path(text) | Self::Absolute(text) => Some(text),
+            Self::OpenRouter => Some("openrouter"),
+        }
+    }
 }
 
 impl Target {

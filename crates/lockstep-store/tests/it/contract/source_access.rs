@@ -1,6 +1,6 @@
 //! What belongs to a source: its secrets, its uploaded list, and what was wrong with it.
 
-use lockstep_store::prices::access::{SourceAccess, SourceAccessEdit};
+use lockstep_store::prices::access::{SourceAccess, SourceEdit};
 use lockstep_store::prices::copies::SourceCopy;
 use lockstep_store::prices::sources::{NewSource, StoredSource, Uploaded};
 use lockstep_store::prices::troubles::SourceTrouble;
@@ -77,12 +77,12 @@ pub(crate) async fn what_lets_us_into_a_source_is_kept_changed_and_forgotten_wit
     // Moved about, it keeps what it has.
     store.move_source(&site.id, "club", 0).await.expect("moved");
     let before = store.price_policy_hash(&site.id).await.expect("a hash");
-    let edit = |token: Option<&str>| SourceAccessEdit {
+    let edit = |token: Option<&str>| SourceEdit {
         token: Some(token.map(SecretString::from)),
-        ..SourceAccessEdit::default()
+        ..SourceEdit::default()
     };
     let edited = store
-        .edit_source_access(&site.id, "club", edit(Some("second")))
+        .edit_source(&site.id, "club", edit(Some("second")))
         .await;
     let edited = edited.expect("edited");
     assert_eq!((&edited.id, edited.position), (&club.id, 0));
@@ -93,12 +93,12 @@ pub(crate) async fn what_lets_us_into_a_source_is_kept_changed_and_forgotten_wit
         same, before,
         "another token of the same user shows the same prices"
     );
-    let other = SourceAccessEdit {
+    let other = SourceEdit {
         user_id: Some(Some("8".to_owned())),
         headers: Some(vec![("x-c".to_owned(), SecretString::from("c"))]),
-        ..SourceAccessEdit::default()
+        ..SourceEdit::default()
     };
-    let edited = store.edit_source_access(&site.id, "club", other).await;
+    let edited = store.edit_source(&site.id, "club", other).await;
     let edited = edited.expect("edited");
     let now = (
         Some("second".to_owned()),
@@ -108,7 +108,18 @@ pub(crate) async fn what_lets_us_into_a_source_is_kept_changed_and_forgotten_wit
     assert_eq!(opened(store, &edited).await, now);
     let other = store.price_policy_hash(&site.id).await.expect("a hash");
     assert_ne!(other, before, "another user may be shown other prices");
-    let edited = store.edit_source_access(&site.id, "club", edit(None)).await;
+    let elsewhere = SourceEdit {
+        spec: Some("https://club.example,endpoint=/list".to_owned()),
+        ..SourceEdit::default()
+    };
+    let edited = store.edit_source(&site.id, "club", elsewhere).await;
+    let edited = edited.expect("edited");
+    assert_eq!(edited.spec, "https://club.example,endpoint=/list");
+    assert_eq!((&edited.id, edited.position), (&club.id, 0));
+    assert_eq!(opened(store, &edited).await, now, "what lets us in stays");
+    let moved = store.price_policy_hash(&site.id).await.expect("a hash");
+    assert_ne!(moved, other, "another page may tell other prices");
+    let edited = store.edit_source(&site.id, "club", edit(None)).await;
     assert!(!edited.expect("edited").has_token);
 
     store
@@ -126,9 +137,7 @@ pub(crate) async fn what_lets_us_into_a_source_is_kept_changed_and_forgotten_wit
     let again = again.expect("added");
     assert_ne!(again.id, club.id);
     assert!(!again.has_token && again.user_id.is_none());
-    let nobody = store
-        .edit_source_access(&site.id, "nobody", edit(None))
-        .await;
+    let nobody = store.edit_source(&site.id, "nobody", edit(None)).await;
     assert!(matches!(nobody, Err(StoreError::NotFound(_))), "{nobody:?}");
     let twice = store
         .remember_source(&site.id, NewSource::open("club", "official"))

@@ -7,7 +7,7 @@ use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::notices::Telling;
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::values::Kind;
-use lockstep_store::prices::access::SourceAccessEdit;
+use lockstep_store::prices::access::SourceEdit;
 use lockstep_store::prices::verified::{Otherwise, Page, Verified};
 use lockstep_store::steps::Holds;
 use lockstep_store::{KeySource, Store, prices};
@@ -296,11 +296,11 @@ async fn a_database_of_schema_6_is_read_whole() {
     let trouble = trouble.expect("asked").expect("one");
     assert_eq!(trouble.state, "needs_sign_in");
     // Sources that an older schema knew by their names alone are let in by a token, too.
-    let edit = SourceAccessEdit {
+    let edit = SourceEdit {
         token: Some(Some("another".into())),
-        ..SourceAccessEdit::default()
+        ..SourceEdit::default()
     };
-    let edited = store.edit_source_access(&site.id, "official", edit).await;
+    let edited = store.edit_source(&site.id, "official", edit).await;
     assert!(edited.expect("edited").has_token);
 }
 

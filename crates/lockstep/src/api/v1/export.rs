@@ -1,12 +1,13 @@
 //! Lists as files: all the rows that the pages of a list have, by the same filter, a few at a time.
 
 use std::borrow::Cow;
+use std::convert::Infallible;
 use std::io;
 
 use axum::body::{Body, Bytes};
 use axum::http::header;
 use axum::response::{IntoResponse as _, Response};
-use futures_util::stream::once;
+use futures_util::stream::{iter, once};
 use futures_util::{Stream, StreamExt as _};
 use serde_json::Value;
 
@@ -73,6 +74,21 @@ pub(crate) fn file<E: std::error::Error + Send + Sync + 'static>(
     (headers, body).into_response()
 }
 
+/// A file of rows that are there already.
+pub(crate) fn file_of(name: &str, form: Form, rows: Vec<Value>) -> Response {
+    file(name, form, once(async { Ok::<_, Infallible>(rows) }))
+}
+
+/// Rows of many things, so many of which are looked up at once.
+pub(crate) fn in_parts<T: Clone, W: Future, L: FnMut(Vec<T>) -> W>(
+    of: &[T],
+    at_once: usize,
+    look_up: L,
+) -> impl Stream<Item = W::Output> + use<T, W, L> {
+    let parts: Vec<Vec<T>> = of.chunks(at_once).map(<[T]>::to_vec).collect();
+    iter(parts).then(look_up)
+}
+
 /// Lines of CSV.
 fn lines<L>(lines: impl IntoIterator<Item = L>) -> io::Result<Vec<u8>>
 where
@@ -131,10 +147,7 @@ fn harmless(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use std::convert::Infallible;
-
     use axum::body::to_bytes;
-    use futures_util::stream::iter;
     use serde_json::json;
 
     use super::*;

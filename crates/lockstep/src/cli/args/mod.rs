@@ -17,8 +17,8 @@ mod tuning;
 pub(crate) use access::{PasswordVerb, TokenAddArgs, TokenVerb};
 pub(crate) use notice::{NoticeAddArgs, NoticeVerb};
 pub(crate) use prices::{
-    DiffArgs, FieldArg, PriceArgs, PriceVerb, PriceVerbArgs, SourceTokenArgs, SourceVerb, UnitArgs,
-    UnpricedArgs,
+    DiffArgs, FieldArg, PriceArgs, PriceVerb, PriceVerbArgs, SourceOptionArgs, SourceTokenArgs,
+    SourceVerb, UnitArgs, UnpricedArgs,
 };
 pub(crate) use runs::{
     ApplyArgs, HeldArgs, HeldVerb, PlanArgs, RunsArgs, SubjectArg, SyncArgs, UndoArgs,
@@ -228,5 +228,67 @@ mod tests {
     #[test]
     fn the_command_tree_is_sound() {
         Cli::command().debug_assert();
+    }
+
+    const PACKAGES: [&str; 3] = [
+        include_str!("../../../../../packaging/lockstep.service"),
+        include_str!("../../../../../packaging/compose.yaml"),
+        include_str!("../../../../../packaging/Dockerfile"),
+    ];
+
+    /// Lines that say something to a machine.
+    fn lines(package: &str) -> impl Iterator<Item = &str> {
+        let lines = package.lines().map(str::trim);
+        lines.filter(|line| !line.starts_with('#'))
+    }
+
+    /// The variables that a package sets, each with its value.
+    fn variables(package: &str) -> Vec<(&str, &str)> {
+        let words = lines(package)
+            .flat_map(|line| line.match_indices("LOCKSTEP_").map(move |at| &line[at.0..]));
+        words
+            .filter_map(|word| word.split_once(['=', ':']))
+            .map(|(name, value)| {
+                let value = value.trim_end_matches('\\').trim();
+                (name, value.trim_matches('"'))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn every_variable_of_the_packages_is_one_of_the_servers_and_has_a_value_that_it_takes() {
+        let mut cli = Cli::command();
+        cli.build();
+        let serve = cli.find_subcommand("serve").expect("a server");
+        let mut set = 0;
+        for (name, value) in PACKAGES.into_iter().flat_map(variables) {
+            let arg = serve
+                .get_arguments()
+                .find(|arg| arg.get_env().is_some_and(|env| env == name));
+            let long = arg.and_then(|arg| arg.get_long());
+            let flag = format!("--{}={value}", long.unwrap_or_else(|| panic!("{name}")));
+            let parsed = Cli::try_parse_from(["lockstep", "serve", flag.as_str()]);
+            assert!(parsed.is_ok(), "{name}={value}: {:?}", parsed.err());
+            set += 1;
+        }
+        assert_eq!(set, 8, "all of them were looked at");
+    }
+
+    #[test]
+    fn the_packages_start_commands_that_there_are() {
+        let [unit, _, image] = PACKAGES;
+        let start = lines(unit).find_map(|line| line.strip_prefix("ExecStart="));
+        let mut commands = vec![start.expect("a start").to_owned()];
+        for (_, words) in lines(image).filter_map(|line| line.split_once("CMD [")) {
+            let words = words.replace(['"', ',', ']'], " ");
+            let words = words.trim_start_matches([' ', '/']);
+            let rest = words.strip_prefix("lockstep").unwrap_or(words);
+            commands.push(format!("lockstep {rest}"));
+        }
+        assert_eq!(commands.len(), 3, "{commands:?}");
+        for command in commands {
+            let parsed = Cli::try_parse_from(command.split_whitespace());
+            assert!(parsed.is_ok(), "{command}: {:?}", parsed.err());
+        }
     }
 }

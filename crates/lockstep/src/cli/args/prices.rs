@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand, ValueEnum};
+use lockstep_core::prices::source::SpecEdit;
 
 use super::{Consent, PaceArgs, Target};
 
@@ -174,6 +175,35 @@ pub(crate) struct SourceTokenArgs {
     pub(crate) token_user: Option<String>,
 }
 
+/// What of a source is to be changed. An empty text takes it away.
+#[derive(Debug, Args)]
+pub(crate) struct SourceOptionArgs {
+    /// The page to ask for: a path, openrouter or an address; "" for the usual one
+    #[arg(long, value_name = "PATH")]
+    endpoint: Option<String>,
+    /// What its prices are multiplied with; "" for nothing
+    #[arg(long, value_name = "NUMBER")]
+    multiplier: Option<String>,
+    /// What one of its dollars costs; "" for a dollar
+    #[arg(long, value_name = "NUMBER")]
+    recharge: Option<String>,
+    /// The group of the source whose ratio counts; "" for none
+    #[arg(long)]
+    group: Option<String>,
+}
+
+impl SourceOptionArgs {
+    /// The change of the source's options.
+    pub(crate) fn edit(&self) -> SpecEdit<'_> {
+        SpecEdit {
+            endpoint: self.endpoint.as_deref(),
+            multiplier: self.multiplier.as_deref(),
+            recharge: self.recharge.as_deref(),
+            group: self.group.as_deref(),
+        }
+    }
+}
+
 #[derive(Debug, Subcommand)]
 pub(crate) enum SourceVerb {
     /// Remember a source; it is tested before it is kept
@@ -188,10 +218,12 @@ pub(crate) enum SourceVerb {
         #[command(flatten)]
         target: Target,
     },
-    /// Store another access token of a source, or forget it; it is tested before it is kept
+    /// Change how a source is asked, what its prices cost, or its access token; it is tested before it is kept
     Edit {
         /// Its name
         name: String,
+        #[command(flatten)]
+        options: SourceOptionArgs,
         /// Forget its token
         #[arg(long, conflicts_with = "token_stdin")]
         no_token: bool,

@@ -7,14 +7,14 @@ use lockstep_core::prices::source::{Cidr, Place, SourceSpec, SourceState};
 use lockstep_run::Session;
 use lockstep_run::prices::collect::Collecting;
 use lockstep_run::prices::compare::compare;
-use lockstep_store::prices::access::{SourceAccess, SourceAccessEdit};
+use lockstep_store::prices::access::{SourceAccess, SourceEdit};
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::prices::sources::StoredSource;
 use lockstep_store::sites::Site;
 use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
-use super::super::args::{PaceArgs, SourceTokenArgs, SourceVerb, Target};
+use super::super::args::{PaceArgs, SourceOptionArgs, SourceTokenArgs, SourceVerb, Target};
 use super::super::context::{Context, read_token};
 use super::super::exit::Exit;
 use super::super::run::paced_session;
@@ -71,11 +71,22 @@ pub(crate) async fn source(context: &Context, verb: &SourceVerb) -> anyhow::Resu
         } => add(context, source, *untested, token, target).await,
         SourceVerb::Edit {
             name,
+            options,
             no_token,
             untested,
             token,
             target,
-        } => edit(context, name, (token, *no_token), *untested, target).await,
+        } => {
+            edit(
+                context,
+                name,
+                options,
+                (token, *no_token),
+                *untested,
+                target,
+            )
+            .await
+        }
         SourceVerb::List { target } => list(context, target).await,
         SourceVerb::Test { name, target } => test(context, name.as_deref(), target).await,
         SourceVerb::Accept { name, target } => accept(context, name, target).await,
@@ -157,6 +168,7 @@ async fn tried(context: &Context, target: &Target, asked: Asked) -> anyhow::Resu
 async fn edit(
     context: &Context,
     name: &str,
+    options: &SourceOptionArgs,
     (token, no_token): (&SourceTokenArgs, bool),
     untested: bool,
     target: &Target,
@@ -165,25 +177,30 @@ async fn edit(
     let source = found(context, &site, name).await?;
     let spec: SourceSpec = source.spec.parse()?;
     let keeps_token = source.has_token && !token.token_stdin && !no_token;
-    let access = access(&spec, token, (keeps_token, &source.headers))?;
-    let edit = SourceAccessEdit {
+    let after = spec
+        .edited(&options.edit())
+        .map_err(|mut bad| anyhow!(bad.swap_remove(0).1))?;
+    let access = access(&after, token, (keeps_token, &source.headers))?;
+    let edit = SourceEdit {
+        spec: (after != spec).then(|| after.to_string()),
         token: (token.token_stdin || no_token).then_some(access.token),
         // Whose a token is goes with it.
         user_id: (token.token_user.is_some() || no_token).then_some(access.user_id),
         headers: None,
     };
-    let fields = sourcing::fields(&edit);
+    let fields = sourcing::fields(&source, &edit);
     if fields.is_empty() {
         bail!(
-            "nothing is to be changed; pipe a token in with --token-stdin, or forget it with --no-token"
+            "nothing is to be changed; give --endpoint, --multiplier, --recharge or --group, pipe a token in with \
+             --token-stdin, or forget it with --no-token"
         );
     }
-    if !untested {
+    if !untested && sourcing::is_asked_otherwise(&fields) {
         let asked = sourcing::changed(context.store(), &source, &edit).await?;
         tried(context, target, asked).await?;
     }
     let store = context.store();
-    let stored = store.edit_source_access(&site.id, name, edit).await?;
+    let stored = store.edit_source(&site.id, name, edit).await?;
     let deed = Deed::source_changed(name, &fields);
     context.note(Some(&site), &deed).await;
     if context.screen.json {

@@ -5,8 +5,11 @@ use axum::extract::{RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_store::known::{KnownFilter, KnownOrder, KnownPage};
 use lockstep_store::listing::ChannelHead;
+use serde_json::json;
 
 use crate::api::v1::channels::Scope;
+use crate::api::v1::channels::own::Own;
+use crate::api::v1::export::{Form, file_of};
 use crate::server::App;
 use crate::web::frame::{Frame, Here};
 use crate::web::place;
@@ -21,6 +24,21 @@ static SHAPE: Shape = Shape {
     filters: &[],
     keeps: &[],
 };
+
+/// The columns of a file, as keys of its rows.
+const COLUMNS: &[&str] = &[
+    "channel_id",
+    "channel_name",
+    "provider.type",
+    "provider.base_url",
+    "policy",
+    "own.policy",
+    "own.keep",
+    "own.allow",
+    "own.include",
+    "own.exclude",
+    "own.always_allowed",
+];
 
 #[derive(Template)]
 #[template(path = "channels.html")]
@@ -54,29 +72,20 @@ pub(super) async fn show(
         return Ok(Redirect::to(&address).into_response());
     }
     let (store, scope) = (app.store(), Scope::of(&app, &site).await?);
-    let filter = |chip: &str| KnownFilter {
-        own: chip == "own",
-        search: asked.search.clone(),
-    };
-    let all = store.count_known(&site.id, &filter("all")).await?;
+    let all = store.count_known(&site.id, &filter(&asked, "all")).await?;
     let own = match scope.channels.is_empty() {
         true => 0,
-        false => store.count_known(&site.id, &filter("own")).await?,
+        false => store.count_known(&site.id, &filter(&asked, "own")).await?,
     };
-    let wanted = filter(asked.chip);
+    let wanted = filter(&asked, asked.chip);
     let total = if wanted.own { own } else { all };
     if let Some(address) = asked.settle(&[], total) {
         return Ok(Redirect::to(&address).into_response());
     }
     let page = KnownPage {
-        order: match asked.sort {
-            "name" => KnownOrder::Name,
-            "provider" => KnownOrder::Provider,
-            _ => KnownOrder::Id,
-        },
-        backwards: asked.backwards,
         skip: asked.skip(),
         limit: asked.size,
+        ..whole(&asked)
     };
     let heads = store.known_channels(&site.id, &wanted, page).await?;
     let rows: Vec<RowView> = heads.iter().map(|head| view(&f, &scope, head)).collect();
@@ -102,12 +111,67 @@ pub(super) async fn show(
         chooses: false,
         here: rows.iter().map(|row| row.id.to_string()).collect(),
         total,
-        exports: None,
+        exports: (total > 0).then(|| ["csv", "json"].map(|kind| asked.file(kind))),
         empty: (t.channels.empty.clone(), t.channels.empty_hint.clone()),
         also: "",
         asked,
     };
     Ok(html(&ChannelsPage { table, rows, f }))
+}
+
+/// `GET /sites/{site}/channels.csv`
+pub(super) async fn csv(app: State<App>, f: Frame, query: RawQuery) -> Result<Response, Refusal> {
+    file(app, f, query, Form::Csv(COLUMNS)).await
+}
+
+/// `GET /sites/{site}/channels.json`
+pub(super) async fn json(app: State<App>, f: Frame, query: RawQuery) -> Result<Response, Refusal> {
+    file(app, f, query, Form::Json("channels")).await
+}
+
+async fn file(
+    State(app): State<App>,
+    f: Frame,
+    RawQuery(query): RawQuery,
+    form: Form,
+) -> Result<Response, Refusal> {
+    let (site, path) = (f.site()?, f.href(Here::Channels));
+    let asked = Asked::of_query(&SHAPE, &path, &query.unwrap_or_default());
+    let scope = Scope::of(&app, site).await?;
+    let wanted = filter(&asked, asked.chip);
+    let store = app.store();
+    let heads = store.known_channels(&site.id, &wanted, whole(&asked));
+    let rows = heads.await?.into_iter().map(|head| {
+        json!({
+            "channel_id": head.channel_id,
+            "channel_name": head.channel_name,
+            "provider": {"type": head.provider.kind, "base_url": head.provider.base_url},
+            "policy": scope.policy_of(&head).code(),
+            "own": Own::of(scope.channels.get(&head.channel_id)),
+        })
+    });
+    Ok(file_of("channels", form, rows.collect()))
+}
+
+/// The channels that a chip means, among those that are searched for.
+fn filter(asked: &Asked, chip: &str) -> KnownFilter {
+    KnownFilter {
+        own: chip == "own",
+        search: asked.search.clone(),
+    }
+}
+
+/// All of them, in the order that is asked for.
+fn whole(asked: &Asked) -> KnownPage {
+    KnownPage {
+        order: match asked.sort {
+            "name" => KnownOrder::Name,
+            "provider" => KnownOrder::Provider,
+            _ => KnownOrder::Id,
+        },
+        backwards: asked.backwards,
+        ..KnownPage::first(u32::MAX)
+    }
 }
 
 fn view(f: &Frame, scope: &Scope, head: &ChannelHead) -> RowView {

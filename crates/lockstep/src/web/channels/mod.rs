@@ -13,6 +13,8 @@ use crate::server::App;
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/sites/{site}/channels", get(list::show))
+        .route("/sites/{site}/channels.csv", get(list::csv))
+        .route("/sites/{site}/channels.json", get(list::json))
         .route(
             "/sites/{site}/channels/{channel}",
             get(one::show).post(acts::save),

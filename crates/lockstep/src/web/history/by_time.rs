@@ -12,14 +12,21 @@ pub(super) static BY_TIME: Shape = Shape {
     keeps: &[],
 };
 
-/// The rows of the page, of all of them, which come the newest first.
-pub(super) fn shown<'r, R>(asked: &Asked, all: &'r [R]) -> impl Iterator<Item = &'r R> {
-    let size = usize::try_from(asked.size).unwrap_or(usize::MAX);
-    let rows: Box<dyn Iterator<Item = &R>> = match asked.backwards {
+/// What the files of the table are called, below its path.
+const FILE: &str = "changes";
+
+/// All rows in the order that is asked for; they come the newest first.
+pub(super) fn ordered<'r, R>(asked: &Asked, all: &'r [R]) -> Box<dyn Iterator<Item = &'r R> + 'r> {
+    match asked.backwards {
         true => Box::new(all.iter().rev()),
         false => Box::new(all.iter()),
-    };
-    rows.skip(asked.skip()).take(size)
+    }
+}
+
+/// Those of the page.
+pub(super) fn shown<'r, R>(asked: &Asked, all: &'r [R]) -> impl Iterator<Item = &'r R> {
+    let size = usize::try_from(asked.size).unwrap_or(usize::MAX);
+    ordered(asked, all).skip(asked.skip()).take(size)
 }
 
 /// The table with these rows on this page, of so many. Nothing in it is searched or chosen.
@@ -41,7 +48,7 @@ pub(super) fn table(
         chooses: false,
         here,
         total,
-        exports: None,
+        exports: (total > 0).then(|| ["csv", "json"].map(|kind| asked.file_below(FILE, kind))),
         empty: (
             t.history.no_history.clone(),
             t.history.no_history_hint.clone(),

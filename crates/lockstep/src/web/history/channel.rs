@@ -4,13 +4,15 @@ use askama::Template;
 use axum::extract::{Path, RawQuery, State};
 use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_store::changes::ChangeRow;
+use serde_json::json;
 use url::form_urlencoded::Serializer;
 
-use super::by_time::{BY_TIME, shown, table};
+use super::by_time::{BY_TIME, ordered, shown, table};
 use super::chart::{Chart, Scale, Series};
 use super::{list_at, run_at};
+use crate::api::v1::export::{Form, file_of};
 use crate::server::App;
-use crate::view::json::Lists;
+use crate::view::json::{self as form, Lists};
 use crate::view::table::short;
 use crate::web::frame::{Frame, Here};
 use crate::web::models::{badge, message};
@@ -23,6 +25,23 @@ use crate::words::Said;
 
 /// So many runs are looked back at: their lists are read whole.
 const MOST: u32 = 200;
+
+/// The columns of a file, as keys of its rows.
+const COLUMNS: &[&str] = &[
+    "read_at",
+    "finished_at",
+    "run",
+    "status",
+    "added",
+    "removed",
+    "models.count",
+    "upstream_models.count",
+    "hold.reason",
+    "hold.message",
+    "skip.reason",
+    "error.kind",
+    "error.message",
+];
 
 #[derive(Template)]
 #[template(path = "history_channel.html")]
@@ -96,6 +115,49 @@ pub(super) async fn show(
         rows,
         f,
     }))
+}
+
+/// `GET /sites/{site}/history/channels/{channel}/changes.csv`
+pub(super) async fn csv(
+    app: State<App>,
+    f: Frame,
+    path: Path<(String, i64)>,
+    query: RawQuery,
+) -> Result<Response, Refusal> {
+    whole(app, f, path, query, Form::Csv(COLUMNS)).await
+}
+
+/// `GET /sites/{site}/history/channels/{channel}/changes.json`
+pub(super) async fn json(
+    app: State<App>,
+    f: Frame,
+    path: Path<(String, i64)>,
+    query: RawQuery,
+) -> Result<Response, Refusal> {
+    whole(app, f, path, query, Form::Json("changes")).await
+}
+
+async fn whole(
+    State(app): State<App>,
+    f: Frame,
+    Path((_, channel)): Path<(String, i64)>,
+    RawQuery(query): RawQuery,
+    form: Form,
+) -> Result<Response, Refusal> {
+    let site = f.site()?;
+    let path = list_at(&f, channel);
+    let asked = Asked::of_query(&BY_TIME, &path, &query.unwrap_or_default());
+    let history = app.store().channel_history(&site.id, channel, MOST).await?;
+    let rows = ordered(&asked, &history).map(|row| {
+        let mut told = form::item(row);
+        told["run"] = json!(row.run_id);
+        told["read_at"] = json!(form::time(row.read_at));
+        told["models"] = json!(Lists::now(row));
+        // A list that nobody could read is none of no names.
+        told["upstream_models"] = json!(row.upstream);
+        told
+    });
+    Ok(file_of("changes", form, rows.collect()))
 }
 
 fn view(app: &App, f: &Frame, row: &ChangeRow) -> RowView {

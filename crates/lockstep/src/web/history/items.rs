@@ -156,7 +156,7 @@ pub(super) fn stands(chip: &str) -> Option<Standing> {
 }
 
 /// The same page of a run about prices.
-fn wanted_models(asked: &Asked, whole: bool) -> StandingPage {
+pub(super) fn wanted_models(asked: &Asked, whole: bool) -> StandingPage {
     let page = wanted(asked, whole);
     StandingPage {
         only: stands(asked.chip),

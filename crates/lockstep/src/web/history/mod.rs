@@ -30,6 +30,22 @@ pub(super) fn routes() -> Router<App> {
             "/sites/{site}/history/channels/{channel}",
             get(channel::show),
         )
+        .route(
+            "/sites/{site}/history/prices/{model}/changes.csv",
+            get(price::csv),
+        )
+        .route(
+            "/sites/{site}/history/prices/{model}/changes.json",
+            get(price::json),
+        )
+        .route(
+            "/sites/{site}/history/channels/{channel}/changes.csv",
+            get(channel::csv),
+        )
+        .route(
+            "/sites/{site}/history/channels/{channel}/changes.json",
+            get(channel::json),
+        )
         .route("/sites/{site}/history/{run}", get(run::show))
         .route("/sites/{site}/history/{run}/undo", post(acts::undo))
         .route("/sites/{site}/history/{run}/apply", post(acts::apply))

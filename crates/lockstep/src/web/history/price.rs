@@ -6,11 +6,14 @@ use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::prices::usd::Usd;
 use lockstep_core::prices::values::Kind;
 use lockstep_store::prices::PriceRow;
+use serde_json::json;
 
-use super::by_time::{BY_TIME, shown, table};
+use super::by_time::{BY_TIME, ordered, shown, table};
 use super::chart::{Chart, Scale, Series};
 use super::{price_at, run_at};
+use crate::api::v1::export::{Form, file_of};
 use crate::server::App;
+use crate::view::prices;
 use crate::view::table::short as short_run;
 use crate::web::frame::{Frame, Here};
 use crate::web::prices::{costs, money, short};
@@ -21,6 +24,26 @@ use crate::web::words::fill;
 
 /// So many values are looked back at.
 const MOST: u32 = 500;
+
+/// The columns of a file, as keys of its rows.
+const COLUMNS: &[&str] = &[
+    "finished_at",
+    "run",
+    "field",
+    "old",
+    "new",
+    "usd_old.input",
+    "usd_old.output",
+    "usd_old.cache_read",
+    "usd_old.cache_write",
+    "usd_old.per_call",
+    "usd_new.input",
+    "usd_new.output",
+    "usd_new.cache_read",
+    "usd_new.cache_write",
+    "usd_new.per_call",
+    "source",
+];
 
 #[derive(Template)]
 #[template(path = "history_price.html")]
@@ -84,6 +107,45 @@ pub(super) async fn show(
         rows,
         f,
     }))
+}
+
+/// `GET /sites/{site}/history/prices/{model}/changes.csv`
+pub(super) async fn csv(
+    app: State<App>,
+    f: Frame,
+    path: Path<(String, String)>,
+    query: RawQuery,
+) -> Result<Response, Refusal> {
+    whole(app, f, path, query, Form::Csv(COLUMNS)).await
+}
+
+/// `GET /sites/{site}/history/prices/{model}/changes.json`
+pub(super) async fn json(
+    app: State<App>,
+    f: Frame,
+    path: Path<(String, String)>,
+    query: RawQuery,
+) -> Result<Response, Refusal> {
+    whole(app, f, path, query, Form::Json("changes")).await
+}
+
+async fn whole(
+    State(app): State<App>,
+    f: Frame,
+    Path((_, model)): Path<(String, String)>,
+    RawQuery(query): RawQuery,
+    form: Form,
+) -> Result<Response, Refusal> {
+    let site = f.site()?;
+    let path = price_at(&f, &model);
+    let asked = Asked::of_query(&BY_TIME, &path, &query.unwrap_or_default());
+    let writes = app.store().price_writes(&site.id, &model, MOST).await?;
+    let rows = ordered(&asked, &writes).map(|row| {
+        let mut told = prices::item(row);
+        told["run"] = json!(row.run_id);
+        told
+    });
+    Ok(file_of("changes", form, rows.collect()))
 }
 
 fn view(app: &App, f: &Frame, row: &PriceRow) -> RowView {

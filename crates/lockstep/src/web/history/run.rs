@@ -24,7 +24,7 @@ use crate::view::table::short;
 use crate::web::frame::{Frame, Here};
 use crate::web::live::{self, Live};
 use crate::web::place;
-use crate::web::prices::{led_to, standing};
+use crate::web::prices::{exports_of, led_to, standing};
 use crate::web::refusal::{Refusal, html};
 use crate::web::table::{Asked, Chip, Column, Table};
 use crate::web::words::{count, fill};
@@ -297,13 +297,17 @@ fn table(
             Column::new(&t.prices.filter_source, None),
         ],
     };
-    let export = |form: &str| {
-        let file = format!("items.{form}");
-        let path = place::path(&["api", "v1", "sites", &run.site_id, "runs", &run.id, &file]);
-        match items::exported(&asked).as_str() {
-            "" => path,
-            query => format!("{path}?{query}"),
-        }
+    let exports = match run.subject {
+        Subject::Models => ["csv", "json"].map(|form| {
+            let file = format!("items.{form}");
+            let path = place::path(&["api", "v1", "sites", &run.site_id, "runs", &run.id, &file]);
+            match items::exported(&asked).as_str() {
+                "" => path,
+                query => format!("{path}?{query}"),
+            }
+        }),
+        // The API knows what is the same from what is left out, and what moved from what failed.
+        Subject::Prices => exports_of(f, &run.id, &items::wanted_models(&asked, true)),
     };
     Table {
         t,
@@ -319,9 +323,7 @@ fn table(
         chooses: can && f.caller.may(Scope::Plan),
         here: rows.picks(),
         total,
-        // The API knows what is the same from what is left out, and what moved from what failed.
-        exports: (total > 0 && (models.is_none() || !["skipped", "moved"].contains(&asked.chip)))
-            .then(|| ["csv", "json"].map(export)),
+        exports: (total > 0).then_some(exports),
         empty: (
             t.history.nothing_in.clone(),
             t.history.nothing_in_hint.clone(),

@@ -1,17 +1,18 @@
 //! What the table shows as files: every row that matches, in its order, whatever the page.
 
 use std::collections::{BTreeMap, HashMap};
-use std::vec::IntoIter;
 
+use axum::Extension;
 use axum::extract::{RawQuery, State};
 use axum::response::Response;
-use futures_util::stream::unfold;
-use lockstep_store::results::ResultHead;
+use lockstep_core::channel::Provider;
 use lockstep_store::{Store, StoreError};
 use serde_json::{Value, json};
 
+use super::listing::{Listed, Listings};
+use super::results::Known;
 use super::{TABLE, results};
-use crate::api::v1::export::{Form, file};
+use crate::api::v1::export::{Form, file, in_parts};
 use crate::server::App;
 use crate::view::json as form;
 use crate::web::frame::{Frame, Here};
@@ -40,66 +41,83 @@ const COLUMNS: &[&str] = &[
     "upstream_models.count",
     "finished_at",
     "run",
+    "provider.type",
+    "provider.base_url",
+    "listed_models",
 ];
 
 /// `GET /sites/{site}/models.csv`
 pub(in crate::web) async fn csv(
     app: State<App>,
     f: Frame,
+    listings: Extension<Listings>,
     query: RawQuery,
 ) -> Result<Response, Refusal> {
-    whole(app, f, query, Form::Csv(COLUMNS)).await
+    whole(app, f, listings, query, Form::Csv(COLUMNS)).await
 }
 
 /// `GET /sites/{site}/models.json`
 pub(in crate::web) async fn json(
     app: State<App>,
     f: Frame,
+    listings: Extension<Listings>,
     query: RawQuery,
 ) -> Result<Response, Refusal> {
-    whole(app, f, query, Form::Json("items")).await
+    whole(app, f, listings, query, Form::Json("items")).await
 }
 
 async fn whole(
     State(app): State<App>,
     f: Frame,
+    Extension(listings): Extension<Listings>,
     RawQuery(query): RawQuery,
     form: Form,
 ) -> Result<Response, Refusal> {
     let query = query.unwrap_or_default();
     let asked = Asked::of_query(&TABLE, &f.href(Here::Models), &query);
-    let heads = results::all(&app, f.lang, f.site()?, &asked).await?;
+    let all = results::all(&app, f.lang, f.site()?, &listings, &asked).await?;
     let store = app.store().clone();
-    let rows = unfold(heads.into_iter(), move |mut heads| {
+    let rows = in_parts(&all, AT_ONCE, move |part| {
         let store = store.clone();
-        async move {
-            let rows = some(&store, &mut heads).await;
-            match rows {
-                Ok(rows) if rows.is_empty() => None,
-                rows => Some((rows, heads)),
-            }
-        }
+        async move { rows(&store, part).await }
     });
     Ok(file("models", form, rows))
 }
 
-/// The next rows; none once there are no more.
-async fn some(store: &Store, heads: &mut IntoIter<ResultHead>) -> Result<Vec<Value>, StoreError> {
-    let heads: Vec<ResultHead> = heads.take(AT_ONCE).collect();
+/// The rows of some channels.
+async fn rows(store: &Store, some: Vec<(i64, Known)>) -> Result<Vec<Value>, StoreError> {
     let mut runs: BTreeMap<&str, Vec<i64>> = BTreeMap::new();
-    for head in &heads {
-        runs.entry(&head.run_id).or_default().push(head.channel_id);
+    for (id, known) in &some {
+        if let Known::Result(head) = known {
+            runs.entry(&head.run_id).or_default().push(*id);
+        }
     }
-    let mut rows: HashMap<i64, Value> = HashMap::new();
+    let mut read: HashMap<i64, Value> = HashMap::new();
     for (run, ids) in runs {
         for change in store.changes_of(run, &ids).await? {
             let mut row = form::item(&change);
             row["run"] = json!(run);
-            rows.insert(change.channel_id, row);
+            read.insert(change.channel_id, row);
         }
     }
-    let rows = heads
-        .iter()
-        .filter_map(|head| rows.remove(&head.channel_id));
+    let rows = some.into_iter().filter_map(|(id, known)| match known {
+        Known::Result(head) => {
+            let mut row = read.remove(&id)?;
+            let Provider { kind, base_url } = head.provider;
+            row["provider"] = json!({"type": kind, "base_url": base_url});
+            Some(row)
+        }
+        Known::Listed(channel) => Some(unread(&channel)),
+    });
     Ok(rows.collect())
+}
+
+/// The row of a channel that was not read yet: of its list the gateway told how many models it has.
+fn unread(channel: &Listed) -> Value {
+    json!({
+        "channel_id": channel.id,
+        "channel_name": channel.name,
+        "status": null,
+        "listed_models": channel.models,
+    })
 }

@@ -202,7 +202,7 @@ async fn page(
     if let Some(failure) = newest.and_then(|(run, _)| run.failure.as_ref()) {
         f.trouble(f.lang.failure(failure));
     }
-    let missing = missing(app, &f, &site).await;
+    let missing = f.missing(app, &site).await;
     if let (Some(Found::Failed(problem)), None) = (&found.listing, &missing) {
         f.trouble(problem.words(f.lang));
     }
@@ -236,14 +236,6 @@ async fn page(
         f,
     };
     Ok(html(&page))
-}
-
-/// What has to be stored before anything can be begun.
-async fn missing(app: &App, f: &Frame, site: &Site) -> Option<String> {
-    let words = &f.t.settings;
-    // The environment may have a token for this gateway.
-    let has = site.has_token || matches!(app.ordering().access(site.clone()).await, Ok(Some(_)));
-    (!has).then(|| fill(&words.missing, &[("what", &words.admin_token)]))
 }
 
 fn figures(app: &App, f: &Frame, run: &Run, counts: RunCounts, next: Option<Moment>) -> Figures {
@@ -330,9 +322,9 @@ fn table(f: &Frame, asked: Asked, here: Vec<String>, found: &results::Page) -> T
             Column::num(&t.col_id, Some("id")),
             Column::new(&t.col_name, Some("name")),
             Column::new(&t.col_change, None),
-            Column::num(&t.col_http, Some("http")),
+            Column::num(&t.col_http, Some("http")).meaning(&t.http_hint),
             Column::new(&t.col_message, None),
-            Column::num(&t.col_attempts, Some("attempts")),
+            Column::num(&t.col_attempts, Some("attempts")).meaning(&t.attempts_hint),
             Column::new(&t.col_finished, Some("finished")),
             Column::new(&t.col_actions, None),
         ],

@@ -94,10 +94,7 @@ pub(super) async fn page(
         _ => counts.total,
     };
     Ok(Page {
-        ids: heads
-            .into_iter()
-            .map(|head| (head.channel_id, Known::Result(head)))
-            .collect(),
+        ids: heads.into_iter().map(known).collect(),
         total,
         all,
         counts,
@@ -113,32 +110,38 @@ pub(super) async fn all_that_match(
     listings: &Listings,
     asked: &Asked,
 ) -> Result<Vec<i64>, Refusal> {
+    let all = all(app, lang, site, listings, asked).await?;
+    Ok(all.into_iter().map(|(id, _)| id).collect())
+}
+
+/// All channels that match, in the order of the table.
+pub(super) async fn all(
+    app: &App,
+    lang: Lang,
+    site: &Site,
+    listings: &Listings,
+    asked: &Asked,
+) -> Result<Vec<(i64, Known)>, Refusal> {
     let store = app.store();
     let since = store.last_full_run(&site.id).await?;
     if since.is_none()
         && asked.chip == "all"
         && let Found::Listed(channels) = listings.look(app, site)
     {
-        let whole = Asked::of_query(&super::TABLE, asked.path(), "");
-        let mut all = matching(app, site, &channels, asked, &whole).await?;
-        all.sort_by_key(|(id, _)| *id);
-        return Ok(all.into_iter().map(|(id, _)| id).collect());
+        return matching(app, site, &channels, asked).await;
     }
-    let heads = all(app, lang, site, asked).await?;
-    Ok(heads.iter().map(|head| head.channel_id).collect())
+    let wanted = ResultPage {
+        skip: 0,
+        ..wanted(asked, lang)
+    };
+    let since = since.unwrap_or_default();
+    let heads = store.results(&site.id, &since, &wanted).await?;
+    Ok(heads.into_iter().map(known).collect())
 }
 
-/// All results that match.
-pub(super) async fn all(
-    app: &App,
-    lang: Lang,
-    site: &Site,
-    asked: &Asked,
-) -> Result<Vec<ResultHead>, Refusal> {
-    let store = app.store();
-    let since = store.last_full_run(&site.id).await?.unwrap_or_default();
-    let wanted = wanted(asked, lang);
-    Ok(store.results(&site.id, &since, &wanted).await?)
+/// A channel that was read.
+fn known(head: ResultHead) -> (i64, Known) {
+    (head.channel_id, Known::Result(head))
 }
 
 /// The results that are asked for, all of them.
@@ -202,20 +205,19 @@ async fn joined(
     channels: &[Listed],
     asked: &Asked,
 ) -> Result<(Vec<(i64, Known)>, u64, u64), Refusal> {
-    let all = matching(app, site, channels, asked, asked).await?;
+    let all = matching(app, site, channels, asked).await?;
     let total = all.len() as u64;
     let page = all.into_iter().skip(asked.skip());
     let page = page.take(asked.size as usize).collect();
     Ok((page, total, total.max(channels.len() as u64)))
 }
 
-/// The channels whose name or id has what is searched for, in the order of `order`.
+/// The channels whose name or id has what is searched for, in the order that is asked for.
 async fn matching(
     app: &App,
     site: &Site,
     channels: &[Listed],
     asked: &Asked,
-    order: &Asked,
 ) -> Result<Vec<(i64, Known)>, Refusal> {
     let none = ResultPage::default();
     let heads = app.store().results(&site.id, "", &none).await?;
@@ -242,11 +244,11 @@ async fn matching(
         let others = read.into_iter().filter(|(id, _)| !listed.contains(id));
         all.extend(others.map(|(id, head)| (String::new(), id, Known::Result(head))));
     }
-    match order.sort {
+    match asked.sort {
         "name" => all.sort_by(|one, other| (&one.0, one.1).cmp(&(&other.0, other.1))),
         _ => all.sort_by_key(|(_, id, _)| *id),
     }
-    if order.backwards {
+    if asked.backwards {
         all.reverse();
     }
     Ok(all.into_iter().map(|(_, id, known)| (id, known)).collect())

@@ -17,12 +17,15 @@ use crate::web::table::{Asked, Chip, Filter, Named, Shape};
 
 /// What the table of differences can be asked.
 pub(super) static SHAPE: Shape = Shape {
-    chips: &["all", "new", "dearer", "cheaper", "suspicious"],
+    chips: &["all", "new", "dearer", "cheaper", SUSPICIOUS],
     sorts: &["model", "price", "move"],
     groups: &[],
     filters: &["field", "source", "reason"],
     keeps: &["unit", "column"],
 };
+
+/// The chip of rows about which something looks wrong.
+pub(super) const SUSPICIOUS: &str = "suspicious";
 
 /// So many values can be chosen one by one: an address bears no more.
 pub(super) const BY_HAND_MOST: usize = 300;
@@ -44,7 +47,7 @@ fn count(table: &Differences, asked: &Asked) -> u64 {
 
 fn wants(asked: &Asked) -> Result<Wants, Problem> {
     let text = |name| Some(asked.text(name).to_owned());
-    let mut wanted = Wanted {
+    Wants::of(Wanted {
         source: text("source"),
         field: text("field"),
         reason: text("reason"),
@@ -57,18 +60,14 @@ fn wants(asked: &Asked) -> Result<Wants, Problem> {
             (_, true) => Sort::ModelBackwards,
             (_, false) => Sort::Model,
         }),
+        change: match asked.chip {
+            "new" => Some(Change::New),
+            "dearer" => Some(Change::Dearer),
+            "cheaper" => Some(Change::Cheaper),
+            _ => None,
+        },
+        suspicious: Some(asked.chip == SUSPICIOUS),
         ..Wanted::default()
-    };
-    wanted.change = match asked.chip {
-        "new" => Some(Change::New),
-        "dearer" => Some(Change::Dearer),
-        "cheaper" => Some(Change::Cheaper),
-        _ => None,
-    };
-    let suspicious = asked.chip == "suspicious";
-    Wants::of(wanted).map(|wants| match suspicious {
-        true => wants.only_suspicious(),
-        false => wants,
     })
 }
 
@@ -169,17 +168,19 @@ pub(super) fn chips(f: &Frame, table: &Differences, asked: &Asked) -> Vec<Chip> 
 /// What rows can be narrowed by: only what there is.
 pub(super) fn filters(f: &Frame, table: &Differences) -> Vec<Filter> {
     let t = &f.t.prices;
-    let all = || Named::new("", &f.t.common.all);
+    let all = &f.t.common.all;
     let mut fields: BTreeSet<Field> = BTreeSet::new();
     let mut reasons: BTreeSet<ReasonCode> = BTreeSet::new();
     for row in &table.rows {
         fields.insert(row.field);
         reasons.extend(row.model.offers.iter().flat_map(|offer| offer.doubts()));
     }
-    let with = |name, label: &str, options: Vec<Named>| Filter {
+    let with = |name, label: &str, all: &str, options: Vec<Named>| Filter {
         name,
         label: label.to_owned(),
-        options: std::iter::once(all()).chain(options).collect(),
+        options: std::iter::once(Named::new("", all))
+            .chain(options)
+            .collect(),
     };
     let fields = fields.into_iter();
     let fields = fields.map(|field| Named::new(field.code(), f.lang.field(field)));
@@ -188,8 +189,8 @@ pub(super) fn filters(f: &Frame, table: &Differences) -> Vec<Filter> {
     let reasons = reasons.into_iter();
     let reasons = reasons.map(|code| Named::new(code.code(), f.lang.doubt(code)));
     vec![
-        with("field", &t.filter_field, fields.collect()),
-        with("source", &t.filter_source, sources.collect()),
-        with("reason", &t.filter_reason, reasons.collect()),
+        with("field", &t.filter_field, &t.all_types, fields.collect()),
+        with("source", &t.filter_source, all, sources.collect()),
+        with("reason", &t.filter_reason, all, reasons.collect()),
     ]
 }

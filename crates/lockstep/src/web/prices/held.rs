@@ -7,19 +7,26 @@ use axum::extract::{RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
 use lockstep_core::hold::{Answer, ReasonCode};
+use lockstep_core::prices::limits::PriceLimits;
 use lockstep_run::prices::chosen::Picks;
+use lockstep_store::prices::PriceRow;
 use lockstep_store::prices::holds::PriceHold;
 use lockstep_store::sites::Site;
+use lockstep_store::{Store, StoreError};
+use serde_json::{Value, json};
 
 use super::below;
 use super::cells::model_id;
 use super::review::led_to;
 use super::review_rows::{Item, limits};
+use crate::api::v1::export::{AT_ONCE, Form, file, in_parts};
 use crate::api::v1::prices::answers::{Word, decided};
 use crate::deciding;
 use crate::deciding::answers::{self, Answered};
 use crate::server::App;
 use crate::server::problem::Problem;
+use crate::view::json::{reason, time};
+use crate::view::prices;
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
 use crate::web::frame::{Frame, Here};
@@ -37,6 +44,31 @@ static SHAPE: Shape = Shape {
     filters: &["reason"],
     keeps: &[],
 };
+
+/// The columns of a file, as keys of its rows.
+const COLUMNS: &[&str] = &[
+    "model",
+    "field",
+    "hold.reason",
+    "hold.message",
+    "since",
+    "run",
+    "old",
+    "new",
+    "source",
+    "usd_old.input",
+    "usd_old.output",
+    "usd_old.cache_read",
+    "usd_old.cache_write",
+    "usd_old.per_call",
+    "usd_new.input",
+    "usd_new.output",
+    "usd_new.cache_read",
+    "usd_new.cache_write",
+    "usd_new.per_call",
+    "kind_old",
+    "kind_new",
+];
 
 /// The word of the answer that is no answer to the hold but keeps the price for good.
 const LOCK: &str = "lock";
@@ -134,7 +166,7 @@ async fn page(app: &App, f: Frame, mut asked: Asked) -> Result<Response, Refusal
             chooses: true,
             here: ids(&visible),
             total,
-            exports: None,
+            exports: (total > 0).then(|| ["csv", "json"].map(|kind| asked.file(kind))),
             empty: (t.prices.held_none.clone(), t.prices.held_none_hint.clone()),
             also: "",
             asked,
@@ -143,6 +175,71 @@ async fn page(app: &App, f: Frame, mut asked: Asked) -> Result<Response, Refusal
         f,
     };
     Ok(html(&page))
+}
+
+/// `GET /sites/{site}/prices/held.csv`
+pub(super) async fn csv(app: State<App>, f: Frame, query: RawQuery) -> Result<Response, Refusal> {
+    whole(app, f, query, Form::Csv(COLUMNS)).await
+}
+
+/// `GET /sites/{site}/prices/held.json`
+pub(super) async fn json(app: State<App>, f: Frame, query: RawQuery) -> Result<Response, Refusal> {
+    whole(app, f, query, Form::Json("holds")).await
+}
+
+/// All that waits and matches, a row a field.
+async fn whole(
+    State(app): State<App>,
+    f: Frame,
+    RawQuery(query): RawQuery,
+    form: Form,
+) -> Result<Response, Refusal> {
+    let asked = Asked::of_query(&SHAPE, &held_at(&f), &query.unwrap_or_default());
+    let all = app.store().price_holds(&f.site()?.id).await?;
+    let holds: Vec<PriceHold> = matching(&all, &asked).into_iter().cloned().collect();
+    let store = app.store().clone();
+    let rows = in_parts(&holds, AT_ONCE as usize, move |holds| {
+        let store = store.clone();
+        async move { told(&store, &holds).await }
+    });
+    Ok(file("held", form, rows))
+}
+
+/// What was held of each, as the run found it.
+async fn told(store: &Store, holds: &[PriceHold]) -> Result<Vec<Value>, StoreError> {
+    let holds: Vec<&PriceHold> = holds.iter().collect();
+    let mut of = price_rows(store, &holds).await?;
+    let rows = holds.into_iter().flat_map(|hold| {
+        let rows = of.remove(&hold.model).unwrap_or_default();
+        let told = rows.into_iter().map(|row| {
+            let mut told = prices::item(&row);
+            told["run"] = json!(hold.run_id);
+            told["since"] = json!(time(hold.since));
+            told["hold"] = reason(&hold.reason);
+            told
+        });
+        told.collect::<Vec<Value>>()
+    });
+    Ok(rows.collect())
+}
+
+/// The values of each model that waits, as its run found them.
+async fn price_rows(
+    store: &Store,
+    holds: &[&PriceHold],
+) -> Result<BTreeMap<String, Vec<PriceRow>>, StoreError> {
+    let mut by_run: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    for hold in holds {
+        let names = by_run.entry(&hold.run_id).or_default();
+        names.push(hold.model.clone());
+    }
+    let mut of: BTreeMap<String, Vec<PriceRow>> = BTreeMap::new();
+    for (run, names) in by_run {
+        for row in store.price_rows_of(run, &names).await? {
+            of.entry(row.model.clone()).or_default().push(row);
+        }
+    }
+    Ok(of)
 }
 
 fn matching<'h>(all: &'h [PriceHold], asked: &Asked) -> Vec<&'h PriceHold> {
@@ -173,22 +270,17 @@ fn reasons(f: &Frame, all: &[PriceHold]) -> Filter {
 /// What was held of each, as the run found it.
 async fn rows(app: &App, f: &Frame, holds: &[&PriceHold]) -> Result<Vec<HeldRow>, Refusal> {
     let store = app.store();
-    let mut by_run: BTreeMap<&str, Vec<String>> = BTreeMap::new();
+    let of = price_rows(store, holds).await?;
+    let mut limits_of: BTreeMap<&str, PriceLimits> = BTreeMap::new();
     for hold in holds {
-        let names = by_run.entry(&hold.run_id).or_default();
-        names.push(hold.model.clone());
-    }
-    let mut items: BTreeMap<String, Item> = BTreeMap::new();
-    for (run, names) in by_run {
-        let limits = limits(&store.run(run).await?);
-        let rows = store.price_rows_of(run, &names).await?;
-        for rows in rows.chunk_by(|one, next| one.model == next.model) {
-            let item = Item::of(rows, f, &limits);
-            items.extend(item.map(|item| (item.model.clone(), item)));
+        if !limits_of.contains_key(hold.run_id.as_str()) {
+            let run = store.run(&hold.run_id).await?;
+            limits_of.insert(&hold.run_id, limits(&run));
         }
     }
     let row = |hold: &&PriceHold| {
-        let item = items.remove(&hold.model)?;
+        let limits = limits_of.get(hold.run_id.as_str())?;
+        let item = Item::of(of.get(&hold.model)?, f, limits)?;
         let since = Moment::new(hold.since, app.now(), f.lang);
         Some(HeldRow {
             answers: answers_to(f, hold, &item),

@@ -4,6 +4,7 @@ mod acts;
 mod asked;
 mod cells;
 mod choice;
+mod files;
 mod held;
 mod page;
 mod review;
@@ -26,6 +27,7 @@ use crate::server::App;
 use crate::server::door::LIST;
 
 pub(super) use cells::{model_id, money, short};
+pub(super) use files::exports_of;
 pub(super) use page::{Working, begun, working};
 pub(super) use review::led_to;
 pub(super) use review_rows::{Item, limits, standing};
@@ -44,7 +46,17 @@ pub(super) fn routes() -> Router<App> {
             "/sites/{site}/prices/held",
             get(held::show).post(held::answer),
         )
+        .route("/sites/{site}/prices/held.csv", get(held::csv))
+        .route("/sites/{site}/prices/held.json", get(held::json))
         .route("/sites/{site}/prices/runs/{run}", get(review::show))
+        .route(
+            "/sites/{site}/prices/runs/{run}/models.csv",
+            get(files::csv),
+        )
+        .route(
+            "/sites/{site}/prices/runs/{run}/models.json",
+            get(files::json),
+        )
         .route(
             "/sites/{site}/prices/runs/{run}/apply",
             post(review_acts::apply),
@@ -64,12 +76,20 @@ pub(super) fn routes() -> Router<App> {
             post(sources_acts::access),
         )
         .route(
+            "/sites/{site}/prices/sources/edit",
+            post(sources_acts::edit),
+        )
+        .route(
             "/sites/{site}/prices/sources/upload",
             post(sources_upload::upload).layer(DefaultBodyLimit::max(LIST)),
         )
         .route(
             "/sites/{site}/prices/sources/test",
             post(sources_acts::test),
+        )
+        .route(
+            "/sites/{site}/prices/sources/accept",
+            post(sources_acts::accept),
         )
         .route(
             "/sites/{site}/prices/sources/change",

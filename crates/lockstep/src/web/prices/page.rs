@@ -11,7 +11,7 @@ use lockstep_store::prices::answers::PriceAnswer;
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::sites::Site;
 
-use super::asked::{SHAPE, by_hand, chips, chosen_of, filters, picked, rows};
+use super::asked::{SHAPE, SUSPICIOUS, by_hand, chips, chosen_of, filters, picked, rows};
 use super::below;
 use super::cells::Unit;
 use super::choice::{BY_HAND, Choice, PROPOSALS, whole_columns};
@@ -23,7 +23,7 @@ use crate::api::v1::prices::differences::table::{Row, Table as Differences};
 use crate::server::App;
 use crate::sourcing::today;
 use crate::web::form::Fields;
-use crate::web::frame::{Frame, Here};
+use crate::web::frame::{Frame, Here, has_token};
 use crate::web::place;
 use crate::web::refusal::{Refusal, html};
 use crate::web::table::{Asked, Column, Table};
@@ -42,6 +42,8 @@ struct PricesPage {
     waiting: Option<(String, String)>,
     /// What is known, in a sentence.
     state: String,
+    /// What stands in the way of asking the gateway.
+    missing: Option<String>,
     working: Option<Working>,
     trouble: Option<Said>,
     sources: Vec<SourceView>,
@@ -84,8 +86,12 @@ pub(super) struct SourceView {
     pub(super) tried: Option<Tried>,
     /// What is wrong with it, and what to do; nothing of one that is well.
     pub(super) trouble: Option<Said>,
+    /// What of its list was left out, and why; and how much that is, in words.
+    pub(super) left_out: Option<(String, Vec<String>)>,
     /// Whether its address is private and not allowed yet.
     pub(super) private: bool,
+    /// Whether its list has shrunk, and is not believed until somebody says so.
+    pub(super) shrunken: bool,
 }
 
 /// When a source was last asked in vain, in words and for machines.
@@ -100,6 +106,8 @@ struct SourceColumn {
     /// Whether it is chosen as a whole.
     chosen: bool,
     take: String,
+    /// What that means: the whole column, as far as the filter goes.
+    all: String,
 }
 
 impl Working {
@@ -134,7 +142,9 @@ impl SourceView {
                     message: t.never_fetched.clone(),
                     hint: t.never_fetched_hint.clone(),
                 }),
+                left_out: None,
                 private: false,
+                shrunken: false,
             };
         }
         Self {
@@ -152,12 +162,30 @@ impl SourceView {
                 iso: at.iso,
             }),
             trouble: (state != SourceState::Ok).then(|| f.lang.source_state(source)),
+            left_out: left_out(source, f),
             private: today(source) == Some(SourceState::PrivateAddress),
+            shrunken: today(source) == Some(SourceState::Shrunken),
         }
     }
 }
 
+/// What of a source's list was left out: how much, and each reason with the first names.
+fn left_out(source: &RunSource, f: &Frame) -> Option<(String, Vec<String>)> {
+    let all: u64 = source.skipped.iter().map(|(_, count, _)| count).sum();
+    let reasons = source.skipped.iter();
+    let reasons = reasons.map(|(why, count, names)| f.lang.skipped(why, *count, names, false));
+    (all > 0).then(|| {
+        let said = fill(&f.t.sources.left_out, &[("n", &all)]);
+        (said, reasons.collect())
+    })
+}
+
 impl PricesPage {
+    /// Whether a source that was asked gave no list to plan from.
+    fn some_failed(&self) -> bool {
+        self.sources.iter().any(|source| source.badge == "bad")
+    }
+
     fn is_unit(&self, unit: &str) -> bool {
         self.unit == Unit::of_code(unit)
     }
@@ -223,7 +251,7 @@ pub(crate) async fn begun(
         Some(Behind::Working(_)) => false,
         Some(failed) => !failed.failed_lately(now),
     };
-    if known.sources == 0 || known.current || !rests || !site.has_token {
+    if known.sources == 0 || known.current || !rests || !has_token(app, site).await {
         return Ok(known);
     }
     app.tables()
@@ -317,6 +345,7 @@ async fn page(
             let take = fill(&t.prices.take_column, &[("n", &count)]);
             columns.push(SourceColumn {
                 chosen: asked.text("column") == name,
+                all: fill(&t.prices.choose_column, &[("source", name)]),
                 name: name.clone(),
                 take,
             });
@@ -335,6 +364,7 @@ async fn page(
     let models = choice.models;
     Ok(Ok(PricesPage {
         state: state(&f, known.table.as_deref(), now),
+        missing: f.missing(app, site).await,
         working: working(&f, &known, asked.href()),
         trouble,
         sources: table
@@ -410,9 +440,11 @@ fn exports(site: &Site, asked: &Asked) -> [String; 2] {
     if !asked.search.is_empty() {
         query.append_pair("search", &asked.search);
     }
-    if ["new", "dearer", "cheaper"].contains(&asked.chip) {
-        query.append_pair("change", asked.chip);
-    }
+    match asked.chip {
+        SUSPICIOUS => query.append_pair("suspicious", "true"),
+        "new" | "dearer" | "cheaper" => query.append_pair("change", asked.chip),
+        _ => &mut query,
+    };
     let sign = if asked.backwards { "-" } else { "" };
     query.append_pair("sort", &format!("{sign}{}", asked.sort));
     let query = query.finish();

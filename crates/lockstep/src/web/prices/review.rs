@@ -14,6 +14,7 @@ use lockstep_store::prices::verified::Page;
 use lockstep_store::runs::Run;
 
 use super::below;
+use super::files::exports;
 use super::page::begun;
 use super::review_rows::{Item, limits, standing};
 use crate::deciding::prices::REVIEW;
@@ -22,7 +23,7 @@ use crate::web::frame::{Frame, Here, SayKind};
 use crate::web::history;
 use crate::web::live::{self, Live, run_of};
 use crate::web::refusal::{Refusal, html};
-use crate::web::table::{Asked, Chip, Shape, Table};
+use crate::web::table::{Asked, Chip, Column, Shape, Table};
 use crate::web::when::Moment;
 use crate::web::words::{count, fill};
 use crate::words::Said;
@@ -111,12 +112,6 @@ impl Billed {
     }
 }
 
-impl ReviewPage {
-    fn group_ratio(&self) -> String {
-        fill(&self.f.t.prices.group_ratio, &[("ratio", &1)])
-    }
-}
-
 /// Where a price run is reviewed.
 pub(in crate::web) fn led_to(f: &Frame, run: &str) -> String {
     below(f, &["runs", run])
@@ -186,6 +181,19 @@ pub(super) async fn refused(
     Ok((StatusCode::CONFLICT, page).into_response())
 }
 
+/// The models of the page that is asked for.
+pub(super) fn wanted(asked: &Asked) -> StandingPage {
+    StandingPage {
+        only: Standing::from_code(asked.chip),
+        search: asked.search.clone(),
+        // What somebody has to look at comes first: what stands in the way, then what changes its kind.
+        odd_first: asked.sort == "odd",
+        backwards: asked.backwards,
+        skip: asked.skip(),
+        limit: asked.size,
+    }
+}
+
 async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Response, Refusal> {
     let (store, t) = (app.store(), f.t);
     let (site, path) = (f.site()?.clone(), led_to(&f, &run.id));
@@ -203,16 +211,7 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
     if let Some(address) = asked.settle(&[], total) {
         return Ok(Redirect::to(&address).into_response());
     }
-    let page = StandingPage {
-        only,
-        search: asked.search.clone(),
-        // What somebody has to look at comes first: what stands in the way, then what changes its kind.
-        odd_first: asked.sort == "odd",
-        backwards: asked.backwards,
-        skip: asked.skip(),
-        limit: asked.size,
-    };
-    let names = store.standing_page(&run.id, &page).await?;
+    let names = store.standing_page(&run.id, &wanted(&asked)).await?;
     let rows = store.price_rows_of(&run.id, &names).await?;
     let of_models = rows.chunk_by(|one, next| one.model == next.model);
     let limits = limits(&run);
@@ -259,6 +258,8 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         let stays = Stays::of(store, &run).await?;
         stays.leave_something(store, &run, written).await?
     };
+    let ratio = fill(&t.prices.group_ratio, &[("ratio", &1)]);
+    let in_dollars = format!("{}, {ratio}", t.prices.in_dollars);
     let table = Table {
         t,
         label: t.prices.review_title.clone(),
@@ -266,11 +267,17 @@ async fn shown(app: &App, f: Frame, run: Run, mut asked: Asked) -> Result<Respon
         chips: chips.collect(),
         filters: Vec::new(),
         groups: Vec::new(),
-        columns: Vec::new(),
+        columns: vec![
+            Column::new(&t.models.col_status, Some("odd")),
+            Column::new(&t.prices.col_model, Some("model")),
+            Column::new(&in_dollars, None),
+            Column::new(&t.prices.in_ratios, None),
+            Column::new(&t.prices.filter_source, None),
+        ],
         chooses: planned && count_of(Standing::Held) > 0,
         here: items.iter().map(|item| item.id.clone()).collect(),
         total,
-        exports: None,
+        exports: (total > 0).then(|| exports(&asked)),
         empty: (
             t.prices.nothing_differs.clone(),
             t.prices.nothing_differs_hint.clone(),

@@ -3,20 +3,22 @@
 use askama::Template;
 use axum::extract::State;
 use axum::response::Response;
-use lockstep_core::prices::source::{Place, SourceSpec, SourceState};
+use lockstep_core::channel::Provider;
+use lockstep_core::prices::source::{Endpoint, Place, SourceSpec, SourceState, Target};
 use lockstep_store::known::{KnownFilter, KnownPage};
+use lockstep_store::listing::ChannelHead;
 use lockstep_store::prices::run_sources::RunSource;
 use lockstep_store::prices::sources::StoredSource;
 
 use super::below;
 use super::page::SourceView;
-use super::sources_form::{Form, Forms};
+use super::sources_form::{Form, Forms, USUAL};
 use crate::server::App;
 use crate::sourcing::{refused_token, today};
 use crate::web::frame::{Frame, Here};
 use crate::web::refusal::{Refusal, html};
 use crate::web::when::Moment;
-use crate::web::words::{SourceWords, fill};
+use crate::web::words::{SourceWords, Words, fill};
 
 /// The presets: what they are written as, and what they are called. Only New API's own has no name of its own.
 fn presets(t: &'static SourceWords) -> [(&'static str, &'static str); 3] {
@@ -50,8 +52,14 @@ struct Item {
     name: String,
     /// What it is called where prices are shown.
     label: String,
-    /// What it is written as, without its name.
-    spec: String,
+    /// Whether it is one of the gateway's own presets.
+    official: bool,
+    /// Where it is asked and what its prices cost, each with its word.
+    facts: Vec<(String, String)>,
+    /// What else is written of it, as it is on the command line: no page sets that.
+    further: String,
+    /// How it is asked and what its prices cost, to be changed; `None` of an uploaded list, which has that beside its file.
+    edit: Option<Form>,
     /// How it stands; `None` where it was not looked at yet.
     view: Option<SourceView>,
     network: Option<String>,
@@ -59,6 +67,8 @@ struct Item {
     last: bool,
     /// Its sign-in; `None` where it is sent none that is stored.
     access: Option<Access>,
+    /// Whether its list is a file of the server's machine, which has no endpoint.
+    of_file: bool,
     /// Its uploaded list, with how many models it has.
     uploaded: Option<(u64, Moment)>,
     /// What its prices cost us.
@@ -99,6 +109,16 @@ impl SourcesPage {
         fill(&self.f.t.sources.uploaded, &[("when", &at.far)])
     }
 
+    /// What a field of one of the sources is known by in the page.
+    fn at(&self, field: &str, place: &usize) -> String {
+        format!("{field}-{place}")
+    }
+
+    /// Whether a channel was chosen in the form that came to nothing.
+    fn is_channel(&self, id: &i64) -> bool {
+        self.forms.channel.text("channel") == id.to_string()
+    }
+
     /// What the form of a source's sign-in is called.
     fn sign_in_of(&self, item: &Item) -> String {
         fill(&self.f.t.sources.sign_in_of, &[("name", &item.name)])
@@ -129,8 +149,15 @@ pub(super) async fn page(
         let found = found.map(|(_, told)| told);
         found.or_else(|| known.told(source)).cloned()
     };
+    let (all, page) = (KnownFilter::default(), KnownPage::first(CHOICE));
+    let many = app.store().count_known(&site.id, &all).await? > u64::from(CHOICE);
+    let heads = match many {
+        true => Vec::new(),
+        false => app.store().known_channels(&site.id, &all, page).await?,
+    };
     let mut items = Vec::new();
     for (place, source) in stored.iter().enumerate() {
+        let spec = source.spec.parse::<SourceSpec>().ok();
         let told = told(source);
         let view = told.as_ref().map(|told| {
             let mut view = SourceView::of(told, &f, now);
@@ -145,7 +172,24 @@ pub(super) async fn page(
             name: source.name.clone(),
             costs: Costs::of(&source.spec),
             label: told.map_or_else(|| source.name.clone(), |told| told.name),
-            spec: nameless(&source.spec),
+            official: spec
+                .as_ref()
+                .is_some_and(|spec| matches!(spec.place, Place::Official | Place::ModelsDev)),
+            of_file: spec
+                .as_ref()
+                .is_some_and(|spec| matches!(spec.place, Place::File(_))),
+            facts: spec
+                .as_ref()
+                .map(|spec| facts(f.t, spec, &heads))
+                .unwrap_or_default(),
+            further: match &spec {
+                Some(spec) => further(spec),
+                None => source.spec.clone(),
+            },
+            edit: spec
+                .as_ref()
+                .filter(|_| source.uploaded.is_none())
+                .map(|spec| forms.take_edit(source, spec)),
             first: place == 0,
             last: place + 1 == stored.len(),
             access: is_sent_a_token(source).then(|| Access {
@@ -164,13 +208,7 @@ pub(super) async fn page(
     let presets = presets(&f.t.sources)
         .into_iter()
         .filter(|(spec, _)| !there(spec));
-    let (all, page) = (KnownFilter::default(), KnownPage::first(CHOICE));
-    let many = app.store().count_known(&site.id, &all).await? > u64::from(CHOICE);
-    let channels = match many {
-        true => Vec::new(),
-        false => app.store().known_channels(&site.id, &all, page).await?,
-    };
-    let channels = channels.into_iter();
+    let channels = heads.into_iter();
     let channels = channels.filter(|head| !there(&format!("channel:{}", head.channel_id)));
     let channels = channels.map(|head| (head.channel_id, head.channel_name));
     Ok(html(&SourcesPage {
@@ -185,12 +223,68 @@ pub(super) async fn page(
     }))
 }
 
-/// What a source is written as, without the name that stands beside it.
-fn nameless(text: &str) -> String {
-    match text.parse::<SourceSpec>() {
-        Ok(spec) => SourceSpec { name: None, ..spec }.to_string(),
-        Err(_) => text.to_owned(),
+/// Where a source is asked and what its prices cost, each with its word.
+fn facts(t: &'static Words, spec: &SourceSpec, heads: &[ChannelHead]) -> Vec<(String, String)> {
+    let words = &t.sources;
+    let mut facts = Vec::new();
+    let mut fact = |label: &str, text: String| facts.push((label.to_owned(), text));
+    match &spec.place {
+        Place::Channel(id) => fact(&t.channels.col_channel, id.to_string()),
+        Place::File(path) => fact(&words.file, path.clone()),
+        _ => {}
     }
+    let target = spec.target(|id| {
+        let head = heads.iter().find(|head| head.channel_id == id)?;
+        let Provider { kind, base_url } = &head.provider;
+        Target::of_channel(id, &head.channel_name, base_url, *kind)
+    });
+    match target.filter(|target| !target.base_url.is_empty()) {
+        Some(target) => {
+            let endpoint = target.endpoint.text().unwrap_or(USUAL);
+            fact(&words.col_url, target.base_url.clone());
+            fact(&words.col_endpoint, endpoint.to_owned());
+        }
+        // A channel that no run has read yet.
+        None => {
+            let endpoint = spec.endpoint.as_ref().and_then(Endpoint::text);
+            if let Some(endpoint) = endpoint {
+                fact(&words.col_endpoint, endpoint.to_owned());
+            }
+        }
+    }
+    let costs = [
+        (
+            &words.multiplier,
+            spec.multiplier.map(|factor| factor.to_string()),
+        ),
+        (
+            &words.recharge,
+            spec.recharge.map(|factor| factor.to_string()),
+        ),
+        (&words.group, spec.group.clone()),
+    ];
+    for (label, text) in costs {
+        if let Some(text) = text {
+            fact(label, text);
+        }
+    }
+    facts
+}
+
+/// What only the command line writes of a source, as it is written there.
+fn further(spec: &SourceSpec) -> String {
+    let rest = SourceSpec {
+        name: None,
+        endpoint: None,
+        multiplier: None,
+        recharge: None,
+        group: None,
+        ..spec.clone()
+    };
+    let place = SourceSpec::new(spec.place.clone()).to_string();
+    let rest = rest.to_string();
+    let rest = rest.strip_prefix(&place).unwrap_or_default();
+    rest.trim_start_matches(',').to_owned()
 }
 
 /// Whether a stored token goes to it: to an address of one's own whose token is not in the environment.

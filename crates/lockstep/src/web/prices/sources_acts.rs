@@ -1,11 +1,11 @@
-//! What is done about sources: added, tested, let into, preferred, forgotten; and the networks that they may be in.
+//! What is done about sources: added, tested, let into, changed, preferred, forgotten; and the networks that they may be in.
 
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Redirect, Response};
-use lockstep_core::prices::source::SourceSpec;
+use lockstep_core::prices::source::{SourceSpec, SpecEdit};
 use lockstep_store::StoreError;
-use lockstep_store::prices::access::SourceAccessEdit;
+use lockstep_store::prices::access::SourceEdit;
 use lockstep_store::sites::{Site, SiteEdit};
 
 use super::below;
@@ -16,7 +16,7 @@ use crate::ordering::Asked;
 use crate::server::App;
 use crate::server::problem::Problem;
 use crate::sourcing::{
-    self, Looked, forget, is_believed, keep, look, prefer, reaches_no_further, refused_token,
+    self, Looked, Typed, forget, is_believed, keep, look, prefer, reaches_no_further, refused_token,
 };
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
@@ -33,6 +33,9 @@ pub(super) async fn add(
     f.writer()?;
     let site = f.site()?.clone();
     let mut form = Form::typed(&fields);
+    if form.lacks_endpoint(f.t) {
+        return again(&app, f, Forms::own(form)).await;
+    }
     let Some(spec) = spec(&mut form, &f) else {
         return again(&app, f, Forms::own(form)).await;
     };
@@ -143,12 +146,12 @@ pub(super) async fn access(
     let source = sourcing::found(&app, &site, fields.text("source")).await?;
     let name = source.name.clone();
     if fields.has("forget") {
-        let edit = SourceAccessEdit {
+        let edit = SourceEdit {
             token: Some(None),
             user_id: Some(None),
-            headers: None,
+            ..SourceEdit::default()
         };
-        sourcing::change(&app, &f.caller, &site, &name, edit).await?;
+        sourcing::change(&app, &f.caller, &site, &source, edit).await?;
         return Ok(said(&f, Flash::Saved));
     }
     let mut form = Form::typed(&fields);
@@ -168,12 +171,12 @@ pub(super) async fn access(
             return again(&app, f, Forms::access(&name, form)).await;
         }
     };
-    let edit = SourceAccessEdit {
+    let edit = SourceEdit {
         token: is_new.then_some(access.token),
         user_id: (access.user_id != source.user_id).then_some(access.user_id),
-        headers: None,
+        ..SourceEdit::default()
     };
-    if sourcing::fields(&edit).is_empty() {
+    if sourcing::fields(&source, &edit).is_empty() {
         return Ok(said(&f, Flash::Unchanged));
     }
     let looked = match fields.has("untested") {
@@ -190,7 +193,76 @@ pub(super) async fn access(
             }
         }
     };
-    sourcing::change(&app, &f.caller, &site, &name, edit).await?;
+    sourcing::change(&app, &f.caller, &site, &source, edit).await?;
+    remembered(&f, looked).await
+}
+
+/// `POST .../sources/edit`: a source is asked at another endpoint, or its prices cost something else. Where it is asked
+/// otherwise that is tested before it is kept.
+pub(super) async fn edit(
+    State(app): State<App>,
+    f: Frame,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    f.writer()?;
+    let site = f.site()?.clone();
+    let source = sourcing::found(&app, &site, fields.text("source")).await?;
+    let spec = source.spec.parse::<SourceSpec>();
+    let spec = spec.map_err(|bad| Problem::bad_request(bad.to_string()))?;
+    let mut form = Form::typed(&fields);
+    if form.lacks_endpoint(f.t) {
+        return again(&app, f, Forms::edit(&source.name, form)).await;
+    }
+    let given = |name: &'static str| fields.has(name).then(|| form.text(name));
+    let options = SpecEdit {
+        endpoint: given("endpoint"),
+        multiplier: given("multiplier"),
+        recharge: given("recharge"),
+        group: given("group"),
+    };
+    let after = match spec.edited(&options) {
+        Ok(after) => after,
+        Err(bad) => {
+            let wrong: Vec<&str> = bad.into_iter().map(|(option, _)| option).collect();
+            form.options_are_wrong(f.t, &wrong);
+            return again(&app, f, Forms::edit(&source.name, form)).await;
+        }
+    };
+    let respecified = sourcing::respecified(&spec, &after)?;
+    // What is stored to let us in goes to the new endpoint too.
+    let stays = Typed {
+        keeps_token: source.has_token,
+        keeps_headers: &source.headers,
+        ..Typed::default()
+    };
+    if sourcing::access(&after, &stays).is_err() {
+        let wrong = f.t.sources.elsewhere.clone();
+        form.wrong.insert("endpoint", wrong);
+        return again(&app, f, Forms::edit(&source.name, form)).await;
+    }
+    let edit = SourceEdit {
+        spec: respecified,
+        ..SourceEdit::default()
+    };
+    let changed = sourcing::fields(&source, &edit);
+    if changed.is_empty() {
+        return Ok(said(&f, Flash::Unchanged));
+    }
+    let looked = match fields.has("untested") || !sourcing::is_asked_otherwise(&changed) {
+        true => None,
+        false => {
+            let asked = sourcing::changed(app.store(), &source, &edit).await?;
+            match tried(&app, &f, &site, asked).await {
+                Ok(looked) => Some(looked),
+                Err((failed, network)) => {
+                    form.failed = Some(failed);
+                    form.network = network;
+                    return again(&app, f, Forms::edit(&source.name, form)).await;
+                }
+            }
+        }
+    };
+    sourcing::change(&app, &f.caller, &site, &source, edit).await?;
     remembered(&f, looked).await
 }
 
@@ -214,6 +286,33 @@ pub(super) async fn test(
     };
     let tested = names.into_iter().zip(told).collect();
     page(&app, f, Forms::default(), Some(tested)).await
+}
+
+/// `POST .../sources/accept`: the list of a source that has shrunk for good is taken as it is.
+pub(super) async fn accept(
+    State(app): State<App>,
+    mut f: Frame,
+    fields: Fields,
+) -> Result<Response, Refusal> {
+    f.writer()?;
+    let site = f.site()?.clone();
+    let source = sourcing::found(&app, &site, fields.text("accept")).await?;
+    match sourcing::accept(&app, &f.caller, &site, &source).await {
+        Ok(one) => {
+            let kind = match one.accepted {
+                true => SayKind::Good,
+                false => SayKind::Waits,
+            };
+            f.say(kind, f.lang.list_accepted(&one), None);
+            // One that has not shrunk is shown as it came just now.
+            let told = (!one.accepted).then(|| vec![(source.name, one.source)]);
+            page(&app, f, Forms::default(), told).await
+        }
+        Err(problem) => {
+            f.trouble(problem.words(f.lang));
+            page(&app, f, Forms::default(), None).await
+        }
+    }
 }
 
 /// `POST .../sources/change`: one is preferred, preferred less, or forgotten.
@@ -256,8 +355,10 @@ pub(super) async fn allow(
     form.again = !form.kept().is_empty();
     let about = fields.text("source").to_owned();
     let again = form.again;
+    let edits = fields.has("edit");
     let forms = |form: Form| match about.as_str() {
         "" => Forms::own(form),
+        name if edits => Forms::edit(name, form),
         name => Forms::access(name, form),
     };
     let mut bad = Vec::new();

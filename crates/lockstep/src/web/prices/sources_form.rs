@@ -2,20 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_core::prices::source::SourceSpec;
+use lockstep_core::prices::source::{Endpoint, SourceSpec};
 use lockstep_store::prices::sources::StoredSource;
 
 use crate::sourcing::{Bad, Typed};
 use crate::web::form::Fields;
 use crate::web::frame::Place;
-use crate::web::words::Words;
+use crate::web::words::{Words, fill};
 use crate::words::Said;
 
 /// The forms of the page, as they were typed.
 #[derive(Default)]
 pub(super) struct Forms {
-    /// A source to add.
+    /// A channel to add.
+    pub(super) channel: Form,
+    /// Another source to add.
     pub(super) own: Form,
+    /// How a remembered source is asked and what its prices cost, with the source's name.
+    pub(super) edit: Option<(String, Form)>,
     /// The sign-in of a remembered source, with the source's name.
     pub(super) access: Option<(String, Form)>,
     /// A list to upload.
@@ -36,7 +40,29 @@ pub(super) struct Form {
     pub(super) token_again: bool,
     /// Whether it is shown again as it was typed although nothing is wrong with it.
     pub(super) again: bool,
+    /// Whether the endpoint is one of their own.
+    custom: bool,
 }
+
+/// An endpoint to choose.
+pub(super) struct Choice {
+    pub(super) code: &'static str,
+    pub(super) label: String,
+    pub(super) chosen: bool,
+}
+
+/// What stands for an endpoint that is typed beside the choice.
+const CUSTOM: &str = "custom";
+
+/// The endpoints that the gateway's own page offers, and what it calls them.
+const ENDPOINTS: [(&str, &str); 3] = [
+    ("/api/pricing", "pricing"),
+    ("/api/ratio_config", "ratio_config"),
+    ("openrouter", "OpenRouter"),
+];
+
+/// What is asked where no endpoint is named, one after the other.
+pub(super) const USUAL: &str = "/api/ratio_config, /api/pricing";
 
 /// The fields that are shown again.
 const FIELDS: [&str; 10] = [
@@ -53,9 +79,23 @@ const FIELDS: [&str; 10] = [
 ];
 
 impl Forms {
+    /// The form of a source to add.
     pub(super) fn own(form: Form) -> Self {
+        match form.text("place") {
+            "channel" => Self {
+                channel: form,
+                ..Self::default()
+            },
+            _ => Self {
+                own: form,
+                ..Self::default()
+            },
+        }
+    }
+
+    pub(super) fn edit(name: &str, form: Form) -> Self {
         Self {
-            own: form,
+            edit: Some((name.to_owned(), form)),
             ..Self::default()
         }
     }
@@ -94,18 +134,32 @@ impl Forms {
             ("recharge", "list-recharge", &t.recharge),
             ("group", "list-group", &t.group),
         ];
+        let channel = [("endpoint", "channel-endpoint", &t.col_endpoint)];
+        let channel = channel.into_iter();
+        let channel = channel.filter(|(field, ..)| self.channel.wrong.contains_key(field));
         let own = fields.into_iter();
         let own = own.filter(|(field, ..)| self.own.wrong.contains_key(field));
         let list = list.into_iter();
         let list = list.filter(|(field, ..)| self.list.wrong.contains_key(field));
-        own.chain(list)
+        channel
+            .chain(own)
+            .chain(list)
             .map(|(_, id, label)| Place::new(id, label))
             .collect()
     }
 
-    /// Why the form that was sent came to nothing, above all of them.
-    pub(super) fn failed(&self) -> Option<&Said> {
-        self.own.failed.as_ref()
+    /// The form of a source to add that was sent, if it came to nothing: that is said above all of them.
+    pub(super) fn failed(&self) -> Option<&Form> {
+        let mut added = [&self.channel, &self.own].into_iter();
+        added.find(|form| form.failed.is_some())
+    }
+
+    /// The form of what a source is: as it was typed, or as it is stored.
+    pub(super) fn take_edit(&mut self, source: &StoredSource, spec: &SourceSpec) -> Form {
+        match self.edit.take_if(|(name, _)| *name == source.name) {
+            Some((_, form)) => form,
+            None => Form::of(spec),
+        }
     }
 
     /// The form of a source's sign-in: as it was typed, or as it is stored.
@@ -126,10 +180,79 @@ impl Forms {
 impl Form {
     pub(super) fn typed(fields: &Fields) -> Self {
         let typed = FIELDS.map(|name| (name, fields.trimmed(name).to_owned()));
+        let mut typed = BTreeMap::from(typed);
+        // One of their own is typed beside the choice.
+        let custom = fields.trimmed("endpoint") == CUSTOM && fields.has(CUSTOM);
+        if custom {
+            typed.insert("endpoint", fields.trimmed(CUSTOM).to_owned());
+        }
         Self {
-            typed: BTreeMap::from(typed),
+            typed,
+            custom,
             token_again: !fields.trimmed("token").is_empty() || fields.has("token_again"),
             ..Self::default()
+        }
+    }
+
+    /// How a source is asked and what its prices cost, as it is typed.
+    fn of(spec: &SourceSpec) -> Self {
+        let number = |number: Option<f64>| number.map(|number| number.to_string());
+        let endpoint = spec.endpoint.as_ref().and_then(Endpoint::text);
+        let typed = [
+            ("endpoint", endpoint.map(str::to_owned)),
+            ("multiplier", number(spec.multiplier)),
+            ("recharge", number(spec.recharge)),
+            ("group", spec.group.clone()),
+        ];
+        let typed = typed.map(|(name, text)| (name, text.unwrap_or_default()));
+        Self {
+            typed: BTreeMap::from(typed),
+            ..Self::default()
+        }
+    }
+
+    /// Whether an endpoint of their own was chosen and none was typed; then that is said beside the field.
+    pub(super) fn lacks_endpoint(&mut self, t: &Words) -> bool {
+        let lacks = self.custom && self.text("endpoint").is_empty();
+        if lacks {
+            let wrong = t.sources.bad_endpoint.clone();
+            self.wrong.insert("endpoint", wrong);
+        }
+        lacks
+    }
+
+    /// Puts mistakes beside the options that they are in.
+    pub(super) fn options_are_wrong(&mut self, t: &Words, options: &[&'static str]) {
+        for option in options {
+            self.wrong.insert(option, wrong_option(t, option).clone());
+        }
+    }
+
+    /// The endpoints to choose from.
+    pub(super) fn endpoints(&self, t: &Words) -> Vec<Choice> {
+        let typed = self.text("endpoint");
+        let known = ENDPOINTS.iter().any(|(code, _)| *code == typed);
+        let custom = self.custom || !typed.is_empty() && !known;
+        let choice = |code, label: String, chosen| Choice {
+            code,
+            label,
+            chosen,
+        };
+        let usual = fill(&t.form.default, &[("value", &USUAL)]);
+        let mut choices = vec![choice("", usual, !custom && typed.is_empty())];
+        for (code, label) in ENDPOINTS {
+            choices.push(choice(code, label.to_owned(), !custom && code == typed));
+        }
+        choices.push(choice(CUSTOM, t.sources.endpoint_custom.clone(), custom));
+        choices
+    }
+
+    /// The endpoint that is typed beside the choice.
+    pub(super) fn custom_endpoint(&self) -> &str {
+        let typed = self.text("endpoint");
+        match ENDPOINTS.iter().any(|(code, _)| *code == typed) && !self.custom {
+            true => "",
+            false => typed,
         }
     }
 
@@ -208,7 +331,6 @@ impl Form {
         names: &[&'static str],
         t: &Words,
     ) -> Option<SourceSpec> {
-        let t = &t.sources;
         let mut text = place;
         for name in names {
             let value = self.text(name).replace(',', ",,");
@@ -219,12 +341,7 @@ impl Form {
             match with.parse::<SourceSpec>() {
                 Ok(_) => text = with,
                 Err(_) => {
-                    let wrong = match *name {
-                        "endpoint" => &t.bad_endpoint,
-                        "multiplier" | "recharge" => &t.bad_number,
-                        _ => &t.bad_text,
-                    };
-                    self.wrong.insert(name, wrong.clone());
+                    self.wrong.insert(name, wrong_option(t, name).clone());
                 }
             }
         }
@@ -232,6 +349,16 @@ impl Form {
             true => text.parse().ok(),
             false => None,
         }
+    }
+}
+
+/// What is said of an option that cannot be taken.
+fn wrong_option<'w>(t: &'w Words, option: &str) -> &'w String {
+    let t = &t.sources;
+    match option {
+        "endpoint" => &t.bad_endpoint,
+        "multiplier" | "recharge" => &t.bad_number,
+        _ => &t.bad_text,
     }
 }
 

@@ -129,10 +129,12 @@ async fn page(
     let mut f = f.at(Here::Settings);
     f.path = f.href(Here::Settings);
     let site = f.site()?.clone();
-    if !site.has_token {
-        let t = f.t;
-        let missing = fill(&t.settings.missing, &[("what", &t.settings.admin_token)]);
-        f.say(SayKind::Bad, missing, Some(t.settings.missing_hint.clone()));
+    if let Some(missing) = f.missing(app, &site).await {
+        f.say(
+            SayKind::Bad,
+            missing,
+            Some(f.t.settings.missing_hint.clone()),
+        );
     }
     let filter = RunFilter {
         subject: Some(Subject::Models),

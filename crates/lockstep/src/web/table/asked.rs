@@ -224,16 +224,26 @@ impl Asked {
         changed.href()
     }
 
-    /// The address of all that is shown as a file of this kind: the table's path with an ending, the filter and the order.
+    /// The address of all that is shown as a file of this kind: the table's path with an ending, the filter, the groups and
+    /// the order.
     pub(crate) fn file(&self, kind: &str) -> String {
+        self.file_at(format!("{}.{kind}", self.path))
+    }
+
+    /// The same of a file with a name of its own below the table's path.
+    pub(crate) fn file_below(&self, name: &str, kind: &str) -> String {
+        self.file_at(format!("{}/{name}.{kind}", self.path))
+    }
+
+    fn file_at(&self, path: String) -> String {
         let mut whole = self.clone();
-        (whole.page, whole.size, whole.group, whole.all) = (1, USUAL, None, false);
+        (whole.page, whole.size, whole.all) = (1, USUAL, false);
         whole.picks.clear();
         whole.raw.clear();
         whole
             .texts
             .retain(|name, _| self.shape.filters.contains(name));
-        whole.path = format!("{}.{kind}", self.path);
+        whole.path = path;
         whole.href()
     }
 
@@ -501,7 +511,12 @@ mod tests {
             "show=failed&source=a&q=x&group=provider&sort=-name&size=100&page=3&open=5&pick=1",
         );
         let file = asked.file("csv");
-        assert_eq!(file, "/t.csv?show=failed&source=a&q=x&sort=-name");
+        assert_eq!(
+            file,
+            "/t.csv?show=failed&source=a&q=x&group=provider&sort=-name"
+        );
+        let below = asked.file_below("rows", "json");
+        assert!(below.starts_with("/t/rows.json?show=failed&"), "{below}");
     }
 
     #[test]

@@ -64,6 +64,8 @@ pub(crate) struct Column {
     pub(crate) num: bool,
     /// Whether its usual order begins with the greatest, as that of times with the newest.
     pub(crate) falls: bool,
+    /// What it means, where its name alone does not say it.
+    pub(crate) hint: Option<String>,
 }
 
 impl Chip {
@@ -93,6 +95,7 @@ impl Column {
             sort,
             num: false,
             falls: false,
+            hint: None,
         }
     }
 
@@ -101,6 +104,14 @@ impl Column {
         Self {
             falls: true,
             ..Self::new(label, Some(sort))
+        }
+    }
+
+    /// The column with what it means.
+    pub(crate) fn meaning(self, hint: &str) -> Self {
+        Self {
+            hint: Some(hint.to_owned()),
+            ..self
         }
     }
 

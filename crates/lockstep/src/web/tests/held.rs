@@ -19,7 +19,7 @@ const HELD: &str = "/sites/main/prices/held";
 const UNPRICED: &str = "/sites/main/unpriced";
 
 /// Plans prices as a schedule does, and waits for the plan.
-async fn unattended(tester: &Tester) {
+pub(super) async fn unattended(tester: &Tester) {
     let (app, site) = (&tester.app, tester.site().await);
     let set = [("price-first-seen".to_owned(), Some("0".to_owned()))];
     let edit = SiteEdit {

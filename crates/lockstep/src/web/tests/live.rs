@@ -86,6 +86,14 @@ async fn a_run_shows_its_bar_tells_of_results_and_ends_when_it_is_cancelled() {
     let page = tester.get(&begun.location).await;
     page.says("<progress");
     page.says("value=\"preview\" disabled");
+    // What shows the page anew once the run is over brings the numbers of the navigation along.
+    let brought = attribute(&page.text, "hx-select-oob");
+    assert_eq!(brought, "#waits-models,#waits-prices");
+    for id in brought.split(',') {
+        let number = format!("id=\"{}\"", id.trim_start_matches('#'));
+        let (navigation, _) = page.text.split_once("</nav>").expect("the navigation");
+        assert_eq!(navigation.matches(&number).count(), 1, "{number}");
+    }
     let stream = attribute(&page.text, "sse-connect");
     let mut events = Events::of(&tester, &stream).await;
     let (kind, bar) = events.next().await.expect("an event");

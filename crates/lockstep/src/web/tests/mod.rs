@@ -2,6 +2,8 @@
 
 mod access;
 mod channels;
+mod files;
+mod guide;
 mod held;
 mod history;
 mod live;

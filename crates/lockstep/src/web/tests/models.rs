@@ -368,6 +368,14 @@ async fn a_row_opens_to_both_lists_and_to_why_names_stay() {
     begin(&tester, "preview").await;
     let page = tester.get(&format!("{MODELS}?open=3")).await;
     page.says("aria-expanded=\"true\"");
+    // What the two numbers of a row mean stands at their columns, and in the row that is opened.
+    for hint in [
+        "The status of the API request; 200 means success.",
+        "How often it was tried, retries included.",
+    ] {
+        page.says(&format!("title=\"{hint}\">"));
+        page.says(&format!("<span class=\"hint\">{hint}</span>"));
+    }
     let row = row(&page, 3);
     for text in [
         "Old Model List (10)",

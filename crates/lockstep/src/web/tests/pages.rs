@@ -1,11 +1,16 @@
 //! What pages show, take and refuse.
 
+use axum::body::to_bytes;
+use axum::http::Request;
+use futures_util::FutureExt as _;
 use lockstep_core::change::Subject;
+use lockstep_core::site::GatewayUrl;
 use lockstep_store::schedule::{Mode, Rhythm};
 
 use super::tester::{Tester, gateway};
 use crate::config::File;
 use crate::server::caller::Scope;
+use crate::server::door;
 use crate::web::frame::Here;
 
 const SETTINGS: &str = "/sites/main/settings";
@@ -26,6 +31,31 @@ async fn the_navigation_leads_to_pages_that_are_there_and_to_no_other() {
         assert!(status.is_success(), "{path}: {status}");
         let link = format!("class=\"item\" href=\"{path}\"");
         assert!(tester.get("/").await.text.contains(&link));
+    }
+}
+
+#[test]
+fn whoever_sends_a_form_too_late_is_led_back_to_the_table_as_it_was() {
+    let table = "/sites/main/models?show=failed&q=a+b&sort=-name&page=2";
+    for (from, back) in [
+        (format!("https://lockstep.example{table}&said=saved"), table),
+        ("https://lockstep.example/".to_owned(), "/"),
+        // Only a path is taken, and none that would be taken for another host.
+        ("https://elsewhere.example/a?b=c".to_owned(), "/a?b=c"),
+        ("https://lockstep.example//evil.example/x".to_owned(), "/"),
+        ("nonsense".to_owned(), "/"),
+    ] {
+        let request = Request::post("/sites/main/models/run").header("referer", &from);
+        let (parts, ()) = request.body(()).expect("a request").into_parts();
+        let way_in = door::way_in(&back.parse().expect("an address"));
+        let answer = crate::web::signed_out(&parts);
+        let text = to_bytes(answer.into_body(), usize::MAX).now_or_never();
+        let text = text.expect("it is there").expect("a page");
+        let text = String::from_utf8(text.to_vec()).expect("a text");
+        assert!(
+            text.contains(&format!("href=\"{way_in}\"")),
+            "{from}: {text}"
+        );
     }
 }
 
@@ -513,6 +543,30 @@ async fn a_language_is_chosen_and_leads_back_to_a_page_of_ours() {
 }
 
 #[tokio::test]
+async fn the_settings_have_the_language_and_say_where_light_and_dark_come_from() {
+    let gateway = gateway().await;
+    let mut tester = Tester::with_site(&gateway).await;
+    for (language, title) in [("en", "Language"), ("zh-CN", "语言")] {
+        tester.language = language;
+        let page = tester.get("/sites/main/settings").await;
+        page.says(&format!("<h2 id=\"language\">{title}</h2>"));
+        for (tag, name) in [("en", "English"), ("zh-CN", "简体中文")] {
+            let here = match tag == language {
+                true => " aria-current=\"true\"",
+                false => "",
+            };
+            page.says(&format!(
+                "value=\"{tag}\" lang=\"{tag}\"{here}>{name}</button>"
+            ));
+        }
+        let t = crate::words::Lang::of_tag(language).expect("one").words();
+        page.says(&t.settings.theme_hint);
+        let fields = page.fields("<h2 id=\"language\">");
+        assert!(fields.contains(&("back".to_owned(), "/sites/main/settings".to_owned())));
+    }
+}
+
+#[tokio::test]
 async fn a_choice_of_site_leads_to_the_page_that_was_open() {
     let gateway = gateway().await;
     let tester = Tester::with_site(&gateway).await;
@@ -535,4 +589,36 @@ async fn a_choice_of_site_leads_to_the_page_that_was_open() {
         default.and_then(|site| site.name).as_deref(),
         Some("second")
     );
+}
+
+#[tokio::test]
+async fn a_missing_token_is_said_on_each_page_that_it_blocks_with_the_way_to_its_field() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    let pages = ["models", "prices", "unpriced"];
+    for page in pages {
+        let page = tester.get(&format!("/sites/main/{page}")).await;
+        page.never_says("Admin Token is missing");
+    }
+    // One that nobody named has no token of its own.
+    let url = GatewayUrl::parse("http://127.0.0.1:9").expect("an address");
+    let store = tester.app.store();
+    let bare = store.site_for_url(&url, tester.app.now()).await;
+    let bare = bare.expect("a site").id;
+    store
+        .add_source(&bare, "official", "official")
+        .await
+        .expect("a source");
+    for page in pages {
+        let page = tester.get(&format!("/sites/{bare}/{page}")).await;
+        page.says("Admin Token is missing");
+        page.says(&format!("href=\"/sites/{bare}/settings#token\""));
+        page.never_says("id=\"working\"");
+    }
+    let prices = tester.get(&format!("/sites/{bare}/prices")).await;
+    prices.says("<button class=\"button\" disabled>Fetch");
+    tester
+        .get(&format!("/sites/{bare}/settings"))
+        .await
+        .says("id=\"token\"");
 }

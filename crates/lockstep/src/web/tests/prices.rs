@@ -7,9 +7,10 @@ use lockstep_core::hash::Digest;
 use lockstep_core::settings::Settings;
 use lockstep_run::jobs::{Job, Order};
 use lockstep_sim::price::pricing_list;
-use lockstep_sim::{Channel, Gateway, Price, Provider, Spec};
+use lockstep_sim::{Channel, Gateway, Page as Answer, Price, Provider, Spec};
 use lockstep_store::runs::{NewRun, Run};
 
+use super::models::begin;
 use super::tester::{Page, Tester};
 
 const PRICES: &str = "/sites/main/prices";
@@ -440,6 +441,8 @@ async fn what_looks_wrong_is_held_in_the_review_until_it_is_ticked_there() {
     review.never_says("name=\"plan\"");
     review.says("it would be billed in another way");
     review.says("Confirm Billing Conflicts");
+    review.says("Current Billing: <del>");
+    review.says("Change To: <ins>");
     let allow = review.value("allow");
     let again = tester
         .post(&format!("{path}/again"), &[("allow", &allow)])
@@ -836,16 +839,24 @@ async fn a_list_is_uploaded_as_a_file_and_its_prices_are_seen() {
     assert_eq!(kept.status, 303, "{}", kept.text);
     let page = tester.get(SOURCES).await;
     page.says("<b>our prices</b>");
-    page.says("upload:our prices");
     page.says("1 Models");
     settled(&tester, PRICES).await.says("$5");
+    let broken = r#"{"data": {"model_ratio": {"birch": 2.5, "oak": "dear"}}}"#;
+    let part = tester
+        .upload(&path, &[("name", "in part")], ("x.json", broken))
+        .await;
+    assert_eq!(part.status, 303, "{}", part.text);
+    settled(&tester, PRICES).await;
+    let page = tester.get(SOURCES).await;
+    page.says("Left out of the list: 1");
+    page.says("1 left out, not a number: oak");
     let newer = pricing_list(&[Price::tokens("birch", 7.0, 6.0)], &[("default", 1.0)]);
     let same = [("name", "our prices")];
     let replaced = tester.upload(&path, &same, ("x.json", &newer)).await;
     assert_eq!(replaced.status, 303, "{}", replaced.text);
     settled(&tester, PRICES).await.says("$7");
     // What its prices cost is shown beside it, stays with a newer list, and can be changed or emptied there.
-    let spec = async || tester.get(SOURCES).await.text;
+    let shown = async || tester.get(SOURCES).await.text;
     let upload = async |fields: &[(&str, &str)]| {
         let done = tester.upload(&path, fields, ("x.json", &newer)).await;
         assert_eq!(done.status, 303, "{}", done.text);
@@ -856,14 +867,18 @@ async fn a_list_is_uploaded_as_a_file_and_its_prices_are_seen() {
         ("group", "vip"),
     ])
     .await;
-    assert!(
-        spec()
-            .await
-            .contains("upload:our prices,multiplier=2,group=vip")
-    );
+    let costs = [
+        "Multiplier: <span class=\"mono\">2<",
+        "Group there: <span class=\"mono\">vip<",
+    ];
+    for cost in costs {
+        assert!(shown().await.contains(cost));
+    }
     upload(&same).await;
     let page = tester.get(SOURCES).await;
-    page.says("upload:our prices,multiplier=2,group=vip");
+    for cost in costs {
+        page.says(cost);
+    }
     let beside = page.fields("aria-label=\"Upload a newer list: our prices\"");
     let mut beside: Vec<(&str, &str)> = beside
         .iter()
@@ -872,19 +887,15 @@ async fn a_list_is_uploaded_as_a_file_and_its_prices_are_seen() {
         .collect();
     assert!(beside.contains(&("multiplier", "2")), "{beside:?}");
     upload(&beside).await;
-    assert!(
-        spec()
-            .await
-            .contains("upload:our prices,multiplier=2,group=vip")
-    );
+    for cost in costs {
+        assert!(shown().await.contains(cost));
+    }
     beside.retain(|(name, _)| !["multiplier", "group"].contains(name));
     beside.extend([("multiplier", "0.5"), ("group", "")]);
     upload(&beside).await;
-    assert!(
-        spec()
-            .await
-            .contains("upload:our prices,multiplier=0.5</span>")
-    );
+    let page = shown().await;
+    assert!(page.contains("Multiplier: <span class=\"mono\">0.5<"));
+    assert!(!page.contains("Group there: <span"));
     let deeds = tester.app.store().deeds(&Default::default(), 1).await;
     let changed = &deeds.expect("deeds")[0].data["changed"];
     assert_eq!(changed, &serde_json::json!(["list", "multiplier", "group"]));
@@ -892,4 +903,212 @@ async fn a_list_is_uploaded_as_a_file_and_its_prices_are_seen() {
     let change = format!("{SOURCES}/change");
     tester.post(&change, &[("remove", "our prices")]).await;
     tester.get(SOURCES).await.never_says("our prices");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_has_shrunk_for_good_is_accepted_at_a_button_beside_it() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    let button = "aria-label=\"Accept the list as it is: list\"";
+    fetched(&tester).await;
+    tester.get(SOURCES).await.never_says(button);
+    let one = pricing_list(&[Price::tokens("birch", 1.5, 6.0)], &[("default", 1.0)]);
+    gateway
+        .provider("list")
+        .set_page("/api/pricing", Answer::json(one));
+    let tested = tester.post(&format!("{SOURCES}/test"), &[]).await;
+    tested.says("If it has shrunk for good, accept this list.");
+    tested.says(button);
+    // It says so too where its last good list stands in for it.
+    let (app, site) = (&tester.app, tester.site().await);
+    let renewed = app.tables().renew(app, site, "tests").await;
+    renewed.expect("a table");
+    let shown = tester.get(SOURCES).await;
+    shown.says("If it has shrunk for good, accept this list.");
+    shown.says(button);
+    let accept = format!("{SOURCES}/accept");
+    let accepted = tester.post(&accept, &[("accept", "list")]).await;
+    assert_eq!(accepted.status, 200, "{}", accepted.text);
+    accepted.says("its 1 model (before: 6)");
+    for page in [accepted, tester.get(SOURCES).await] {
+        page.says("<span class=\"badge good\">ok</span>");
+        page.never_says(button);
+    }
+    let nothing = tester.post(&accept, &[("accept", "list")]).await;
+    nothing.says("there is nothing to accept");
+    assert_eq!(tester.post(&accept, &[]).await.status, 404);
+}
+
+/// What the site's source of a name is, as it is stored.
+async fn stored(tester: &Tester, name: &str) -> String {
+    let site = tester.site().await;
+    let all = tester.app.store().sources(&site.id).await.expect("sources");
+    let found = all.into_iter().find(|source| source.name == name);
+    found.expect("the source").spec
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_remembered_source_shows_where_it_is_asked_and_is_changed_without_being_forgotten() {
+    let gateway = gateway().await;
+    let tester = shop(&gateway).await;
+    let list = gateway.provider("list");
+    let url = list.base_url().to_owned();
+    let page = tester.get(SOURCES).await;
+    page.says(&format!("Base URL: <span class=\"mono\">{url}<"));
+    page.says("Sync Endpoint: <span class=\"mono\">/api/pricing<");
+    let edit = async |endpoint: (&str, &str), multiplier: &str, untested: bool| {
+        let mut fields = vec![
+            ("source", "list"),
+            ("endpoint", endpoint.0),
+            ("custom", endpoint.1),
+            ("multiplier", multiplier),
+            ("recharge", ""),
+            ("group", ""),
+        ];
+        fields.extend(untested.then_some(("untested", "on")));
+        tester.post(&format!("{SOURCES}/edit"), &fields).await
+    };
+    let saved = format!("{SOURCES}?said=saved");
+    // What its prices cost says nothing of how it is asked: nobody is.
+    let before = list.requests("/api/pricing");
+    let done = edit(("/api/pricing", ""), "2", false).await;
+    assert_eq!(done.location, saved, "{}", done.text);
+    assert_eq!(list.requests("/api/pricing"), before);
+    let is = format!("{url},name=list,endpoint=/api/pricing,multiplier=2");
+    assert_eq!(stored(&tester, "list").await, is);
+    let page = tester.get(SOURCES).await;
+    page.says("Multiplier: <span class=\"mono\">2<");
+    page.says("<option value=\"/api/pricing\" selected>pricing");
+    let same = edit(("/api/pricing", ""), "2", false).await;
+    assert!(same.location.ends_with("said=unchanged"), "{}", same.text);
+    for (endpoint, multiplier, wrong) in [
+        (("/api/pricing", ""), "-1", "edit-multiplier-1-wrong"),
+        (("custom", ""), "2", "endpoint-1-wrong"),
+        (("custom", "a b"), "2", "endpoint-1-wrong"),
+    ] {
+        let refused = edit(endpoint, multiplier, false).await;
+        assert_eq!(refused.status, 422, "{wrong}");
+        refused.says(&format!("id=\"{wrong}\""));
+    }
+    // Another endpoint is tested first, and kept as it is typed where that is wanted all the same.
+    let refused = edit(("custom", "/nowhere"), "2", false).await;
+    assert_eq!(refused.status, 422);
+    refused.says("Keep it although the test fails");
+    refused.says("name=\"custom\" value=\"/nowhere\"");
+    refused.says("<option value=\"custom\" selected>");
+    assert_eq!(stored(&tester, "list").await, is);
+    let done = edit(("custom", "/nowhere"), "2", true).await;
+    assert_eq!(done.location, saved, "{}", done.text);
+    let is = format!("{url},name=list,endpoint=/nowhere,multiplier=2");
+    assert_eq!(stored(&tester, "list").await, is);
+    let deeds = tester.app.store().deeds(&Default::default(), 1).await;
+    let changed = &deeds.expect("deeds")[0].data["changed"];
+    assert_eq!(changed, &serde_json::json!(["endpoint"]));
+    // A token of the server's machine goes nowhere else by what somebody types into a page.
+    let (store, site) = (tester.app.store(), tester.site().await);
+    let spec = "https://prices.example,token-env=HOME";
+    let added = store.add_source(&site.id, "env", spec).await;
+    added.expect("added");
+    let fields = [
+        ("source", "env"),
+        ("endpoint", "custom"),
+        ("custom", "https://elsewhere.example/list"),
+        ("untested", "on"),
+    ];
+    let refused = tester.post(&format!("{SOURCES}/edit"), &fields).await;
+    assert_eq!(refused.status, 403, "{}", refused.text);
+    assert_eq!(stored(&tester, "env").await, spec);
+    tester
+        .get(SOURCES)
+        .await
+        .says("<span class=\"mono\">token-env=HOME<");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stored_token_is_not_led_to_another_host_by_another_endpoint() {
+    let gateway = gateway().await;
+    let tester = Tester::with_site(&gateway).await;
+    let add = [
+        ("place", "own"),
+        ("url", "https://prices.example"),
+        ("name", "club"),
+        ("token", "the-token"),
+        ("untested", "on"),
+    ];
+    let added = tester.post(&format!("{SOURCES}/add"), &add).await;
+    assert_eq!(added.status, 303, "{}", added.text);
+    let edit = |custom| {
+        let mut fields = vec![
+            ("source", "club"),
+            ("endpoint", "custom"),
+            ("untested", "on"),
+        ];
+        fields.push(("custom", custom));
+        fields
+    };
+    let path = format!("{SOURCES}/edit");
+    let refused = tester
+        .post(&path, &edit("https://elsewhere.example/list"))
+        .await;
+    assert_eq!(refused.status, 422);
+    refused.says("The endpoint is on another host");
+    assert_eq!(tester.post(&path, &edit("/list")).await.status, 303);
+    assert_eq!(
+        stored(&tester, "club").await,
+        "https://prices.example,name=club,endpoint=/list"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_channel_is_added_with_its_endpoint_and_a_preset_is_marked_as_official() {
+    let gateway = gateway().await;
+    let tester = Tester::quick(&gateway).await;
+    begin(&tester, "preview").await;
+    let page = tester.get(SOURCES).await;
+    for endpoint in [
+        "<option value=\"\" selected>Default: /api/ratio_config, /api/pricing",
+        "<option value=\"/api/pricing\">pricing",
+        "<option value=\"/api/ratio_config\">ratio_config",
+        "<option value=\"openrouter\">OpenRouter",
+        "<option value=\"custom\">custom",
+        "placeholder=\"/your/endpoint\"",
+        "<option value=\"openrouter\"></option></datalist>",
+    ] {
+        page.says(endpoint);
+    }
+    let path = format!("{SOURCES}/add");
+    let add = async |custom: &str| {
+        let fields = [
+            ("place", "channel"),
+            ("channel", "1"),
+            ("endpoint", "custom"),
+            ("custom", custom),
+            ("untested", "on"),
+        ];
+        tester.post(&path, &fields).await
+    };
+    let refused = add("").await;
+    assert_eq!(refused.status, 422);
+    refused.says("id=\"channel-endpoint-wrong\"");
+    refused.says("href=\"#channel-endpoint\"");
+    refused.says("<option value=\"1\" selected>");
+    let added = add("/my/list").await;
+    assert_eq!(added.status, 303, "{}", added.text);
+    assert_eq!(
+        stored(&tester, "channel:1").await,
+        "channel:1,endpoint=/my/list"
+    );
+    let official = [("place", "official"), ("untested", "on")];
+    assert_eq!(tester.post(&path, &official).await.status, 303);
+    let page = tester.get(SOURCES).await;
+    let acme = gateway.provider("acme").base_url().to_owned();
+    for text in [
+        "Channel: <span class=\"mono\">1<",
+        &format!("Base URL: <span class=\"mono\">{acme}<"),
+        "Sync Endpoint: <span class=\"mono\">/my/list<",
+        "Base URL: <span class=\"mono\">https://basellm.github.io<",
+    ] {
+        page.says(text);
+    }
+    assert_eq!(page.text.matches(">Official</span>").count(), 1);
 }

@@ -14,6 +14,7 @@ use lockstep_sim::{Channel, Gateway, Provider, Spec};
 use lockstep_store::Store;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::{Site, SiteEdit};
+use serde_json::Value;
 use tower::ServiceExt as _;
 use tower_http::compression::CompressionLayer;
 
@@ -66,7 +67,9 @@ impl Tester {
         let engine =
             Engine::start(store, Arc::new(SystemClock), "test".to_owned()).expect("an engine");
         let app = App::new(engine, file, Options::default());
+        let (api, _) = crate::api::routes(&app).split_for_parts();
         let router = crate::web::routes(&app)
+            .merge(api)
             .fallback(crate::web::not_found)
             .layer(Extension(caller))
             .with_state(app.clone());
@@ -196,6 +199,31 @@ impl Tester {
         self.send(Method::POST, path, Some(form.finish())).await
     }
 
+    /// The lines of the file that a page offers of its table, the heading first; `None` where it offers none.
+    pub(super) async fn csv(&self, page: &Page) -> Option<Vec<Vec<String>>> {
+        let file = self.get(&page.link(".csv")?).await;
+        assert_eq!(file.status, 200, "{}", file.text);
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .from_reader(file.text.as_bytes());
+        let lines = reader.records().map(|line| {
+            let line = line.expect("a line");
+            line.iter().map(str::to_owned).collect()
+        });
+        Some(lines.collect())
+    }
+
+    /// The same as JSON, by the key that has the rows.
+    pub(super) async fn json(&self, page: &Page, key: &str) -> Option<Vec<Value>> {
+        let file = self.get(&page.link(".json")?).await;
+        assert_eq!(file.status, 200, "{}", file.text);
+        let mut whole: Value = serde_json::from_str(&file.text).expect("JSON");
+        match whole[key].take() {
+            Value::Array(rows) => Some(rows),
+            _ => panic!("no {key} in {}", file.text),
+        }
+    }
+
     /// Sends a form with a file, as browsers do.
     pub(super) async fn upload(
         &self,
@@ -267,6 +295,17 @@ impl Tester {
 }
 
 impl Page {
+    /// Where a link to a file of this ending leads.
+    pub(super) fn link(&self, ending: &str) -> Option<String> {
+        let links = self.text.split("href=\"").skip(1);
+        let mut links = links.filter_map(|rest| rest.split('"').next());
+        let found = links.find(|link| {
+            let path = link.split('?').next().unwrap_or_default();
+            path.ends_with(ending)
+        });
+        found.map(|link| link.replace("&#38;", "&"))
+    }
+
     #[track_caller]
     pub(super) fn says(&self, text: &str) {
         assert!(

@@ -15,6 +15,7 @@ use lockstep_store::prices::run_sources::RunSource;
 use super::names;
 use crate::words::Said;
 use crate::words::page::Thing;
+use crate::words::told_state;
 
 /// A failure: what happened, its likely cause, what to do.
 pub(crate) fn failure(failure: &Failure) -> Said {
@@ -184,7 +185,7 @@ pub(crate) fn topic(topic: Topic) -> &'static str {
 /// How far a source can be trusted, and what to do where it cannot.
 pub(crate) fn source_state(source: &RunSource) -> Said {
     let detail = &source.detail;
-    match SourceState::from_code(&source.state) {
+    match told_state(source) {
         Some(SourceState::Ok) => Said::new("ok", ""),
         Some(SourceState::Partial) => Said::new("in part: some entries cannot be used", ""),
         Some(SourceState::Empty) => Said::new("empty: it lists no price", "Check its endpoint."),
@@ -254,17 +255,6 @@ pub(crate) fn source_badge(state: SourceState) -> &'static str {
         SourceState::Empty => "empty",
         SourceState::Stale => "stale",
         SourceState::PrivateAddress => "private address",
-    }
-}
-
-/// Why a source failed, in one line.
-pub(crate) fn source_error(source: &RunSource) -> String {
-    match SourceState::from_code(&source.state) {
-        Some(SourceState::PrivateAddress) => {
-            format!("{}; allow its network for this site", source.detail)
-        }
-        Some(state) if source.detail.is_empty() => source_badge(state).to_owned(),
-        _ => source.detail.clone(),
     }
 }
 
@@ -339,20 +329,6 @@ pub(crate) fn doubt(code: ReasonCode) -> &'static str {
     }
 }
 
-/// Names that providers offer and that wait for a price.
-pub(crate) fn without_price(models: &[String]) -> String {
-    format!(
-        "{} without a price: {}. Where a source is known, prices are given first; the price gate \"Add and list\" lists them anyway.",
-        super::count(models.len() as u64, "new name waits", "new names wait"),
-        names(models, 8)
-    )
-}
-
-/// The first price run of a gateway stops for a review.
-pub(crate) fn first_prices() -> &'static str {
-    "This is the first price run on this gateway, so it stops here, once: look at the plan, then apply it."
-}
-
 /// A map that somebody else wrote too while we did.
 pub(crate) fn conflict(image: &Image) -> String {
     format!(
@@ -415,15 +391,8 @@ pub(crate) fn store_error(error: &StoreError) -> Said {
 /// A number of things.
 pub(crate) fn count(count: u64, thing: Thing) -> String {
     let (one, many) = match thing {
-        Thing::Channel => ("channel", "channels"),
-        Thing::Provider => ("provider", "providers"),
         Thing::Model => ("model", "models"),
-        Thing::Change => ("change", "changes"),
-        Thing::Value => ("value", "values"),
-        Thing::Price => ("price", "prices"),
-        Thing::Run => ("run", "runs"),
         Thing::Source => ("source", "sources"),
-        Thing::Name => ("name", "names"),
     };
     super::count(count, one, many)
 }

@@ -7,6 +7,7 @@ use lockstep_store::prices::images::Image;
 use lockstep_store::prices::run_sources::RunSource;
 
 use super::names;
+use crate::words::told_state;
 
 /// What came of accepting a list that has shrunk.
 pub(crate) fn list_accepted(one: &Accepted) -> String {
@@ -29,7 +30,7 @@ pub(crate) fn list_accepted(one: &Accepted) -> String {
 /// How far a source can be trusted, and what to do where it cannot.
 pub(crate) fn source_state(source: &RunSource) -> String {
     let detail = &source.detail;
-    match SourceState::from_code(&source.state) {
+    match told_state(source) {
         Some(SourceState::Ok) => "ok".to_owned(),
         Some(SourceState::Partial) => "in part: some entries cannot be used".to_owned(),
         Some(SourceState::Empty) => "empty: it lists no price".to_owned(),

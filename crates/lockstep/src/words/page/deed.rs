@@ -331,6 +331,7 @@ impl Lang {
             "user_id" => either!(self, "user ID", "用户 ID"),
             "headers" => either!(self, "headers", "请求头"),
             "list" => either!(self, "its list", "价格列表"),
+            "endpoint" => either!(self, "sync endpoint", "同步端点"),
             "multiplier" => either!(self, "multiplier", "乘数"),
             "recharge" => either!(self, "recharge rate", "充值倍率"),
             "group" => either!(self, "group", "分组"),

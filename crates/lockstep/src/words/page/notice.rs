@@ -135,7 +135,7 @@ impl Lang {
                 ],
                 [
                     "没有已保存的价格来源。".to_owned(),
-                    "请在“价格同步”中选择来源。".to_owned(),
+                    "请在“上游价格同步”中选择来源。".to_owned(),
                 ],
             ),
             "secret" => said(
@@ -228,21 +228,21 @@ fn cause(cause: Cause, number: i64) -> [(&'static str, &'static str); 2] {
         Cause::PrivateAddress => [
             (
                 "The address is private and was not called",
-                "If it is meant, remove the place and add it again with its network under Private networks. Link-local and metadata addresses are never called.",
+                "If it is meant, add its network under Private networks of the place. Link-local and metadata addresses are never called.",
             ),
             (
                 "私有地址，未发起请求",
-                "如果确实需要，请删除该目标，再连同“私有网段”一起重新添加。链路本地地址和元数据地址始终不会被请求。",
+                "如果确实需要，请在该目标的“私有网段”中填写其网段。链路本地地址和元数据地址始终不会被请求。",
             ),
         ],
         Cause::Redirected => [
             (
                 "The place leads to another address, which is not followed",
-                "Add the place with the address that it leads to.",
+                "Give the place the address that it leads to.",
             ),
             (
                 "对方重定向到其他地址，不会跟随",
-                "请改用重定向后的地址添加该目标。",
+                "请将该目标的地址改为重定向后的地址。",
             ),
         ],
         Cause::Timeout => [
@@ -282,9 +282,9 @@ fn cause(cause: Cause, number: i64) -> [(&'static str, &'static str); 2] {
         Cause::WrongAddress => [
             (
                 "The address cannot be used",
-                "Remove the place and add it again with its right address.",
+                "Give the place its right address.",
             ),
-            ("地址无法使用", "请删除该目标，再用正确的地址重新添加。"),
+            ("地址无法使用", "请更正该目标的地址。"),
         ],
         Cause::Broken => [
             (
@@ -300,21 +300,21 @@ fn cause(cause: Cause, number: i64) -> [(&'static str, &'static str); 2] {
             401 | 403 => [
                 (
                     "The place answered with status {n}",
-                    "It does not accept the address or the secret: make new ones there, and add the place again.",
+                    "It does not accept the address or the secret: make new ones there, and give them to the place.",
                 ),
                 (
                     "对方返回状态码 {n}",
-                    "对方不接受该地址或密钥：请在对方重新生成，再重新添加该目标。",
+                    "对方不接受该地址或密钥：请在对方重新生成，再更改该目标。",
                 ),
             ],
             404 | 410 => [
                 (
                     "The place answered with status {n}",
-                    "There is nothing at this address: copy it once more from where it was made, and add the place again.",
+                    "There is nothing at this address: copy it once more from where it was made, and give it to the place.",
                 ),
                 (
                     "对方返回状态码 {n}",
-                    "该地址不存在：请重新复制地址，再重新添加该目标。",
+                    "该地址不存在：请重新复制地址，再更改该目标。",
                 ),
             ],
             408 | 425 | 429 | 500.. => [
@@ -372,9 +372,9 @@ fn cause(cause: Cause, number: i64) -> [(&'static str, &'static str); 2] {
         Cause::NoMail => [
             (
                 "The mail could not be made",
-                "Check who it is from and to, and add the place again.",
+                "Check who it is from and to, and change the place.",
             ),
-            ("无法生成邮件", "请检查发件人和收件人，再重新添加该目标。"),
+            ("无法生成邮件", "请检查发件人和收件人，再更改该目标。"),
         ],
         Cause::NoEnd => [
             (

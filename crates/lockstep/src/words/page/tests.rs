@@ -262,12 +262,6 @@ fn prices_are_told_in_both_languages() {
         }
     }
     let models = names_of_models();
-    told_in_both("without a price", |lang| lang.without_price(&models));
-    told_in_both("no source", |lang| lang.no_source(&models));
-    told_in_both("nothing to compare", |lang| {
-        lang.nothing_to_compare(&models)
-    });
-    told_in_both("first", |lang| lang.first_prices().to_owned());
     told_in_both("behind", |lang| lang.page_is_behind().to_owned());
     told_in_both("unread", |lang| lang.page_unread("broken pipe"));
     let image = Image {
@@ -315,11 +309,6 @@ fn sources_are_told_in_both_languages() {
         said_in_both(state.code(), false, |lang| lang.source_state(&source));
         said_in_both(state.code(), true, |lang| lang.token_refused(&source));
         told_in_both(state.code(), |lang| lang.source_badge(*state).to_owned());
-        let silent = RunSource {
-            detail: String::new(),
-            ..source.clone()
-        };
-        told_in_both(state.code(), |lang| lang.source_error(&silent));
         for accepted in [true, false] {
             let one = Accepted {
                 source: source.clone(),
@@ -472,21 +461,11 @@ fn a_fault_of_the_database_is_only_in_the_log() {
 
 #[test]
 fn numbers_read_well_in_both_languages() {
-    for thing in [
-        Thing::Channel,
-        Thing::Provider,
-        Thing::Model,
-        Thing::Change,
-        Thing::Value,
-        Thing::Price,
-        Thing::Run,
-        Thing::Source,
-        Thing::Name,
-    ] {
+    for thing in [Thing::Model, Thing::Source] {
         told_in_both("count", |lang| lang.count(14, thing));
     }
-    assert_eq!(Lang::En.count(1, Thing::Channel), "1 channel");
-    assert_eq!(Lang::ZhCn.count(14, Thing::Change), "14 项更改");
+    assert_eq!(Lang::En.count(1, Thing::Model), "1 model");
+    assert_eq!(Lang::ZhCn.count(14, Thing::Model), "14 个模型");
     for millis in [
         20,
         1_230,

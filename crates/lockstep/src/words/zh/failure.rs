@@ -39,7 +39,7 @@ pub(crate) fn failure(failure: &Failure) -> Said {
         ),
         FailureKind::Timeout => Said::new(
             format!("网络超时{}", after_colon(detail)),
-            "请检查网络；如果上游较慢，可调大“单渠道超时”；然后点击“仅重试失败项”。",
+            "请检查网络；如果上游较慢，可调大“单渠道最大处理时长”；然后点击“仅重试失败项”。",
         ),
         FailureKind::Unreachable => Said::new(
             format!("网关没有响应{}", after_colon(detail)),

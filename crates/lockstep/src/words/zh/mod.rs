@@ -13,13 +13,12 @@ use std::time::Duration;
 pub(crate) use failure::{engine_error, failure, store_error};
 pub(crate) use finding::{finding, topic};
 pub(crate) use price::{
-    PAGE_IS_BEHIND, billed, field, first_prices, kind, no_source, nothing_to_compare, output_by,
-    page_unread, price_answer, price_failure, price_part, verified, without_price,
+    PAGE_IS_BEHIND, billed, field, kind, output_by, page_unread, price_answer, price_failure,
+    price_part, verified,
 };
 pub(crate) use reason::{dropped, kept, note, reason};
 pub(crate) use source::{
-    conflict, doubt, list_accepted, skipped, source_badge, source_error, source_state,
-    token_refused,
+    conflict, doubt, list_accepted, skipped, source_badge, source_state, token_refused,
 };
 
 use crate::words::page::Thing;
@@ -49,15 +48,8 @@ pub(crate) fn ids(ids: &[i64]) -> String {
 /// A number of things.
 pub(crate) fn count(count: u64, thing: Thing) -> String {
     let thing = match thing {
-        Thing::Channel => "个渠道",
-        Thing::Provider => "个上游",
         Thing::Model => "个模型",
-        Thing::Change => "项更改",
-        Thing::Value => "个值",
-        Thing::Price => "个价格",
-        Thing::Run => "次运行",
         Thing::Source => "个来源",
-        Thing::Name => "个名称",
     };
     format!("{count} {thing}")
 }

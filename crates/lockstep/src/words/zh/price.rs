@@ -154,33 +154,6 @@ pub(crate) fn billed(billed: Billed) -> &'static str {
     }
 }
 
-/// Models that have no price, and that no source has one for.
-pub(crate) fn no_source(models: &[String]) -> String {
-    format!(
-        "未设置价格，且已响应的来源都没有其价格：{}",
-        names(models, 12)
-    )
-}
-
-/// Models that have a price, and that no source has one for.
-pub(crate) fn nothing_to_compare(models: &[String]) -> String {
-    format!("保持原样，已响应的来源都没有其价格：{}", names(models, 12))
-}
-
-/// Names that providers offer and that wait for a price.
-pub(crate) fn without_price(models: &[String]) -> String {
-    format!(
-        "{} 个新模型尚未设置价格，暂不加入：{}。有价格来源时会先设置价格；也可以将“价格闸门”改为“加入并列出”。",
-        models.len(),
-        names(models, 8)
-    )
-}
-
-/// The first price run of a gateway stops for a review.
-pub(crate) fn first_prices() -> &'static str {
-    "这是该网关的第一次价格运行，因此在此停下一次：请核对计划，然后应用。"
-}
-
 /// Said while the price page is asked.
 pub(crate) const PAGE_IS_BEHIND: &str = "正在查询网关的价格页面，它可能有一分钟的延迟。";
 

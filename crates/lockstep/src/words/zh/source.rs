@@ -8,7 +8,7 @@ use lockstep_store::prices::images::Image;
 use lockstep_store::prices::run_sources::RunSource;
 
 use super::names;
-use crate::words::Said;
+use crate::words::{Said, told_state};
 
 /// What came of accepting a list that has shrunk.
 pub(crate) fn list_accepted(one: &Accepted) -> String {
@@ -30,7 +30,7 @@ pub(crate) fn list_accepted(one: &Accepted) -> String {
 /// How far a source can be trusted, and what to do where it cannot.
 pub(crate) fn source_state(source: &RunSource) -> Said {
     let detail = &source.detail;
-    match SourceState::from_code(&source.state) {
+    match told_state(source) {
         Some(SourceState::Ok) => Said::new("正常", ""),
         Some(SourceState::Partial) => Said::new("部分可用：有些条目无法使用", ""),
         Some(SourceState::Empty) => Said::new("为空：没有列出任何价格", "请检查该来源的端点。"),
@@ -95,15 +95,6 @@ pub(crate) fn source_badge(state: SourceState) -> &'static str {
         SourceState::Empty => "空列表",
         SourceState::Stale => "已过时",
         SourceState::PrivateAddress => "私有地址",
-    }
-}
-
-/// Why a source failed, in one line.
-pub(crate) fn source_error(source: &RunSource) -> String {
-    match SourceState::from_code(&source.state) {
-        Some(SourceState::PrivateAddress) => format!("{}；请为该站点允许此网段", source.detail),
-        Some(state) if source.detail.is_empty() => source_badge(state).to_owned(),
-        _ => source.detail.clone(),
     }
 }
 

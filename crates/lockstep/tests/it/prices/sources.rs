@@ -234,6 +234,27 @@ async fn a_file_is_a_source_and_what_it_costs_here_is_reckoned() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_source_costs_and_where_it_is_asked_is_changed_without_forgetting_it() {
+    let (_gateway, shell) = in_the_shop().await;
+    let edit = ["site", "source", "edit", "list"];
+    let changed = [&edit[..], &["--multiplier", "2", "--group", "vip"]].concat();
+    let (told, code) = shell.json(&changed).await;
+    let spec = told["source"]["source"].as_str().expect("a text");
+    assert_eq!(code, 0, "{told:#}");
+    assert!(spec.ends_with(",multiplier=2,group=vip"), "{spec}");
+    let emptied = [&edit[..], &["--group", ""]].concat();
+    let (told, _) = shell.json(&emptied).await;
+    let spec = told["source"]["source"].as_str().expect("a text");
+    assert!(spec.ends_with(",multiplier=2"), "{spec}");
+    // Another page of it is asked before it is kept.
+    let elsewhere = [&edit[..], &["--endpoint", "/nowhere"]].concat();
+    shell.run(&elsewhere).await.is(1).says("--untested");
+    let wrong = [&edit[..], &["--multiplier", "-1"]].concat();
+    shell.run(&wrong).await.is(1).says("above 0");
+    shell.run(&edit).await.is(1).says("--endpoint");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_list_that_has_shrunk_for_good_is_believed_once_somebody_says_so() {
     let (gateway, shell) = in_the_shop().await;
     shell.run(&["plan", "prices"]).await.is(2);

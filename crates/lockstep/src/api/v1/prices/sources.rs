@@ -6,8 +6,8 @@ use axum::Json;
 use axum::body::Bytes;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::StatusCode;
-use lockstep_core::prices::source::{Place, SourceSpec};
-use lockstep_store::prices::access::SourceAccessEdit;
+use lockstep_core::prices::source::{Place, SourceSpec, SpecEdit};
+use lockstep_store::prices::access::SourceEdit;
 use lockstep_store::prices::sources::StoredSource;
 use lockstep_store::sites::Site;
 use serde::{Deserialize, Serialize};
@@ -22,7 +22,7 @@ use crate::ordering::Asked;
 use crate::server::App;
 use crate::server::caller::{Caller, Planner, Reader, Writer};
 use crate::server::door::LIST;
-use crate::server::problem::Problem;
+use crate::server::problem::{Mistake, Problem};
 use crate::sourcing::{
     self, BadList, Costs, Looked, Typed, forget, is_believed, keep, look, prefer,
     reaches_no_further,
@@ -85,10 +85,18 @@ struct NewSource {
     untested: bool,
 }
 
-/// What to change of what lets us into a source; what is not named stays.
+/// What to change of a source; what is not named stays.
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 struct SourceChange {
+    /// The page to ask for: a path, `openrouter` or an address; an empty text for the usual one.
+    endpoint: Option<String>,
+    /// The markup, above 0; an empty text for none.
+    multiplier: Option<String>,
+    /// What one of its dollars costs, above 0; an empty text for none.
+    recharge: Option<String>,
+    /// The group of the source whose ratio counts; an empty text for none.
+    group: Option<String>,
     /// Another access token; an empty text forgets it.
     #[schema(write_only)]
     token: Option<String>,
@@ -97,7 +105,8 @@ struct SourceChange {
     /// All further headers.
     #[schema(write_only)]
     headers: Option<BTreeMap<String, String>>,
-    /// Whether it is kept although the test with it fails, or is not made.
+    /// Whether it is kept although the test with it fails, or is not made. What only changes what its prices cost is never
+    /// tested.
     #[serde(default)]
     untested: bool,
 }
@@ -129,6 +138,17 @@ struct Reports {
     sources: Vec<SourceReport>,
 }
 
+/// What came of accepting a list.
+#[derive(Debug, Serialize, ToSchema)]
+struct AcceptedList {
+    /// Whether the list had shrunk, and is the last good one now.
+    accepted: bool,
+    /// How many models its last good list had; null where there was none.
+    models_before: Option<u64>,
+    /// The source as it was judged before.
+    source: SourceReport,
+}
+
 /// A place in the order of preference.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -147,6 +167,7 @@ pub(super) fn routes() -> OpenApiRouter<App> {
         .routes(routes!(test))
         .routes(routes!(change, remove))
         .routes(routes!(place))
+        .routes(routes!(accept))
         .merge(uploads)
 }
 
@@ -195,7 +216,7 @@ async fn add(
     Ok((StatusCode::CREATED, Json(stored.into())))
 }
 
-/// Changes what lets us into a source, once it was tested with it.
+/// Changes how a source is asked, what its prices cost, or what lets us into it, once it was tested so.
 #[utoipa::path(patch, path = "/sites/{site}/sources/{source}", tag = "prices", request_body = SourceChange,
     responses((status = 200, body = Source), (status = "default", body = Problem)))]
 async fn change(
@@ -207,14 +228,15 @@ async fn change(
     let site = site(&app, &name).await?;
     let source = sourcing::found(&app, &site, &source).await?;
     let edit = edited(&source, &change)?;
-    let looked = match change.untested {
+    let asked_otherwise = sourcing::is_asked_otherwise(&sourcing::fields(&source, &edit));
+    let looked = match change.untested || !asked_otherwise {
         true => None,
         false => {
             let asked = sourcing::changed(app.store(), &source, &edit).await?;
             Some(tried(&app, &caller, &site, asked).await?)
         }
     };
-    let stored = sourcing::change(&app, &caller, &site, &source.name, edit).await?;
+    let stored = sourcing::change(&app, &caller, &site, &source, edit).await?;
     if let Some(looked) = looked {
         looked.remember().await?;
     }
@@ -222,11 +244,24 @@ async fn change(
 }
 
 /// What a change asks for, or all that is wrong with it.
-fn edited(source: &StoredSource, change: &SourceChange) -> Result<SourceAccessEdit, Problem> {
+fn edited(source: &StoredSource, change: &SourceChange) -> Result<SourceEdit, Problem> {
     let spec: SourceSpec = source
         .spec
         .parse()
         .map_err(|error| Problem::new(StatusCode::CONFLICT, "bad_source", format!("{error}")))?;
+    let options = SpecEdit {
+        endpoint: change.endpoint.as_deref(),
+        multiplier: change.multiplier.as_deref(),
+        recharge: change.recharge.as_deref(),
+        group: change.group.as_deref(),
+    };
+    let after = spec.edited(&options).map_err(|bad| {
+        let mistakes = bad.into_iter().map(|(option, wrong)| Mistake {
+            field: option.to_owned(),
+            message: wrong.to_string(),
+        });
+        sourcing::refused(mistakes.collect())
+    })?;
     // What stays is looked at too, for it has to go with what comes.
     let typed = Typed {
         token: change.token.as_deref().unwrap_or(""),
@@ -242,16 +277,18 @@ fn edited(source: &StoredSource, change: &SourceChange) -> Result<SourceAccessEd
             None => &source.headers,
         },
     };
-    let access = sourcing::access(&spec, &typed).map_err(sourcing::wrong)?;
+    let access = sourcing::access(&after, &typed).map_err(sourcing::wrong)?;
     // Of what was given as an empty text there is none.
-    let edit = SourceAccessEdit {
+    let edit = SourceEdit {
+        spec: sourcing::respecified(&spec, &after)?,
         token: change.token.as_ref().map(|_| access.token),
         user_id: change.user_id.as_ref().map(|_| access.user_id),
         headers: change.headers.as_ref().map(|_| access.headers),
     };
-    if sourcing::fields(&edit).is_empty() {
-        return Err(Problem::bad_request("nothing is to be changed")
-            .hint("Name `token`, `user_id` or `headers`."));
+    if sourcing::fields(source, &edit).is_empty() {
+        let hint =
+            "Name `endpoint`, `multiplier`, `recharge`, `group`, `token`, `user_id` or `headers`.";
+        return Err(Problem::bad_request("nothing is to be changed").hint(hint));
     }
     Ok(edit)
 }
@@ -355,6 +392,25 @@ async fn test(
     let told = looked.remember().await?;
     Ok(Json(Reports {
         sources: told.iter().map(SourceReport::from).collect(),
+    }))
+}
+
+/// Takes a list that has shrunk for good: the source is asked now, and if its list is only too short, later ones are
+/// measured by it. Whatever else comes is left as it is.
+#[utoipa::path(post, path = "/sites/{site}/sources/{source}/accept", tag = "prices",
+    responses((status = 200, body = AcceptedList), (status = "default", body = Problem)))]
+async fn accept(
+    State(app): State<App>,
+    Writer(caller): Writer,
+    Path((name, source)): Path<(String, String)>,
+) -> Result<Json<AcceptedList>, Problem> {
+    let site = site(&app, &name).await?;
+    let source = sourcing::found(&app, &site, &source).await?;
+    let one = sourcing::accept(&app, &caller, &site, &source).await?;
+    Ok(Json(AcceptedList {
+        accepted: one.accepted,
+        models_before: one.before,
+        source: SourceReport::from(&one.source),
     }))
 }
 

@@ -103,7 +103,7 @@ const COLUMNS: &[&str] = &[
 ];
 
 /// The columns of a run about prices.
-const PRICE_COLUMNS: &[&str] = &[
+pub(crate) const PRICE_COLUMNS: &[&str] = &[
     "model",
     "field",
     "status",

@@ -15,6 +15,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 
+pub(crate) use look::PRICE_COLUMNS;
+
 use super::idempotency::Began;
 use super::openapi::RunHead;
 use crate::api::orders;

@@ -8,6 +8,7 @@ use secrecy::ExposeSecret as _;
 use serde_json::{Value, json};
 
 use super::tester::{Answer, Tester, healthy, whole};
+use crate::server::caller::Scope;
 
 const SOURCES: &str = "/api/v1/sites/main/sources";
 const TOKEN: &str = "a token of the club";
@@ -294,4 +295,93 @@ async fn a_new_token_does_not_go_beside_a_stored_header_that_would_be_sent_inste
     // A name that stands for a route could not be asked for.
     let named = json!({"source": "http://127.0.0.1:9,name=test", "untested": true});
     assert_eq!(tester.post(SOURCES, named).await.body["code"], "conflict");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_has_shrunk_is_taken_once_whoever_may_write_says_so() {
+    let (gateway, tester) = club(TOKEN).await;
+    let publish = |names: &[&str]| {
+        let prices: Vec<Price> = names
+            .iter()
+            .map(|name| Price::tokens(name, 3.0, 9.0))
+            .collect();
+        let page = Page::json(pricing_list(&prices, &[("default", 1.0)]));
+        gateway.provider("club").set_page("/api/pricing", page);
+    };
+    publish(&["gpt-5", "gpt-5-mini", "claude-opus"]);
+    let kept = tester.post(SOURCES, member(&gateway, json!({}))).await;
+    assert_eq!(kept.status, 201, "{}", kept.body);
+    let accept = format!("{SOURCES}/club/accept");
+    let nothing = tester.post(&accept, Value::Null).await;
+    assert_eq!(nothing.status, 200, "{}", nothing.body);
+    assert_eq!(nothing.body["accepted"], false);
+    assert_eq!(nothing.body["source"]["state"], "ok");
+
+    publish(&["gpt-5"]);
+    let state = async || {
+        let told = tester.post(&format!("{SOURCES}/test"), json!({})).await;
+        told.body["sources"][0]["state"].clone()
+    };
+    assert_eq!(state().await, "shrunken");
+    assert_eq!(state().await, "shrunken", "however often it comes");
+    let planner = Tester::over(tester.app.clone(), Scope::Plan).await;
+    assert_eq!(planner.post(&accept, Value::Null).await.status, 403);
+    let once = async || {
+        let key = [("idempotency-key", "once")];
+        tester
+            .send(Method::POST, &accept, Some(Value::Null), &key)
+            .await
+    };
+    let taken = once().await;
+    assert_eq!(taken.status, 200, "{}", taken.body);
+    assert_eq!(taken.body["accepted"], true);
+    assert_eq!(taken.body["models_before"], 3);
+    assert_eq!(taken.body["source"]["models"], 1);
+    // What is shown of it is made anew, without anybody asking for that.
+    let shown = tester.get("/api/v1/sites/main/differences").await.body;
+    assert_eq!(shown["sources"][0]["state"], "ok", "{shown}");
+    let again = once().await;
+    assert_eq!(again.body, taken.body);
+    assert!(again.headers.contains_key("idempotency-replayed"));
+    assert_eq!(state().await, "ok");
+    let nobody = format!("{SOURCES}/nobody/accept");
+    assert_eq!(tester.post(&nobody, Value::Null).await.status, 404);
+    let deeds = "/api/v1/deeds?kind=source_accepted&site=main";
+    let deeds = tester.get(deeds).await.body;
+    assert_eq!(deeds["deeds"].as_array().map(Vec::len), Some(1), "{deeds}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn how_a_source_is_asked_and_what_it_costs_is_changed_without_forgetting_it() {
+    let (gateway, tester) = club(NEXT).await;
+    let right = json!({"token": NEXT, "user_id": "7"});
+    let kept = tester.post(SOURCES, member(&gateway, right)).await;
+    assert_eq!(kept.status, 201, "{}", kept.body);
+    let url = gateway.provider("club").base_url().to_owned();
+    let costs = json!({"multiplier": "2", "recharge": "0.5", "group": "vip"});
+    let changed = change(&tester, costs).await;
+    assert_eq!(changed.status, 200, "{}", changed.body);
+    let is = format!("{url},name=club,endpoint=/api/pricing,multiplier=2,recharge=0.5,group=vip");
+    assert_eq!(changed.body["source"], is);
+    assert_eq!(changed.body["has_token"], true);
+    let wrong = json!({"multiplier": "0", "endpoint": "/a b", "untested": true});
+    let refused = change(&tester, wrong).await;
+    assert_eq!(refused.status, 400);
+    let fields = refused.body["errors"].as_array().expect("errors").iter();
+    let fields: Vec<&Value> = fields.map(|mistake| &mistake["field"]).collect();
+    assert_eq!(fields, ["endpoint", "multiplier"]);
+    // Another page of it is asked before it is kept, and the token goes to no other host.
+    let refused = change(&tester, json!({"endpoint": "/nowhere"})).await;
+    assert_eq!(refused.body["code"], "source_failed", "{}", refused.body);
+    let elsewhere = json!({"endpoint": "https://elsewhere.example/list", "untested": true});
+    let refused = change(&tester, elsewhere).await;
+    assert_eq!(refused.body["errors"][0]["field"], "token");
+    let emptied = json!({"multiplier": "", "recharge": "", "group": ""});
+    let changed = change(&tester, emptied).await;
+    assert_eq!(
+        changed.body["source"],
+        format!("{url},name=club,endpoint=/api/pricing")
+    );
+    let told = tester.post(&format!("{SOURCES}/test"), json!({})).await;
+    assert_eq!(told.body["sources"][0]["state"], "ok", "{}", told.body);
 }

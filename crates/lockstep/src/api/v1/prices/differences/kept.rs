@@ -269,6 +269,20 @@ impl Tables {
         self.make(app, site, actor, how).await
     }
 
+    /// Makes the table anew from the lists as they are kept, with all that pages show.
+    pub(crate) async fn renew(
+        &self,
+        app: &App,
+        site: Site,
+        actor: &str,
+    ) -> Result<Arc<Table>, Problem> {
+        let how = How {
+            asks: false,
+            whole: true,
+        };
+        self.make(app, site, actor, how).await
+    }
+
     /// What is known of a site, however old.
     pub(crate) async fn known(&self, app: &App, site: &Site) -> Result<Known, StoreError> {
         let sources = all_written(app, site).await?;

@@ -29,6 +29,8 @@ pub(crate) struct Wanted {
     /// Only rows of models that the source, or any, would make so.
     #[param(inline)]
     pub(crate) change: Option<Change>,
+    /// Whether only rows are wanted of models about which the source, or any, looks wrong.
+    pub(crate) suspicious: Option<bool>,
     /// Only models with this in their name.
     pub(crate) search: Option<String>,
     /// The order; by the model's name where none is given.
@@ -85,6 +87,7 @@ impl Filter {
             field,
             reason,
             change,
+            suspicious,
             search,
             sort,
             page,
@@ -110,18 +113,11 @@ impl Filter {
             reason: reason.transpose()?,
             change,
             search: search.unwrap_or_default().to_lowercase(),
-            suspicious: false,
+            suspicious: suspicious.unwrap_or_default(),
             sort: sort.unwrap_or_default(),
             page,
             limit,
         })
-    }
-
-    /// The same of those rows only about which something looks wrong.
-    #[must_use]
-    pub(crate) fn only_suspicious(mut self) -> Self {
-        self.suspicious = true;
-        self
     }
 
     pub(crate) fn page(&self) -> usize {
