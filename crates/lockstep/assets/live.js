@@ -1,10 +1,36 @@
-// Says that the connection to a run was lost, until it is there again.
-for (const [event, lost] of [["htmx:sseError", true], ["htmx:sseOpen", false]]) {
-  document.addEventListener(event, () => {
-    const said = document.getElementById("lost");
-    if (said) said.hidden = !lost;
+// Says that the connection to a run was lost, until it is there again. One that is refused is asked why: who has to sign in
+// again is led there by the answer, as by that to any other request.
+document.addEventListener("htmx:sseError", ({ detail, target }) => {
+  lost(true);
+  if (detail.source.readyState === EventSource.CLOSED) htmx.trigger(target.querySelector("#known"), "refused");
+});
+document.addEventListener("htmx:sseOpen", () => lost(false));
+function lost(is) {
+  const said = document.getElementById("lost");
+  if (said) said.hidden = !is;
+}
+
+// Says that something could not be loaded, until it is: for what is asked of the server by a script, the browser says nothing.
+const waited = new Set();
+function trouble() {
+  for (const id of waited) if (!document.getElementById(id)) waited.delete(id);
+  document.getElementById("trouble").hidden = waited.size === 0;
+}
+for (const event of ["htmx:responseError", "htmx:sendError", "htmx:timeout"]) {
+  document.addEventListener(event, ({ detail }) => {
+    // That the connection is lost is said already.
+    if (detail.elt.id === "known") return;
+    waited.add(detail.target.id);
+    trouble();
   });
 }
+document.addEventListener("htmx:afterRequest", ({ detail }) => {
+  if (!detail.successful) return;
+  const { target } = detail;
+  // A part that came has in it what its own parts were asked for.
+  for (const id of waited) if (target.id === id || target.querySelector(`#${CSS.escape(id)}`)) waited.delete(id);
+  trouble();
+});
 
 // Whoever presses a button while the part around it is swapped has pressed nothing: the button is gone before it is let go.
 // So such a part waits, and is asked for again once the press is over.

@@ -13,6 +13,30 @@ export async function open(page, server, more = "") {
   await page.goto(`${server.url}/sites/main/models${more}`);
 }
 
+/** Somebody else ends the newest run. */
+export async function cancel(page, server) {
+  const runs = `${server.url}/api/v1/sites/main/runs`;
+  const { run } = (await (await page.request.get(`${runs}?limit=1`)).json()).runs[0];
+  const answer = await page.request.post(`${runs}/${run}/cancel`, { headers: { origin: server.url } });
+  expect(answer.ok(), await answer.text()).toBe(true);
+}
+
+/** Types the password where one signs in. */
+export async function signIn(page) {
+  await page.locator("#password").fill(PASSWORD);
+  await page.locator("#password").press("Enter");
+}
+
+/** Has the page remember that it is this one: another one, also one of the same address, would not. */
+export async function remember(page) {
+  await page.evaluate(() => (window.remembers = true));
+}
+
+/** Whether it is the page that was told to remember. */
+export function remembers(page) {
+  return page.evaluate(() => window.remembers === true);
+}
+
 /** Has the run that is under way come to rest. */
 export async function rests(page) {
   await expect(page.locator("#live")).toHaveCount(0, { timeout: 45_000 });
@@ -43,9 +67,9 @@ export async function runAll(page, server) {
   await through(page, "Run All");
 }
 
-/** What was written to channels, in the order of their ids. */
-export async function written(gateway) {
-  const writes = (await gateway.writes()).filter((write) => write.channel !== null);
+/** What was written to channels, or to them after so many writes, in the order of their ids. */
+export async function written(gateway, before = 0) {
+  const writes = (await gateway.writes()).filter((write) => write.channel !== null).slice(before);
   return writes.map(({ channel, after }) => ({ channel, after })).sort((one, other) => one.channel - other.channel);
 }
 
@@ -55,12 +79,11 @@ export function said(page, text) {
 }
 
 /** Another admin's browser, signed in. */
-export async function another(browser, server, options = {}) {
-  const context = await browser.newContext(options);
+export async function another(browser, server, watch) {
+  const context = watch.on(await browser.newContext());
   const page = await context.newPage();
   await page.goto(server.url);
-  await page.locator("#password").fill(PASSWORD);
-  await page.locator("#password").press("Enter");
+  await signIn(page);
   await expect(page).toHaveURL(`${server.url}/`);
   return page;
 }
@@ -111,6 +134,31 @@ export async function settled(page) {
     await page.reload();
     await expect(page.locator("#working, #live")).toHaveCount(0, { timeout: 300 });
   }).toPass();
+}
+
+/** What was written to the gateway's options after so many writes: by key, each model with what it had and has. */
+export async function repriced(gateway, since = 0) {
+  const writes = (await gateway.writes()).slice(since).filter((write) => write.option !== null);
+  const keys = writes.map(({ option }) => option);
+  expect(keys, "each option once").toEqual([...new Set(keys)]);
+  return Object.fromEntries(writes.map(({ option, before, after }) => [option, differences(before, after)]));
+}
+
+/** What differs between two maps that are written as JSON. */
+function differences(before, after) {
+  const [old, now] = [before, after].map((text) => JSON.parse(text || "{}"));
+  const names = [...new Set([...Object.keys(old), ...Object.keys(now)])];
+  const differing = names.filter((name) => JSON.stringify(old[name]) !== JSON.stringify(now[name]));
+  return Object.fromEntries(differing.map((name) => [name, [old[name] ?? null, now[name] ?? null]]));
+}
+
+/** The options of the gateway as texts, as they were before the first write and are after the last. */
+export async function texts(gateway) {
+  const all = {};
+  for (const { option, before, after } of await gateway.writes()) {
+    if (option !== null) all[option] = { before: all[option]?.before ?? before, after };
+  }
+  return all;
 }
 
 /** What the gateway charges for a model. */

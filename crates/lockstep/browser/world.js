@@ -108,6 +108,53 @@ class Lockstep {
   }
 }
 
+/** What the browser says of its own accord of what is told here already, or of requests that a page itself ended. */
+const TOLD = /^Failed to load resource|^EventSource's response has|^htmx:(sendAbort|afterRequest)\b/;
+
+/** What browsers are refused and complain of. What a story does not expect fails it, and so does what it expects in vain. */
+class Watch {
+  complaints = [];
+  expected = [];
+  over = false;
+
+  /** Listens to all pages of a browser. */
+  on(context) {
+    const asked = (request) => `${request.method()} ${new URL(request.url()).pathname}`;
+    context.on("response", (answer) => answer.status() >= 400 && this.hear(`${answer.status()} to ${asked(answer.request())}`));
+    context.on("requestfailed", (request) => {
+      const why = request.failure().errorText;
+      // A page that is left, or asks anew, ends what it asked for.
+      if (why !== "net::ERR_ABORTED") this.hear(`${why} of ${asked(request)}`);
+    });
+    context.on("console", (line) => line.type() === "error" && !TOLD.test(line.text()) && this.hear(line.text()));
+    context.on("weberror", (error) => this.hear(String(error.error())));
+    return context;
+  }
+
+  hear(complaint) {
+    if (!this.over) this.complaints.push(complaint);
+  }
+
+  /** The story expects these: answers by their status, anything else by what is said of it. */
+  expects(...them) {
+    const pattern = (one) => (typeof one === "number" ? new RegExp(`^${one} to|Status Error Code ${one} `) : one);
+    this.expected.push(...them.map(pattern));
+  }
+
+  /** The story expects that the connection to the server is lost. */
+  loses() {
+    // A stream of events tells of it by an event, which is logged as what it is.
+    this.expects(/ERR_(CONNECTION|INCOMPLETE|EMPTY|INTERNET|NETWORK)|^(\[object )?Event\]?$|^htmx:sendError\b/);
+  }
+
+  judge() {
+    const met = (complaint) => this.expected.some((one) => one.test(complaint));
+    expect(this.complaints.filter((complaint) => !met(complaint))).toEqual([]);
+    const vain = this.expected.filter((one) => !this.complaints.some((complaint) => one.test(complaint)));
+    expect(vain.map(String), "expected in vain").toEqual([]);
+  }
+}
+
 /** Four channels of three providers: one list grew, one lost a name, one is as it should be, one is switched off. */
 export const CAST = {
   providers: [
@@ -156,15 +203,27 @@ export const test = base.extend({
     await rm(folder, { recursive: true });
   },
 
-  /** A page that is signed in, over a connected site. What the browser complains of fails the story. */
-  page: async ({ page, context, server, gateway, connected, settings }, use) => {
-    const complaints = [];
-    // Answers that say no are told by the page; a connection that is lost is an event and no error; a press that replaces
-    // a request under way ends that.
-    const fine = /status of (4\d\d|5\d\d)|ERR_|EventSource|htmx:(sendAbort|afterRequest)|\[object Event\]/;
-    const complain = (text) => fine.test(text) || complaints.push(text);
-    page.on("pageerror", (error) => complain(String(error)));
-    page.on("console", (line) => line.type() === "error" && complain(line.text()));
+  /** The demo, with weeks of history: where it is, and the address that lets one in. Stories share it, and change nothing. */
+  demo: [
+    async ({}, use) => {
+      const demo = new Talking(join(BUILT, "lockstep"), ["demo", "--json", "--listen", "127.0.0.1:0"]);
+      const way = new URL(JSON.parse(await demo.line()).page);
+      await use({ url: way.origin, way: way.href });
+      await demo.end();
+    },
+    { scope: "worker" },
+  ],
+
+  /** What browsers complain of. */
+  watch: async ({}, use) => {
+    const watch = new Watch();
+    await use(watch);
+    watch.judge();
+  },
+
+  /** A page that is signed in, over a connected site. */
+  page: async ({ page, context, server, gateway, connected, settings, watch }, use) => {
+    watch.on(context);
     const link = await server.link();
     // By the API, for not every story is about coming in, nor has a browser with scripts.
     const headers = { origin: server.url };
@@ -182,9 +241,27 @@ export const test = base.extend({
     }
     await page.goto(server.url);
     await use(page);
-    expect(complaints).toEqual([]);
+    // What is lost from here on is lost with the story.
+    watch.over = true;
   },
 });
+
+/** Has the page note what moves in it that nobody moved, from now on. */
+export async function notesShifts(page) {
+  await page.evaluate(() => {
+    window.shifts = [];
+    const note = ({ value, hadRecentInput, sources }) => {
+      const moved = sources.map(({ node }) => node?.outerHTML?.slice(0, 100) ?? node?.textContent);
+      if (!hadRecentInput) window.shifts.push({ value, moved });
+    };
+    new PerformanceObserver((list) => list.getEntries().forEach(note)).observe({ type: "layout-shift" });
+  });
+}
+
+/** What moved in the page. */
+export function shifts(page) {
+  return page.evaluate(() => window.shifts);
+}
 
 /** Nothing of the page breaks the rules of WCAG 2.1 AA, and nothing of it is wider than the window. */
 export async function looksRight(page) {

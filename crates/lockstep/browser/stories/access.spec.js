@@ -1,5 +1,6 @@
 import { createHmac } from "node:crypto";
 import { createServer } from "node:http";
+import { another, signIn } from "../steps.js";
 import { PASSWORD, expect, looksRight, test } from "../world.js";
 
 const ACCESS = "/settings/access";
@@ -31,7 +32,8 @@ async function asks(playwright, server, token, path, options = {}) {
   return status;
 }
 
-test("a token is shown once, opens what it may, and is refused once it is revoked", async ({ page, server, playwright, context }) => {
+test("a token is shown once, opens what it may, and is refused once it is revoked", async ({ page, server, playwright, context, watch }) => {
+  watch.expects(422);
   const addresses = [];
   page.on("request", (request) => addresses.push(request.url()));
   await page.goto(`${server.url}/sites/main/settings`);
@@ -77,14 +79,10 @@ test("a token is shown once, opens what it may, and is refused once it is revoke
   expect(server.process.said).not.toContain(token);
 });
 
-test("the password is changed, other browsers are signed out, and the next one opens the pages", async ({ page, server, browser }) => {
+test("the password is changed, other browsers are signed out, and the next one opens the pages", async ({ page, server, browser, watch }) => {
+  watch.expects(422, 401);
   const NEXT = "another password for stories";
-  const phone = await browser.newContext();
-  const other = await phone.newPage();
-  await other.goto(server.url);
-  await other.locator("#password").fill(PASSWORD);
-  await other.locator("#password").press("Enter");
-  await expect(other).toHaveURL(`${server.url}/`);
+  const other = await another(browser, server, watch);
 
   await page.goto(server.url + ACCESS);
   await expect(page.getByRole("button", { name: "End all others" })).toBeVisible();
@@ -102,11 +100,10 @@ test("the password is changed, other browsers are signed out, and the next one o
   await expect(page.getByRole("button", { name: "End all others" })).toHaveCount(0);
   await other.reload();
   await expect(other).toHaveURL(/\/sign-in/);
-  await phone.close();
+  await other.context().close();
 
   await page.getByRole("button", { name: "Sign out" }).click();
-  await page.locator("#password").fill(PASSWORD);
-  await page.locator("#password").press("Enter");
+  await signIn(page);
   await expect(page.getByText("Name or password is wrong")).toBeVisible();
   await page.locator("#password").fill(NEXT);
   await page.locator("#password").press("Enter");
@@ -117,7 +114,8 @@ for (const javaScriptEnabled of [true, false]) {
   test.describe(javaScriptEnabled ? "with JavaScript" : "without JavaScript", () => {
     test.use({ javaScriptEnabled });
 
-    test("a place is added, gets a signed test, says why one fails, and is removed", async ({ page, server }) => {
+    test("a place is added, gets a signed test, says why one fails, and is removed", async ({ page, server, watch }) => {
+      watch.expects(422);
       const { got, url, end } = await place();
       const right = async () => javaScriptEnabled && (await looksRight(page));
       await page.goto(server.url + NOTICES);
@@ -187,7 +185,8 @@ for (const javaScriptEnabled of [true, false]) {
   });
 }
 
-test("the form of every kind of place says what it needs, in both languages", async ({ page, server }) => {
+test("the form of every kind of place says what it needs, in both languages", async ({ page, server, watch }) => {
+  watch.expects(422);
   for (const language of ["简体中文", "English"]) {
     await page.goto(server.url + NOTICES);
     await page.getByRole("button", { name: language }).click();

@@ -1,9 +1,11 @@
+import { signIn } from "../steps.js";
 import { PASSWORD, expect, looksRight, test } from "../world.js";
 
 test.describe("the first start", () => {
   // Here the story itself comes in.
-  test("the link in the terminal sets the password, and the password opens the pages", async ({ browser, server }) => {
-    const context = await browser.newContext();
+  test("the link in the terminal sets the password, and the password opens the pages", async ({ browser, server, watch }) => {
+    watch.expects(400, 401);
+    const context = watch.on(await browser.newContext());
     const page = await context.newPage();
     await page.goto(server.url);
     await expect(page).toHaveURL(/\/sign-in$/);
@@ -34,8 +36,7 @@ test.describe("the first start", () => {
     await page.locator("#password").fill("not the password");
     await page.locator("#password").press("Enter");
     await expect(page.getByText("Name or password is wrong")).toBeVisible();
-    await page.locator("#password").fill(PASSWORD);
-    await page.locator("#password").press("Enter");
+    await signIn(page);
     await expect(page).toHaveURL(`${server.url}/`);
     await context.close();
   });
@@ -44,7 +45,8 @@ test.describe("the first start", () => {
 test.describe("a gateway is connected", () => {
   test.use({ connected: false });
 
-  test("each mistake is named at its field, and nothing is kept until all is right", async ({ page, gateway, context, server }) => {
+  test("each mistake is named at its field, and nothing is kept until all is right", async ({ page, gateway, context, server, watch }) => {
+    watch.expects(422);
     await page.getByRole("link", { name: "Add a site" }).first().click();
     const keep = page.locator("form.card button.first");
     await keep.click();

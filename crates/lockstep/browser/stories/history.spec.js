@@ -12,12 +12,6 @@ function fact(page, label) {
   return page.locator("dl.change > div").filter({ has: page.locator("dt", { hasText: label }) }).locator("dd");
 }
 
-/** What was written to channels after these writes, in the order of their ids. */
-async function since(gateway, before) {
-  const all = (await gateway.writes()).filter((write) => write.channel !== null).slice(before);
-  return all.map(({ channel, after }) => ({ channel, after })).sort((one, other) => one.channel - other.channel);
-}
-
 /** The lists as they were before `AFTER`. */
 const BEFORE = [
   { channel: 1, after: "gpt-5,gpt-5-mini" },
@@ -60,7 +54,7 @@ test.describe("a run about lists", () => {
     await looksRight(page);
     await leads(page, () => page.getByRole("button", { name: "Apply 2 changes" }).click());
     await rests(page);
-    expect(await since(gateway, 2)).toEqual(BEFORE);
+    expect(await written(gateway, 2)).toEqual(BEFORE);
     await expect(page.locator("#show-changed b")).toHaveText("2");
     await expect(fact(page, "Started by")).toHaveText("Undo");
     await looksRight(page);
@@ -68,7 +62,7 @@ test.describe("a run about lists", () => {
     await expect(fact(page, "Undo")).toContainText("Undone by run");
     // What was undone stays out: the next run does not bring it back.
     await runAll(page, server);
-    expect(await since(gateway, 4)).toEqual([]);
+    expect(await written(gateway, 4)).toEqual([]);
   });
 
   test("is taken back in part: only what was chosen is shown and written", async ({ page, server, gateway }) => {
@@ -82,7 +76,7 @@ test.describe("a run about lists", () => {
     expect(await written(gateway)).toEqual(AFTER);
     await leads(page, () => page.getByRole("button", { name: "Apply 1 change" }).click());
     await rests(page);
-    expect(await since(gateway, 2)).toEqual([BEFORE[1]]);
+    expect(await written(gateway, 2)).toEqual([BEFORE[1]]);
     expect(await gateway.models(1)).toEqual(["gpt-5", "gpt-5-mini", "gpt-4.1"]);
   });
 
@@ -101,7 +95,7 @@ test.describe("a run about lists", () => {
     await gateway.do("edit", { channel: 1, models: ["gpt-5", "gpt-4.1"] });
     await leads(page, () => apply.click());
     await rests(page);
-    expect(await since(gateway, 2)).toEqual([BEFORE[1]]);
+    expect(await written(gateway, 2)).toEqual([BEFORE[1]]);
     expect(await gateway.models(1)).toEqual(["gpt-5", "gpt-4.1"]);
     await expect(page.locator("#row-1")).toContainText("Moved");
     await looksRight(page);
@@ -179,7 +173,7 @@ test.describe("a list that was empty", () => {
     await looksRight(page);
     await leads(page, () => page.getByRole("button", { name: "Apply 2 changes" }).click());
     await rests(page);
-    expect(await since(gateway, 3)).toEqual(BEFORE);
+    expect(await written(gateway, 3)).toEqual(BEFORE);
     expect(await gateway.models(5)).toEqual(["gpt-5", "gpt-5-mini", "gpt-4.1"]);
   });
 });

@@ -1,41 +1,6 @@
-import { AFTER, PRICES, charges, leads, open, openPrices, rests, settled, written } from "../steps.js";
+import { enter, focused, reach, seen } from "../keys.js";
+import { AFTER, PRICES, cancel, charges, open, openPrices, rests, settled, written } from "../steps.js";
 import { expect, test } from "../world.js";
-
-/** What has the focus can be seen: it has an outline, and is in the window. */
-async function seen(page) {
-  const told = await page.evaluate(() => {
-    const focused = document.activeElement;
-    const { outlineStyle, outlineWidth } = getComputedStyle(focused);
-    const { top, bottom } = focused.getBoundingClientRect();
-    return {
-      name: focused.id || focused.textContent.trim() || focused.name,
-      outlined: focused.matches(":focus-visible") && outlineStyle !== "none" && parseFloat(outlineWidth) >= 1,
-      inside: bottom > 0 && top < window.innerHeight,
-    };
-  });
-  expect(told).toEqual({ name: told.name, outlined: true, inside: true });
-}
-
-/** Goes on by Tab until this has the focus. */
-async function reach(page, wanted) {
-  await expect(wanted).toBeVisible();
-  for (let steps = 0; steps < 150; steps++) {
-    await page.keyboard.press("Tab");
-    if (await wanted.evaluate((element) => element === document.activeElement)) return seen(page);
-  }
-  throw new Error(`${wanted} is not reached by Tab`);
-}
-
-/** Presses Enter on this, which leads to another page. */
-async function enter(page, wanted) {
-  await reach(page, wanted);
-  await leads(page, () => page.keyboard.press("Enter"));
-}
-
-/** What has the focus, by its id. */
-function focused(page) {
-  return page.evaluate(() => document.activeElement.id);
-}
 
 test("the lists are planned, looked at, chosen of and applied", async ({ page, server, gateway }) => {
   await open(page, server);
@@ -83,14 +48,6 @@ test("the lists are planned, looked at, chosen of and applied", async ({ page, s
   await rests(page);
   expect(await written(gateway)).toEqual(AFTER);
 });
-
-/** Somebody else ends the newest run. */
-async function cancel(page, server) {
-  const runs = `${server.url}/api/v1/sites/main/runs`;
-  const { run } = (await (await page.request.get(`${runs}?limit=1`)).json()).runs[0];
-  const answer = await page.request.post(`${runs}/${run}/cancel`, { headers: { origin: server.url } });
-  expect(answer.ok(), await answer.text()).toBe(true);
-}
 
 test("the focus stays where it was when a run ends and the page is shown anew", async ({ page, server, gateway }) => {
   await open(page, server);

@@ -1,4 +1,4 @@
-import { AFTER, bring, leads, open, rests, written } from "../steps.js";
+import { AFTER, bring, cancel, leads, open, remember, remembers, rests, runAll, signIn, written } from "../steps.js";
 import { CAST, expect, looksRight, test } from "../world.js";
 
 test("the first run is looked at and applied in two clicks", async ({ page, server, gateway }) => {
@@ -31,38 +31,102 @@ test("a run over all shows its progress, survives a reload, and is cancelled", a
   expect(await gateway.writes()).toEqual(before);
 });
 
-test("a second tab sees the same run, and another admin is told that it is under way", async ({ page, server, gateway, context }) => {
+test("a second tab that begins the same run is told that it is under way, and sees it: it is one run", async ({
+  page,
+  server,
+  gateway,
+  context,
+  watch,
+}) => {
+  watch.expects(409);
   await bring(page, server);
+  const before = (await gateway.writes()).length;
+  const runs = await known(page, server);
+  await gateway.do("offer", { provider: "bolt", models: ["claude-sonnet-4-5", "claude-haiku-4-5", "gpt-5"] });
   await gateway.do("behave", { provider: "acme", manner: "slow", ms: 4000 });
   const other = await context.newPage();
   await open(other, server);
-  await page.getByRole("button", { name: "Run All" }).click();
+  await leads(page, () => page.getByRole("button", { name: "Run All" }).click());
   await expect(page.locator("#live progress")).toBeVisible();
   // The page of the other one is older than the run.
-  await other.getByRole("button", { name: "Run All" }).click();
-  await expect(other.locator(".bad-edge, #live").first()).toBeVisible();
+  await leads(other, () => other.getByRole("button", { name: "Run All" }).click());
+  await expect(other.locator("#main > .bad-edge")).toBeVisible();
   await open(other, server);
   await expect(other.locator("#live progress")).toBeVisible();
   await rests(page);
   await rests(other);
+  for (const of of [page, other]) await expect(of.locator("#row-2")).toContainText("+1");
+  expect(await known(page, server)).toHaveLength(runs.length + 1);
+  const writes = (await gateway.writes()).slice(before);
+  expect(writes).toMatchObject([{ channel: 2, after: "claude-sonnet-4-5,claude-haiku-4-5,gpt-5" }]);
 });
 
-test("a run goes on over a restart of the server, and the page with it", async ({ page, server, gateway }) => {
+/** The runs that there are. */
+async function known(page, server) {
+  const told = await page.request.get(`${server.url}/api/v1/sites/main/runs`);
+  return (await told.json()).runs;
+}
+
+test("rows fill while a run goes on, and a connection that is lost is made again, on one page", async ({
+  page,
+  server,
+  gateway,
+  watch,
+}) => {
+  watch.loses();
+  await bring(page, server);
+  const before = await gateway.writes();
+  await gateway.do("offer", { provider: "bolt", models: ["claude-sonnet-4-5", "claude-haiku-4-5", "gpt-5"] });
+  await gateway.do("behave", { provider: "bolt", manner: "slow", ms: 4000 });
+  // Nothing of it ends before it is cancelled.
+  await gateway.do("behave", { provider: "core", manner: "slow", ms: 50_000 });
+  await leads(page, () => page.getByRole("button", { name: "Run All" }).click());
+  const [bar, lost, row] = ["#live progress", "#lost", "#row-2"].map((one) => page.locator(one));
+  await expect(bar).toBeVisible();
+  await expect(row).not.toContainText("+1");
+  await remember(page);
+  await expect(row).toContainText("+1");
+  await expect(bar).toBeVisible();
+  await expect(lost).toBeHidden();
+  await server.down("SIGKILL");
+  await expect(lost).toBeVisible();
+  await looksRight(page);
+  await server.up();
+  await expect(lost).toBeHidden();
+  await expect(bar).toBeVisible();
+  await cancel(page, server);
+  await rests(page);
+  await expect(page.getByRole("button", { name: "Run All" })).toBeEnabled();
+  expect(await remembers(page)).toBe(true);
+  expect(await gateway.writes()).toEqual(before);
+});
+
+test("a run goes on over a restart of the server, and the page with it", async ({ page, server, gateway, watch }) => {
+  watch.loses();
   await bring(page, server);
   await gateway.do("behave", { provider: "core", manner: "slow", ms: 3000 });
   await gateway.do("offer", { provider: "acme", models: ["gpt-5", "gpt-5-mini", "gpt-4.1", "gpt-4.1-mini"] });
-  await gateway.do("option", { key: "ModelRatio", text: await priced(gateway) });
-  await page.getByRole("button", { name: "Run All" }).click();
+  await gateway.do("option", { key: "ModelRatio", text: priced() });
+  await leads(page, () => page.getByRole("button", { name: "Run All" }).click());
   await expect(page.locator("#live progress")).toBeVisible();
-  await server.again("SIGKILL");
-  await open(page, server);
+  await remember(page);
+  await server.down("SIGKILL");
+  await expect(page.locator("#lost")).toBeVisible();
+  await expect(page.locator("#trouble")).toBeHidden();
+  await server.up();
+  // Nobody presses anything: the page finds the run, its bar and its end.
   await rests(page);
-  await open(page, server);
-  await expect.poll(() => gateway.models(1), { timeout: 45_000 }).toContain("gpt-4.1-mini");
+  await expect(page.locator("#row-1")).toContainText("+1");
+  expect(await remembers(page)).toBe(true);
+  const after = "gpt-5,gpt-5-mini,gpt-4.1,gpt-4.1-mini";
+  expect(await written(gateway, AFTER.length)).toEqual([
+    { channel: 1, after },
+    { channel: 4, after },
+  ]);
 });
 
 /** The gateway's ratios, with one for each model that stories bring. */
-async function priced() {
+function priced() {
   const ratios = Object.fromEntries(CAST.prices.map(({ model, input }) => [model, input / 2]));
   return JSON.stringify({ ...ratios, "gpt-4.1-mini": 0.2 });
 }
@@ -111,32 +175,55 @@ test("chosen channels alone are asked", async ({ page, server, gateway }) => {
 });
 
 test.describe("what is held", () => {
-  for (const answer of ["apply", "keep", "allow", "never"]) {
+  const ALL = ["gemini-2.5-pro", "gemini-2.5-flash", "gemini-2.0-flash", "gemini-2.5-flash-lite"];
+
+  /** What each answer does, beside what it is about: later the provider has another list that loses as much, and then one that only grows. */
+  const ANSWERS = [
+    { answer: "apply", now: ["gemini-2.5-pro"], again: "held", later: [...ALL, "gpt-5"] },
+    { answer: "keep", again: "held", later: [...ALL, "gpt-5"] },
+    { answer: "allow", next: ["gemini-2.5-pro"], again: ["gemini-2.5-flash"], later: [...ALL, "gpt-5"] },
+    { answer: "never", again: "left alone", later: ALL },
+  ];
+
+  for (const { answer, now, next, again, later } of ANSWERS) {
     test(`is answered with ${answer}`, async ({ page, server, gateway }) => {
+      const row = page.locator("#row-3");
       await bring(page, server);
       const before = await gateway.writes();
       await gateway.do("offer", { provider: "core", models: ["gemini-2.5-pro"] });
-      await page.getByRole("button", { name: "Run All" }).click();
-      await rests(page);
-      await expect(page.locator("#row-3")).toContainText(/held/i);
+      await runAll(page, server);
+      await expect(row).toContainText("Held");
       expect(await gateway.writes()).toEqual(before);
       await page.locator("#open-3").click();
       const answers = page.locator("tr.detail button[name=answer]");
       await expect(answers).toHaveCount(4);
       await looksRight(page);
-      await page.locator(`tr.detail button[name=answer][value="${answer}:3"]`).click();
+      await leads(page, () => page.locator(`tr.detail button[name=answer][value="${answer}:3"]`).click());
       await rests(page);
-      const held = answer === "apply" ? ["gemini-2.5-pro"] : null;
-      if (held) {
-        await expect.poll(() => gateway.models(3)).toEqual(held);
-      } else {
-        expect(await gateway.writes()).toEqual(before);
-        await open(page, server);
-        await page.getByRole("button", { name: "Run All" }).click();
-        await rests(page);
-        if (answer === "allow") await expect.poll(() => gateway.models(3)).toEqual(["gemini-2.5-pro"]);
-        else expect(await gateway.writes()).toEqual(before);
+      expect(await gateway.models(3)).toEqual(now ?? ALL);
+      expect(await gateway.writes()).toHaveLength(before.length + (now ? 1 : 0));
+      // The same again is not asked again.
+      await runAll(page, server);
+      await expect(row).not.toContainText("Held");
+      expect(await gateway.models(3)).toEqual(now ?? next ?? ALL);
+
+      if (now) {
+        await gateway.do("offer", { provider: "core", models: ALL });
+        await runAll(page, server);
+        expect(await gateway.models(3)).toEqual(ALL);
       }
+      const held = (await gateway.writes()).length;
+      await gateway.do("offer", { provider: "core", models: ["gemini-2.5-flash"] });
+      await runAll(page, server);
+      if (again === "held") await expect(row).toContainText("Held");
+      else await expect(row).not.toContainText("Held");
+      if (typeof again === "string") expect(await gateway.writes()).toHaveLength(held);
+      else expect(await gateway.models(3)).toEqual(again);
+
+      await gateway.do("offer", { provider: "core", models: [...ALL, "gpt-5"] });
+      await runAll(page, server);
+      await expect(row).not.toContainText("Held");
+      expect((await gateway.models(3)).sort()).toEqual([...later].sort());
     });
   }
 });
@@ -153,16 +240,28 @@ test("the numbers of the navigation follow a run that ends on the page", async (
   await looksRight(page);
 });
 
-test("a policy for all channels of a provider is set where they are grouped", async ({ page, server, gateway }) => {
+test("a policy for all channels of a provider is set where they are grouped, and the next run goes by it", async ({
+  page,
+  server,
+  gateway,
+}) => {
   await bring(page, server);
   await page.locator("#group-provider").click();
-  await expect(page.locator("tr.group")).not.toHaveCount(0);
+  await expect(page.locator("tr.group")).toHaveCount(3);
   await looksRight(page);
-  const group = page.locator("tr.group").first();
+  const group = page.locator("tr.group").filter({ hasText: new URL(gateway.providers.acme).host });
   await group.locator("select").selectOption("exclude");
-  await group.getByRole("button", { name: /^Save/ }).click();
+  await leads(page, () => group.getByRole("button", { name: /^Save/ }).click());
   await expect(page.locator(".good-edge").first()).toBeVisible();
   expect(await written(gateway)).toEqual(AFTER);
+  // Both providers have something new, of which one is left alone.
+  const before = (await gateway.writes()).length;
+  await gateway.do("offer", { provider: "acme", models: ["gpt-5", "gpt-5-mini", "gpt-4.1", "gemini-2.5-pro"] });
+  await gateway.do("offer", { provider: "bolt", models: ["claude-sonnet-4-5", "claude-haiku-4-5", "gpt-5"] });
+  await runAll(page, server);
+  await expect(page.locator("#row-1")).toContainText("Skipped");
+  const writes = (await gateway.writes()).slice(before);
+  expect(writes).toMatchObject([{ channel: 2, after: "claude-sonnet-4-5,claude-haiku-4-5,gpt-5" }]);
 });
 
 /** Holds back what a page is sent in answer to its own requests, and tells when there is some. */
@@ -239,15 +338,15 @@ test.describe("without JavaScript", () => {
   });
 });
 
-test("an expired sign-in in the middle loses nothing", async ({ page, server, gateway, context }) => {
+test("an expired sign-in in the middle loses nothing", async ({ page, server, gateway, context, watch }) => {
+  watch.expects(401);
   await bring(page, server);
   await open(page, server, "?show=changed&q=acme&sort=-name");
   await context.clearCookies({ name: "lockstep" });
   await page.getByRole("button", { name: "Run All" }).click();
   await expect(page.getByText("Your sign-in has expired")).toBeVisible();
   await page.getByRole("link").first().click();
-  await page.locator("#password").fill("a password for stories");
-  await page.locator("#password").press("Enter");
+  await signIn(page);
   // The table is as it was left.
   await expect(page).toHaveURL(`${server.url}/sites/main/models?show=changed&q=acme&sort=-name`);
   await expect(page.locator("tbody tr[id^=row-]")).toHaveCount(1);

@@ -1,4 +1,4 @@
-import { PRICES, charges, openPrices, settled } from "../steps.js";
+import { PRICES, charges, openPrices, repriced, settled, texts } from "../steps.js";
 import { CAST, expect, looksRight, test } from "../world.js";
 
 test.use(PRICES);
@@ -14,6 +14,11 @@ async function press(page, name) {
   await there;
 }
 
+/** What is written when all that the shop proposes is: of one model the ratio alone differs, the other had none. */
+const GPT = { ModelRatio: { "gpt-5": [0.625, 0.75] } };
+const NEW = { ModelRatio: { "claude-new": [null, 2] }, CompletionRatio: { "claude-new": [null, 5] } };
+const BOTH = { ModelRatio: { ...GPT.ModelRatio, ...NEW.ModelRatio }, CompletionRatio: NEW.CompletionRatio };
+
 test("prices are fetched, reviewed, applied, read back and undone", async ({ page, gateway }) => {
   await press(page, /^Fetch/);
   await settled(page);
@@ -28,6 +33,7 @@ test("prices are fetched, reviewed, applied, read back and undone", async ({ pag
   await press(page, /^Apply \d+$/);
   await settled(page);
   await expect(page.getByText("Written and read back")).toBeVisible();
+  expect(await repriced(gateway)).toEqual(BOTH);
   expect(await charges(gateway, "gpt-5")).toEqual({ input: 1.5, output: 12 });
   expect(await charges(gateway, "gpt-5-mini")).toEqual({ input: 0.25, output: 2 });
   await looksRight(page);
@@ -36,6 +42,9 @@ test("prices are fetched, reviewed, applied, read back and undone", async ({ pag
   await press(page, /^Apply \d+$/);
   await settled(page);
   expect(await charges(gateway, "gpt-5")).toEqual({ input: 1.25, output: 10 });
+  expect(await charges(gateway, "claude-new")).toBe(null);
+  // Each option has its very text again, to the letter.
+  for (const [option, { before, after }] of Object.entries(await texts(gateway))) expect(after, option).toBe(before);
 });
 
 test("a plan that is written shows its bar, and its end without another page", async ({ page, gateway }) => {
@@ -54,7 +63,7 @@ test("a plan that is written shows its bar, and its end without another page", a
   await expect(page.locator("#live")).toHaveCount(0);
   expect(await page.evaluate(() => window.remembers)).toBe(true);
   await expect(page.getByRole("button", { name: "Undo" })).toBeVisible();
-  expect(await charges(gateway, "gpt-5")).toEqual({ input: 1.5, output: 12 });
+  expect(await repriced(gateway)).toEqual(BOTH);
 });
 
 test("the gateway's price page is asked afterwards where that is ticked", async ({ page }) => {
@@ -78,6 +87,8 @@ test("what moved between the review and the yes is shown again, and not written"
   await press(page, /^Apply \d+$/);
   await settled(page);
   await expect(page.getByText(/moved meanwhile/)).toBeVisible();
+  // The other one, which nobody touched, is written.
+  expect(await repriced(gateway)).toEqual(NEW);
   expect((await charges(gateway, "gpt-5")).input).toBe(14);
 });
 
@@ -93,6 +104,7 @@ test("a model without a price gets one", async ({ page, server, gateway }) => {
   await settled(page);
   await press(page, /^Apply \d+$/);
   await settled(page);
+  expect(await repriced(gateway)).toEqual(NEW);
   expect(await charges(gateway, "claude-new")).toEqual({ input: 4, output: 20 });
   await page.goto(`${server.url}/sites/main/unpriced`);
   // What was known is shown at once; what is so now comes behind it.
@@ -100,7 +112,8 @@ test("a model without a price gets one", async ({ page, server, gateway }) => {
   await expect(page.getByText("claude-new")).toHaveCount(0);
 });
 
-test("a source is tested before it is kept, and what is wrong is said", async ({ page, server, gateway }) => {
+test("a source is tested before it is kept, and what is wrong is said", async ({ page, server, gateway, watch }) => {
+  watch.expects(422);
   await page.getByRole("link", { name: "Price sources" }).click();
   await expect(page.getByText("shop").first()).toBeVisible();
   await looksRight(page);

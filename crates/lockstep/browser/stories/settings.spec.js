@@ -45,7 +45,8 @@ test("what a number can be and should be, and what goes wrong outside, stands at
 });
 
 for (const { key, hard } of NUMBERS) {
-  test(`${key} below and above what it can be is refused at its field, and nothing of the form is kept`, async ({ page, server }) => {
+  test(`${key} below and above what it can be is refused at its field, and nothing of the form is kept`, async ({ page, server, watch }) => {
+    watch.expects(422);
     const before = await stored(page, server);
     for (const value of [hard[0] - 1, hard[1] + 1]) {
       await page.locator(`#${key}`).fill(String(value));
@@ -91,7 +92,8 @@ test("the edges are taken, and what is beyond the recommended is warned of", asy
   await expect(page.locator(".warned")).toHaveCount(0);
 });
 
-test("what is wrong in a folded part is unfolded, and no number at all is wrong too", async ({ page, server }) => {
+test("what is wrong in a folded part is unfolded, and no number at all is wrong too", async ({ page, server, watch }) => {
+  watch.expects(422);
   const before = await stored(page, server);
   const guards = page.locator("details.card").filter({ has: page.locator("#limit-removal") });
   await guards.locator("> summary").click();
@@ -108,7 +110,9 @@ test("auto-sync is switched on after a first plan was looked at, tells its next 
   page,
   server,
   gateway,
+  watch,
 }) => {
+  watch.expects(422);
   const part = page.locator("fieldset").filter({ has: page.locator("[name=models-on]") });
   const on = part.locator("[name=models-on]");
   await expect(on).toBeDisabled();

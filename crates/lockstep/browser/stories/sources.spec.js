@@ -29,7 +29,8 @@ async function add(page, address, { token, user }) {
   await form.getByRole("button", { name: "Add" }).click();
 }
 
-test("a source that wants a sign-in is added with its token, and prices come from it", async ({ page, server, gateway }) => {
+test("a source that wants a sign-in is added with its token, and prices come from it", async ({ page, server, gateway, watch }) => {
+  watch.expects(422);
   await looksRight(page);
   const address = gateway.providers.club;
   await add(page, address, { token: "sk-0123456789", user: MEMBER.user });
@@ -158,7 +159,8 @@ for (const { width, colorScheme } of [
 test.describe("without JavaScript", () => {
   test.use({ javaScriptEnabled: false });
 
-  test("a file is uploaded, its mistakes are told with their place, and its prices are seen", async ({ page, server }) => {
+  test("a file is uploaded, its mistakes are told with their place, and its prices are seen", async ({ page, server, watch }) => {
+    watch.expects(422, 413);
     const form = page.locator("form", { has: page.locator("#list") });
     const upload = async (text) => {
       await form.locator("#list").setInputFiles({ name: "ours.json", mimeType: "application/json", buffer: Buffer.from(text) });

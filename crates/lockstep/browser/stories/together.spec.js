@@ -8,10 +8,11 @@ async function pressed(page, button) {
   return (await answer).status();
 }
 
-test("two admins who apply the same plan write it once, and the second is told", async ({ page, server, gateway, browser }) => {
+test("two admins who apply the same plan write it once, and the second is told", async ({ page, server, gateway, browser, watch }) => {
+  watch.expects(409);
   await open(page, server);
   await through(page, "Preview");
-  const other = await another(browser, server);
+  const other = await another(browser, server, watch);
   await open(other, server);
   const button = (of) => of.getByRole("button", { name: "Apply 2 changes" });
   await expect(button(page)).toBeVisible();
@@ -28,10 +29,11 @@ test("two admins who apply the same plan write it once, and the second is told",
   await other.context().close();
 });
 
-test("two admins who apply at the same moment write it once", async ({ page, server, gateway, browser }) => {
+test("two admins who apply at the same moment write it once", async ({ page, server, gateway, browser, watch }) => {
+  watch.expects(409);
   await open(page, server);
   await through(page, "Preview");
-  const other = await another(browser, server);
+  const other = await another(browser, server, watch);
   await open(other, server);
   const both = [page, other].map((of) => pressed(of, of.getByRole("button", { name: "Apply 2 changes" })));
   const statuses = await Promise.all(both);
@@ -51,9 +53,11 @@ test("of a form that is open while somebody else saves, nothing is kept until it
   page,
   server,
   browser,
+  watch,
 }) => {
+  watch.expects(409);
   const settings = `${server.url}/sites/main/settings`;
-  const other = await another(browser, server);
+  const other = await another(browser, server, watch);
   await page.goto(settings);
   await other.goto(settings);
   const save = (of) => of.locator("form.stack .bar button");
@@ -78,12 +82,12 @@ test("of a form that is open while somebody else saves, nothing is kept until it
   await other.context().close();
 });
 
-test("a hold that one answered cannot be answered by the other", async ({ page, server, gateway, browser }) => {
+test("a hold that one answered cannot be answered by the other", async ({ page, server, gateway, browser, watch }) => {
   await bring(page, server);
   const before = await gateway.writes();
   await gateway.do("offer", { provider: "core", models: ["gemini-2.5-pro"] });
   await runAll(page, server);
-  const other = await another(browser, server);
+  const other = await another(browser, server, watch);
   for (const of of [page, other]) {
     await open(of, server, "?show=held");
     await of.locator("#open-3").click();

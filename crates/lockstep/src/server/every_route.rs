@@ -397,12 +397,60 @@ async fn over_https_every_answer_keeps_browsers_to_it() {
 }
 
 #[tokio::test]
+async fn a_part_of_a_page_leads_the_page_to_the_way_in_and_nowhere_else() {
+    let world = World::new(Options::default()).await;
+    for (page, way_in) in [
+        ("http://127.0.0.1:7878/", "/sign-in"),
+        (
+            "http://127.0.0.1:7878/sites/main/models?show=failed&q=a%20b#table",
+            "/sign-in?back=%2Fsites%2Fmain%2Fmodels%3Fshow%3Dfailed%26q%3Da%2520b",
+        ),
+        // Of an address elsewhere the path is taken, which is one of ours.
+        ("https://evil.example/sites", "/sign-in?back=%2Fsites"),
+        ("https://evil.example//evil.example/x", "/sign-in"),
+        ("https://evil.example/\\evil.example", "/sign-in"),
+        ("javascript:alert(1)", "/sign-in"),
+        ("/sites/main/models", "/sign-in"),
+        ("", "/sign-in"),
+    ] {
+        for accept in ["*/*", "text/html"] {
+            let part = [
+                ("host", HOST),
+                ("accept", accept),
+                ("hx-request", "true"),
+                ("hx-current-url", page),
+            ];
+            let got = world.ask(&Method::GET, "/sites/main/models", &part).await;
+            assert_eq!(got.status, StatusCode::UNAUTHORIZED, "{page}");
+            assert_eq!(got.headers["hx-redirect"], way_in, "{page}");
+            dressed(&got.headers, page, false);
+        }
+    }
+    // Without the page's address it leads to the overview.
+    let part = [("host", HOST), ("hx-request", "true")];
+    let got = world.ask(&Method::GET, "/", &part).await;
+    assert_eq!(got.headers["hx-redirect"], "/sign-in");
+    // Whoever is known is led nowhere.
+    world.session().await;
+    let cookie = format!("lockstep={SESSION}");
+    let known = [
+        ("host", HOST),
+        ("hx-request", "true"),
+        ("cookie", cookie.as_str()),
+    ];
+    let got = world.ask(&Method::GET, "/api/v1/session", &known).await;
+    assert_eq!(got.status, StatusCode::OK);
+    assert!(!got.headers.contains_key("hx-redirect"));
+}
+
+#[tokio::test]
 async fn what_does_not_exist_is_kept_from_whoever_is_nobody_and_people_are_led_in() {
     let world = World::new(Options::default()).await;
     let nobody = [("host", HOST)];
     let got = world.ask(&Method::GET, "/nothing", &nobody).await;
     assert_eq!(got.status, StatusCode::UNAUTHORIZED);
     assert_eq!(got.headers["www-authenticate"], "Bearer");
+    assert!(!got.headers.contains_key("hx-redirect"));
     let browser = [("host", HOST), ("accept", "text/html,*/*;q=0.8")];
     let got = world.ask(&Method::GET, "/nothing", &browser).await;
     assert_eq!(got.status, StatusCode::SEE_OTHER);

@@ -43,6 +43,12 @@ use crate::server::door;
 use crate::server::problem::Problem;
 use refusal::Refusal;
 
+/// What htmx says of its requests: that they are its own, and the address of the page that they come from.
+const PART: &str = "hx-request";
+const PAGE_OF_PART: &str = "hx-current-url";
+/// What has htmx lead the whole page elsewhere.
+pub(crate) const LEADS: &str = "hx-redirect";
+
 /// All pages and their files.
 pub(crate) fn routes(app: &App) -> Router<App> {
     Router::new()
@@ -106,6 +112,18 @@ pub(crate) fn signed_out(parts: &Parts) -> Response {
     let back = back.as_deref().map_or("/", place::back);
     let way_in = door::way_in(&back.parse().unwrap_or_default());
     refusal::signed_out(frame::language(parts), &way_in, nobody().status())
+}
+
+/// Where a script that asked for a part of a page leads that page, for its sign-in has ended: to the way in, and from there
+/// back to where the page was. What the script says of that place counts as far as it is a page of ours.
+pub(crate) fn way_in_of_part(parts: &Parts) -> Option<String> {
+    parts.headers.get(PART)?;
+    let page = parts.headers.get(PAGE_OF_PART);
+    let page = page.and_then(|page| url::Url::parse(page.to_str().ok()?).ok());
+    let page =
+        page.map(|page| page[url::Position::BeforePath..url::Position::AfterQuery].to_owned());
+    let back = place::back(page.as_deref().unwrap_or_default());
+    Some(door::way_in(&back.parse().unwrap_or_default()))
 }
 
 /// Somebody uploads a list that is longer than any that is taken: the page says so and leads back.

@@ -38,7 +38,8 @@ words! {
     }
     /// Pages that say what went wrong.
     error: ErrorWords {
-        title, not_found, not_found_hint, way_on, signed_out, signed_out_hint, gone, gone_hint, people_only, people_only_hint,
+        title, not_found, not_found_hint, way_on, not_loaded, not_loaded_hint, signed_out, signed_out_hint, gone, gone_hint,
+        people_only, people_only_hint,
     }
     /// Signing in.
     sign_in: SignInWords {

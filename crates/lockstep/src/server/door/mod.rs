@@ -342,9 +342,11 @@ fn foreign() -> Problem {
     .hint("Do it on Lockstep's own pages; a program sends a token as `Authorization: Bearer`.")
 }
 
-/// People are led to the way in, and from there to where they wanted to go; programs are told.
+/// People are led to the way in, and from there to where they wanted to go; programs are told. A script of a page is told
+/// where to lead that page: a redirection would be followed behind it, and nobody would see it.
 fn signed_out(parts: &Parts) -> Response {
-    if web::wants_page(parts) {
+    let leads_to = web::way_in_of_part(parts);
+    if leads_to.is_none() && web::wants_page(parts) {
         return match parts.method {
             Method::GET => Redirect::to(&way_in(&parts.uri)).into_response(),
             // What was typed is still in the browser: the way back is a step back.
@@ -353,7 +355,11 @@ fn signed_out(parts: &Parts) -> Response {
     }
     let problem = super::caller::signed_out();
     let asks = [(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))];
-    (asks, problem).into_response()
+    let mut answer = (asks, problem).into_response();
+    if let Some(place) = leads_to.and_then(|place| HeaderValue::try_from(place).ok()) {
+        answer.headers_mut().insert(web::LEADS, place);
+    }
+    answer
 }
 
 /// The way in that leads back to a page.

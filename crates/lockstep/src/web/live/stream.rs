@@ -130,7 +130,8 @@ impl Watcher {
         if self.rows.is_some() && self.rows_told.is_none_or(|told| now >= told + ROWS) {
             self.rows = None;
             self.rows_told = Some(now);
-            return Ok(Some(Sent::default().event("rows").data("")));
+            // What has no data is no event to a browser.
+            return Ok(Some(Sent::default().event("rows").data("rows")));
         }
         let bar = Bar::of(&self.app, &run, self.lang).await?;
         if self.shown.as_ref() == Some(&bar) {

@@ -45,10 +45,12 @@ impl Events {
                     let lines = event.lines().filter_map(|line| line.strip_prefix(name));
                     lines.map(str::to_owned).collect()
                 };
-                let Some(kind) = lines("event: ").pop() else {
+                let (kind, data) = (lines("event: ").pop(), lines("data: "));
+                // What has no data is no event to a browser.
+                let Some(kind) = kind.filter(|_| !data.is_empty()) else {
                     continue;
                 };
-                return Some((kind, lines("data: ").join("\n")));
+                return Some((kind, data.join("\n")));
             }
             let chunk = tokio::time::timeout(PATIENCE, self.stream.next()).await;
             let chunk = chunk.expect("in time")?.expect("a chunk");

@@ -12,7 +12,7 @@ use super::{Row, SHAPE, ignored, matching, rows};
 use crate::api::v1::export::{Form, file_of};
 use crate::server::App;
 use crate::view::json::reason;
-use crate::view::prices;
+use crate::view::prices::{self, Money};
 use crate::web::frame::{Frame, Here};
 use crate::web::refusal::Refusal;
 use crate::web::table::Asked;
@@ -92,7 +92,7 @@ fn proposed(proposal: &Proposal) -> Value {
     json!({
         "source": proposal.source,
         "values": values,
-        "usd": prices::usd(&proposal.usd),
+        "usd": Money::from(&proposal.usd),
         "hold": hold,
     })
 }
