@@ -95,6 +95,10 @@ codes! {
         UnwritableMap = "unwritable_map",
         /// Held price: the expression is not of the known grammar.
         UnknownExpression = "unknown_expression",
+        /// Held price: nobody can tell what the expression costs; unattended always, else where that was known.
+        UnknownCost = "unknown_cost",
+        /// Held price: the source says nothing of the group in which one buys there.
+        UnknownGroup = "unknown_group",
         /// Held price: the source has the model under a name that is only alike.
         NameMatch = "name_match",
         /// Skipped price: the gateway bills this model's output by a ratio of its own.
@@ -136,6 +140,8 @@ impl ReasonCode {
                 | Self::NoMajority
                 // A yes to one name is no yes to the next one that is alike.
                 | Self::NameMatch
+                // Nor is one to an expression whose cost nobody can tell.
+                | Self::UnknownCost
         ) && !self.never_passes()
     }
 
@@ -148,7 +154,11 @@ impl ReasonCode {
     pub fn never_passes(self) -> bool {
         matches!(
             self,
-            Self::NotANumber | Self::Negative | Self::UnwritableMap | Self::UnknownExpression
+            Self::NotANumber
+                | Self::Negative
+                | Self::UnwritableMap
+                | Self::UnknownExpression
+                | Self::UnknownGroup
         )
     }
 }

@@ -151,7 +151,11 @@ fn what_python_prints_for_no_number_is_counted_in_every_layout() {
             "openrouter/nan.json",
             Format::OpenRouter,
             &["ok completion_ratio 2", "ok model_ratio 0.5"],
-            &["not_a_number: a", "unknown_shape: [2],p"],
+            &[
+                "not_a_number: a",
+                "part_left_out: ok",
+                "unknown_shape: [2],p",
+            ],
         ),
         (
             "models_dev/nan.json",
@@ -354,6 +358,40 @@ fn openrouter_has_dollars_per_token_as_texts() {
         refusal(&corpus("openrouter/models_only.json")),
         NotAPriceList::UnknownShape
     );
+}
+
+#[test]
+fn what_openrouter_asks_beside_input_output_and_the_cache_is_named() {
+    let asks = [
+        r#""input_cache_write":"0.00000375""#,
+        r#""request":"0.01""#,
+        r#""image":"0.001""#,
+        r#""internal_reasoning":"0.000012""#,
+        r#""web_search":0.01"#,
+        r#""discount":-0.5"#,
+        r#""tiers":[{"prompt":"1"}]"#,
+    ];
+    let nothing = [
+        r#""image":"0""#,
+        r#""request":"0.0","web_search":0"#,
+        r#""audio":null,"tiers":[],"more":"""#,
+    ];
+    for (place, rest) in asks.iter().chain(&nothing).enumerate() {
+        let list = format!(
+            r#"{{"data":[{{"id":"m","pricing":{{"prompt":"0.000001",{rest},"completion":"0.000002"}}}}]}}"#
+        );
+        let (_, lines, left) = told(&list);
+        assert_eq!(lines, ["m completion_ratio 2", "m model_ratio 0.5"]);
+        let named: &[&str] = if place < asks.len() {
+            &["part_left_out: m"]
+        } else {
+            &[]
+        };
+        assert_eq!(left, named, "{rest}");
+    }
+    // What is not taken is named for that alone.
+    let list = r#"{"data":[{"id":"m","pricing":{"prompt":"-1","completion":"-1","image":"2"}},{"id":"n","pricing":{"prompt":"1","completion":"1"}}]}"#;
+    assert_eq!(told(list).2, ["negative: m"]);
 }
 
 #[test]

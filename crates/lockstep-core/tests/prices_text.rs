@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use lockstep_core::prices::expr::{Env, Expr, Unknown, Value, Var, Why};
+use lockstep_core::prices::expr::{Env, Expr, Tier, Unknown, Value, Var, Why};
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::map_text::{Expected, MapText, Raw};
 use lockstep_core::prices::usd::Usd;
@@ -684,12 +684,35 @@ fn tiers_tell_the_plain_prices() {
     );
     case(
         "tier(\"x\", p * 2) * hour(\"UTC\")",
-        &[("x", None, None, None, None, None)],
+        &[("x", None, some(0.0), None, None, None)],
     );
     case(
         "ceil(tier(\"x\", p * 2))",
-        &[("x", None, None, None, None, None)],
+        &[("x", None, some(0.0), None, None, None)],
     );
+    case(
+        "ceil(tier(\"x\", p * 0 + 0.5)) + max(2, 3) * p",
+        &[("x", some(3.0), some(0.0), None, None, some(1e-6))],
+    );
+    case(
+        "max(2, 3) * p + c * min(8, 0) - abs(-1) * p",
+        &[("", some(2.0), some(0.0), None, None, None)],
+    );
+    // What stands beside a tier, or is asked for the whole input, is a part of the price.
+    case(
+        "tier(\"x\", p * 2 + cr * 0.5) + len * 1 + c * 8",
+        &[("x", some(3.0), some(8.0), some(1.5), None, None)],
+    );
+    // A condition inside a tier makes two of it.
+    case(
+        "tier(\"x\", p * (len > 5 ? 4 : 2)) * (param(\"n\") == 1 ? 3 : 1)",
+        &[
+            ("x", some(4.0), some(0.0), None, None, None),
+            ("x", some(2.0), some(0.0), None, None, None),
+        ],
+    );
+    let many = "(p > 5 ? p : c)".repeat(7).replace(")(", ") + (");
+    case(&many, &[("", None, None, None, None, None)]);
 }
 
 #[test]
@@ -921,26 +944,76 @@ proptest! {
         let text = format!("tier('t', {})", tree.text());
         let read = Expr::parse(&text).expect(&text);
         let tiers = read.tiers();
-        prop_assert_eq!(tiers.len(), 1);
-        let price = tiers[0].price;
+        prop_assert!(!tiers.is_empty());
         let call = Env { tokens, ..Env::default() };
         let (before, size) = tree.value(&call);
-        for (var, rate) in [
-            (Var::P, price.input),
-            (Var::C, price.output),
-            (Var::Cr, price.cache_read),
-            (Var::Cc, price.cache_write),
-        ] {
-            let Some(rate) = rate else { continue };
-            // A condition on the count itself may choose other prices that are the same for this kind of token.
-            if text.contains(&format!("({} <=", var.code())) {
+        for var in Var::ALL {
+            if !tiers[0].rates.named[var.index()] {
                 continue;
             }
             let mut more = call.clone();
             more.tokens[var.index()] += 1.0;
+            let is_input = !matches!(var, Var::C | Var::ImgO | Var::Ao | Var::Len);
+            if is_input {
+                more.tokens[Var::Len.index()] += 1.0;
+            }
+            // A condition on the count itself may choose other prices that are the same for this kind of token.
+            let asks = |var: Var| text.contains(&format!("({} <=", var.code()));
+            if *var == Var::Len || asks(*var) || (is_input && asks(Var::Len)) {
+                continue;
+            }
             let (after, larger) = tree.value(&more);
-            let off = (after - before - rate).abs();
-            prop_assert!(off <= 1e-9 * (size + larger) + 1e-12, "{off}: {text}");
+            let told = |tier: &Tier| {
+                tier.rates.tokens[var.index()].is_none_or(|rate| {
+                    let off = (after - before - rate).abs();
+                    off <= 1e-9 * (size + larger) + 1e-12
+                })
+            };
+            prop_assert!(tiers.iter().any(told), "{}: {text}", var.code());
         }
+    }
+
+    #[test]
+    fn no_call_costs_less_than_the_least_that_a_tier_tells(
+        tree in tree(),
+        tokens in proptest::array::uniform10((0u32..1_000).prop_map(f64::from)),
+        asked in any::<bool>(),
+    ) {
+        let text = tree.text();
+        let tiers = Expr::parse(&text).expect(&text).tiers();
+        let known = tiers.iter().all(|tier| {
+            let rates = &tier.rates;
+            let all = rates.tokens.iter().chain([&rates.per_call]);
+            all.clone().all(|rate| rate.is_some_and(|rate| rate >= 0.0))
+        });
+        if !known {
+            return Ok(());
+        }
+        let mut call = Env { tokens, ..Env::default() };
+        // The whole input is what its kinds come to.
+        let inputs = [Var::P, Var::Cr, Var::Cc, Var::Cc1h, Var::Img, Var::Ai];
+        call.tokens[Var::Len.index()] = inputs.iter().map(|var| tokens[var.index()]).sum();
+        for var in Var::ALL {
+            // What is named nowhere is counted among the others by the gateway, so that it does not come here.
+            if !tiers[0].rates.named[var.index()] && *var != Var::Len {
+                call.tokens[Var::Len.index()] -= if inputs.contains(var) { tokens[var.index()] } else { 0.0 };
+                call.tokens[var.index()] = 0.0;
+            }
+        }
+        if asked {
+            call.params.insert("x".into(), Value::Text("y".into()));
+        }
+        let (cost, size) = tree.value(&call);
+        let fits = |tier: &Tier| {
+            let rates = &tier.rates;
+            let kinds = Var::ALL.iter().filter(|var| **var != Var::Len);
+            let sum: f64 = kinds
+                .map(|var| call.tokens[var.index()] * rates.tokens[var.index()].unwrap_or_default())
+                .sum();
+            let plain = sum + rates.per_call.unwrap_or_default() * 1e6;
+            let slack = 1e-9 * (size + plain) + 1e-12;
+            cost >= plain * rates.least - slack && cost <= plain * rates.most + slack
+        };
+        prop_assert!(tiers.iter().any(fits), "{cost}: {text}");
     }
 }

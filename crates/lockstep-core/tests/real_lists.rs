@@ -6,9 +6,14 @@ use std::path::Path;
 
 use lockstep_core::formats::{Choice as Sold, Decoded, SkipReason, decode};
 use lockstep_core::hold::ReasonCode;
+use lockstep_core::prices::answers::ModelAnswers;
 use lockstep_core::prices::choose::{Candidate, Choice, Offer, choose};
+use lockstep_core::prices::expr::Grammar;
 use lockstep_core::prices::field::Field;
+use lockstep_core::prices::limits::PriceLimits;
+use lockstep_core::prices::mode::{Mode, Scope, Strength};
 use lockstep_core::prices::names::{NameId, Names};
+use lockstep_core::prices::plan::{ModelInput, ModelPlan, plan_model};
 use lockstep_core::prices::suspicious::suspicions;
 use lockstep_core::prices::usd::{PER_RATIO, usd};
 use lockstep_core::prices::values::{Kind, Values};
@@ -294,6 +299,105 @@ fn the_first_list_with_a_price_is_chosen_and_one_against_two_is_told() {
     }
     println!("no majority: {undecided}");
     println!("alone against the two others: {} {lone:?}", lone.len());
+}
+
+/// What the plan for a model says, by who looks.
+fn planned(local: &Values, offers: &[Offer], strength: Strength) -> Option<ModelPlan> {
+    plan_model(ModelInput {
+        model: "m",
+        local,
+        locked: None,
+        served: true,
+        offers,
+        answers: &ModelAnswers::default(),
+        accepted: None,
+        limits: &PriceLimits::default(),
+        scope: Scope {
+            mode: Mode::Both,
+            all_models: true,
+        },
+        strength,
+        approved: false,
+        unwritable: &BTreeMap::new(),
+        expressions: &Grammar,
+        now: i64::MAX,
+    })
+}
+
+#[test]
+fn what_of_the_lists_is_held_for_a_gateway_without_prices_and_for_one_with_them() {
+    let Some(bodies) = bodies() else { return };
+    let lists = Lists::read(&bodies);
+    let of = |list: usize, model: NameId| {
+        let mut offer = Offer::new(0, lists.says(list, model)?);
+        offer.first_seen = Some(0);
+        Some(offer)
+    };
+    let count =
+        |told: &mut BTreeMap<&'static str, Vec<String>>, plan: &ModelPlan, model: NameId| {
+            let code = plan
+                .verdict
+                .held()
+                .map_or("passes", |reason| reason.code.code());
+            told.entry(code)
+                .or_default()
+                .push(lists.names.text(model).to_owned());
+        };
+    for strength in [Strength::Looking, Strength::Unattended] {
+        for (list, (name, _)) in LISTS.iter().enumerate() {
+            let mut told = BTreeMap::new();
+            for model in lists.models() {
+                if let Some(offer) = of(list, model) {
+                    let tiered = offer.raw.kind() == Some(Kind::Expression);
+                    let plan = planned(&Values::default(), &[offer], strength).expect("a plan");
+                    assert!(!tiered || plan.verdict.held().is_none(), "{plan:?}");
+                    count(&mut told, &plan, model);
+                }
+            }
+            println!("{name} alone, {}: {}", strength.code(), held(&told));
+        }
+        // A gateway that has the official prices, flat, is told what another list says of them.
+        for list in [1, 2] {
+            let mut told = BTreeMap::new();
+            for model in lists.models() {
+                if let (Some(mine), Some(offer)) = (lists.says(0, model), of(list, model)) {
+                    let plan = planned(&mine, &[offer], strength).expect("a plan");
+                    count(&mut told, &plan, model);
+                }
+            }
+            println!(
+                "official, then {}, {}: {}",
+                LISTS[list].0,
+                strength.code(),
+                held(&told)
+            );
+        }
+        let mut told = BTreeMap::new();
+        for model in lists.models() {
+            let offers: Vec<Offer> = (0..LISTS.len())
+                .filter_map(|list| of(list, model))
+                .collect();
+            if let Some(plan) =
+                planned(&Values::default(), &offers, strength).filter(|plan| plan.chosen.is_some())
+            {
+                count(&mut told, &plan, model);
+            }
+        }
+        println!("all three, {}: {}", strength.code(), held(&told));
+    }
+}
+
+/// How many are held for what, with the first names.
+fn held(told: &BTreeMap<&'static str, Vec<String>>) -> String {
+    let told = told.iter().map(|(code, models)| {
+        let first = if *code == "passes" {
+            &[][..]
+        } else {
+            &models[..models.len().min(6)]
+        };
+        format!("{code} {} {first:?}", models.len())
+    });
+    told.collect::<Vec<_>>().join("; ")
 }
 
 #[test]

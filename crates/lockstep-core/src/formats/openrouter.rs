@@ -23,6 +23,8 @@ pub(super) struct Dollars<'a> {
     completion: Option<&'a RawValue>,
     cache: Option<&'a RawValue>,
     twice: bool,
+    /// Whether it asks for something else too, which the gateway's conversion does not take.
+    more: bool,
 }
 
 /// Reads [`Dollars`].
@@ -39,7 +41,10 @@ impl<'a> OfMap<'a> for DollarsOf {
                 "prompt" => &mut dollars.prompt,
                 "completion" => &mut dollars.completion,
                 "input_cache_read" => &mut dollars.cache,
-                _ => continue,
+                _ => {
+                    dollars.more |= asks(raw);
+                    continue;
+                }
             };
             dollars.twice |= place.replace(raw).is_some();
         }
@@ -55,6 +60,15 @@ fn price(raw: Option<&RawValue>) -> Option<f64> {
     let in_digits = text.starts_with(|first: char| first.is_ascii_digit() || "+-.".contains(first));
     let price: f64 = text.parse().ok().filter(|_| in_digits)?;
     price.is_finite().then_some(price)
+}
+
+/// Whether something that stands among the prices costs anything: writes to the cache, images, a search, a call. What is
+/// neither a text, a number nor nothing is a price of some shape that is not known.
+fn asks(raw: &RawValue) -> bool {
+    let text = text_of(raw);
+    let text = text.as_deref().unwrap_or(raw.get()).trim();
+    let nothing = matches!(text, "" | "null" | "false" | "[]" | "{}");
+    !nothing && text.parse::<f64>().ok() != Some(0.0)
 }
 
 /// Sets what an item of OpenRouter's list says.
@@ -73,6 +87,9 @@ pub(super) fn set_offer(reader: &mut Reader<'_, '_>, item: &Item<'_>, name: &str
             }
             if let Some(reason) = left_out {
                 reader.skipped.add(reason, name);
+            }
+            if matches!(&item.dollars, Some(Some(dollars)) if dollars.more) {
+                reader.skipped.add(SkipReason::PartLeftOut, name);
             }
         }
         Err(reason) => reader.skipped.add(reason, name),

@@ -51,6 +51,9 @@ codes! {
         NotAMap = "not_a_map",
         /// A group's ratio is no number; the name is the group's.
         GroupRatio = "group_ratio",
+        /// The list says nothing of the group that was named for it, so that none of its prices can be used; the name is
+        /// the group's.
+        UnknownGroup = "unknown_group",
     }
 }
 
@@ -60,7 +63,12 @@ impl SkipReason {
     pub fn is_lost_entry(self) -> bool {
         !matches!(
             self,
-            Self::NoPrice | Self::PartLeftOut | Self::EmptyName | Self::NotAMap | Self::GroupRatio
+            Self::NoPrice
+                | Self::PartLeftOut
+                | Self::EmptyName
+                | Self::NotAMap
+                | Self::GroupRatio
+                | Self::UnknownGroup
         )
     }
 }

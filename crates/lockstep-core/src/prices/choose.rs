@@ -3,7 +3,7 @@
 use crate::hold::Reason;
 use crate::prices::cost::{Cost, Expressions, Formula, MarkupRule};
 use crate::prices::field::Field;
-use crate::prices::suspicious::is_placeholder;
+use crate::prices::opinions::is_placeholder;
 use crate::prices::unpriced::billed_by;
 use crate::prices::values::{Kind, Values};
 
@@ -77,8 +77,15 @@ impl Offer {
                 self.values = costed.values;
                 self.formula = costed.formula;
             }
-            Err(reason) => self.refused = Some(reason),
+            Err(reason) => return self.refused_for(reason),
         }
+        self
+    }
+
+    /// The offer, which cannot be brought to our cost for a reason.
+    #[must_use]
+    pub fn refused_for(mut self, reason: Reason) -> Self {
+        self.refused = Some(reason);
         self
     }
 
@@ -107,8 +114,8 @@ pub enum Choice {
 }
 
 /// Chooses among offers, which come in order of preference: the first with a price. What is stale is never chosen. A
-/// name that is only alike comes after all that have the very name, and the placeholder for "not priced" after all
-/// prices. Sellers who disagree decide nothing: they hold the model only when no other source decides.
+/// name that is only alike comes after all that have the very name, what could not be brought to our cost after those,
+/// and the placeholder for "not priced" after all prices. Sellers who disagree decide nothing: they hold the model only when no other source decides.
 pub fn choose(offers: &[Offer], keep: Option<Kind>) -> Choice {
     let fresh = || {
         offers
@@ -130,7 +137,8 @@ pub fn choose(offers: &[Offer], keep: Option<Kind>) -> Choice {
         .min_by_key(|(place, values)| {
             let offer = &offers[*place];
             let unpriced = billed_by_placeholder(offer, values.kind());
-            (unpriced, offer.alike.is_some(), *place)
+            let refused = offer.refused.is_some();
+            (unpriced, refused, offer.alike.is_some(), *place)
         });
     if let Some((place, values)) = best {
         return Choice::Chosen(place, values);
@@ -165,6 +173,7 @@ fn only(values: &Values, kind: Kind) -> Option<Values> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hold::ReasonCode;
     use crate::prices::field::TIERED;
 
     fn ratio(source: usize, ratio: &str) -> Offer {
@@ -205,6 +214,19 @@ mod tests {
         );
         assert_eq!(chosen(&[alike, unset.clone()]), Some(0));
         assert_eq!(chosen(&[unset]), Some(0));
+    }
+
+    #[test]
+    fn what_could_not_be_reckoned_is_chosen_only_where_nothing_else_is_to_be_had() {
+        let group = Reason::named(ReasonCode::UnknownGroup, vec!["vip".into()]);
+        let refused = ratio(0, "2").refused_for(group);
+        let mut alike = ratio(2, "1");
+        alike.alike = Some("openai/gpt-4o".into());
+        assert_eq!(chosen(&[refused.clone(), ratio(1, "1")]), Some(1));
+        assert_eq!(chosen(&[refused.clone(), alike]), Some(1));
+        // The placeholder is no price, and would hide what is wrong.
+        assert_eq!(chosen(&[refused.clone(), ratio(1, "37.5")]), Some(0));
+        assert_eq!(chosen(&[refused]), Some(0));
     }
 
     #[test]

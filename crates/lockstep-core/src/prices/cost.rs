@@ -4,9 +4,10 @@ use std::fmt;
 
 use crate::hold::{Reason, ReasonCode};
 use crate::models::rule::Pattern;
+use crate::prices::expr::Tier;
 use crate::prices::field::Field;
 use crate::prices::number::{parse, shortest};
-use crate::prices::usd::{PER_RATIO, Usd};
+use crate::prices::usd::PER_RATIO;
 use crate::prices::values::{Kind, Values};
 
 /// What is needed of billing expressions, whose grammar is known elsewhere.
@@ -18,7 +19,7 @@ pub trait Expressions {
     fn scaled(&self, expression: &str, factor: f64) -> Option<String>;
 
     /// What each tier costs, in the order of the expression; empty when that cannot be told.
-    fn tiers(&self, expression: &str) -> Vec<Usd>;
+    fn tiers(&self, expression: &str) -> Vec<Tier>;
 }
 
 /// How numbers that we reckoned are written. What is above zero never becomes zero: it is written with as many
@@ -226,7 +227,7 @@ fn main_price(values: &Values, expressions: &dyn Expressions) -> Option<f64> {
         Kind::Expression => {
             let tiers = expressions.tiers(values.get(Field::BillingExpr)?);
             let first = tiers.first()?;
-            first.input.or(first.per_call)
+            first.price.input.or(first.price.per_call)
         }
     }
 }
@@ -244,7 +245,7 @@ mod tests {
         fn scaled(&self, _: &str, _: f64) -> Option<String> {
             None
         }
-        fn tiers(&self, _: &str) -> Vec<Usd> {
+        fn tiers(&self, _: &str) -> Vec<Tier> {
             Vec::new()
         }
     }

@@ -11,10 +11,21 @@ pub const EQUAL: f64 = 1e-9;
 /// Texts that are shorter than this and have no exponent are finite, whatever their digits.
 const SURELY_FINITE: usize = 300;
 
-/// Whether two values of a field are the same: numbers as [`same`] has it, texts but for the space around them.
+/// And only if they differ by no more than this share of the larger: ratios may be so small that one is many times the
+/// other and both are nearer than [`EQUAL`].
+const EQUAL_SHARE: f64 = 1e-6;
+
+/// Whether two values of a field are the same price: numbers as [`same`] has it, unless they are so small that one is
+/// a multiple of the other all the same; texts but for the space around them.
 pub fn same_value(field: Field, one: Option<&str>, other: Option<&str>) -> bool {
     match (one, other) {
-        (Some(one), Some(other)) if field.is_number() => same(one, other),
+        (Some(one), Some(other)) if field.is_number() => {
+            let share = || {
+                let both = parse(one).zip(parse(other));
+                both.is_none_or(|(a, b)| (a - b).abs() <= EQUAL_SHARE * a.abs().max(b.abs()))
+            };
+            same(one, other) && share()
+        }
         (Some(one), Some(other)) => one.trim() == other.trim(),
         _ => one == other,
     }
@@ -155,6 +166,17 @@ mod tests {
         assert!(ratio(Some("2"), Some("2.0")) && ratio(None, None));
         assert!(!ratio(Some("2"), None) && !ratio(None, Some("0")));
         assert!(!ratio(Some("2"), Some(" 2")));
+        // The gateway's own comparison takes these for one, though the one is ten times, or infinitely, the other.
+        for (one, other) in [
+            ("1e-10", "1e-11"),
+            ("5e-10", "0"),
+            ("0.00000000012", "0.0000000001"),
+        ] {
+            assert!(same(one, other) && !ratio(Some(one), Some(other)), "{one}");
+        }
+        assert!(ratio(Some("1e-10"), Some("1.0000001e-10")));
+        assert!(ratio(Some("0.3333333333333333"), Some("0.333333333")));
+        assert!(ratio(Some("0"), Some("0.0")) && ratio(Some("\"2\""), Some("\"2\"")));
         let text = |one, other| same_value(Field::BillingExpr, Some(one), Some(other));
         assert!(text("p * 2", " p * 2\n") && !text("p * 2", "p * 2.0"));
     }

@@ -23,6 +23,7 @@
 
 use crate::prices::field::{Field, TIERED};
 use crate::prices::number::parse;
+use crate::prices::parts::unset;
 use crate::prices::unpriced::{Billed, billed_by};
 use crate::prices::values::{Kind, Values};
 
@@ -151,14 +152,9 @@ fn has_price(values: &Values) -> bool {
 
 /// What the gateway multiplies with: the value, its default where there is none, and 0 where it is no number.
 pub fn multiplier(values: &Values, field: Field) -> f64 {
-    let default = if field == Field::CreateCacheRatio {
-        1.25
-    } else {
-        1.0
-    };
     values
         .get(field)
-        .map_or(default, |text| parse(text).unwrap_or_default())
+        .map_or_else(|| unset(field), |text| parse(text).unwrap_or_default())
 }
 
 /// What bills a model with these values: the way, and the values that count in it. Two models with the same are billed

@@ -11,7 +11,8 @@ use crate::prices::cost::{Expressions, Formula};
 use crate::prices::field::{Field, TIERED};
 use crate::prices::limits::PriceLimits;
 use crate::prices::mode::{Scope, Strength};
-use crate::prices::suspicious::{Prices, same};
+use crate::prices::suspicious::same;
+use crate::prices::tiers::Tiers;
 use crate::prices::unpriced::billed_by;
 use crate::prices::usd::{Usd, usd};
 use crate::prices::values::{Kind, Values};
@@ -262,23 +263,15 @@ impl ModelInput<'_> {
             Some(Kind::Expression) => {
                 let expression = values.get(Field::BillingExpr).unwrap_or_default();
                 let tiers = self.expressions.tiers(expression);
-                tiers.into_iter().next().unwrap_or_default()
+                tiers.first().map(|tier| tier.price).unwrap_or_default()
             }
             Some(_) => usd(values, self.locked),
         }
     }
 
-    /// The prices that bill, one for each tier.
-    pub(super) fn prices_of(&self, values: &Values) -> Vec<Prices> {
-        match billed_by(values).kind() {
-            None => Vec::new(),
-            Some(Kind::Expression) => {
-                let expression = values.get(Field::BillingExpr).unwrap_or_default();
-                let tiers = self.expressions.tiers(expression);
-                tiers.iter().map(Prices::of_tier).collect()
-            }
-            Some(kind) => vec![Prices::of(values, kind, self.locked)],
-        }
+    /// The prices that bill; `None` where nobody can tell any.
+    pub(super) fn prices_of(&self, values: &Values) -> Option<Tiers> {
+        Tiers::of(values, self.locked, self.expressions)
     }
 }
 

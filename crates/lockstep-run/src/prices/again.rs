@@ -17,13 +17,13 @@ use lockstep_core::prices::values::Values;
 use lockstep_core::settings::Settings;
 use lockstep_store::prices::{PlannedFrom, PriceRow, StoredOffer};
 
-use super::expressions::Grammar;
 use super::local::LocalPrices;
 use super::plan::answers;
 use super::rows::rows;
 use super::write::Writing;
 use crate::error::EngineError;
 use crate::request::{HELD, UNDO};
+use lockstep_core::prices::expr::Grammar;
 
 /// Beside the offers, what a plan rests on. It is read when the first price moved.
 pub(super) struct Judging {

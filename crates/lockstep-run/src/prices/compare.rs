@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use lockstep_core::failure::FailureKind;
-use lockstep_core::formats::{self, Decoded, NotAPriceList, Sellers, Skipped};
+use lockstep_core::formats::{self, Decoded, NotAPriceList, Sellers, SkipReason, Skipped};
 use lockstep_core::prices::diff::{Differences, SourceTable, diff};
 use lockstep_core::prices::field::Field;
 use lockstep_core::prices::names::Names;
@@ -149,6 +149,14 @@ impl Compared<'_> {
 }
 
 impl Judged<'_> {
+    /// The group that its prices are to be taken at, where its list says nothing of such a one: then its prices cannot be
+    /// reckoned, for no group is one at ratio 1.
+    pub fn unknown_group(&self) -> Option<&str> {
+        let group = self.collected.spec.as_ref()?.group.as_ref()?;
+        let is_known = self.table.is_none() || self.groups.contains_key(group);
+        (!is_known).then_some(group)
+    }
+
     /// What a run remembers of it.
     pub fn told(&self) -> RunSource {
         let skipped = self.skipped.iter().map(|(reason, skips)| {
@@ -157,6 +165,10 @@ impl Judged<'_> {
                 skips.count as u64,
                 skips.names.clone(),
             )
+        });
+        let group = self.unknown_group().map(|group| {
+            let code = SkipReason::UnknownGroup.code().to_owned();
+            (code, 1, vec![group.to_owned()])
         });
         RunSource {
             name: self.collected.name.clone(),
@@ -167,7 +179,7 @@ impl Judged<'_> {
             fetched_at: self.fetched_at,
             tried_at: self.failed.and(self.collected.tried_at),
             failed: self.failed.map(|state| state.code().to_owned()),
-            skipped: skipped.collect(),
+            skipped: skipped.chain(group).collect(),
         }
     }
 }

@@ -11,8 +11,8 @@ use lockstep_core::prices::unpriced::{billed, lookup_key};
 use lockstep_core::prices::values::Values;
 use lockstep_core::settings::PriceSettings;
 
-use super::expressions::Grammar;
 use super::local::LocalPrices;
+use lockstep_core::prices::expr::Grammar;
 
 /// What the plans of all models of a run rest on.
 pub(super) struct Judge<'a> {

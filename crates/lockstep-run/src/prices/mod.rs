@@ -6,7 +6,6 @@ pub mod channels;
 pub mod chosen;
 pub mod collect;
 pub mod compare;
-mod expressions;
 mod held;
 mod judging;
 mod kept;

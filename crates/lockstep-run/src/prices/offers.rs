@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use lockstep_core::formats::Choice;
 use lockstep_core::hash::Digest;
+use lockstep_core::hold::{Reason, ReasonCode};
 use lockstep_core::prices::alike::{Alike, Rule};
 use lockstep_core::prices::choose::{Candidate, Offer};
 use lockstep_core::prices::cost::Cost;
@@ -13,7 +14,7 @@ use lockstep_core::settings::PriceSettings;
 use lockstep_store::prices::seen::Seen;
 
 use super::compare::{Compared, Judged};
-use super::expressions::Grammar;
+use lockstep_core::prices::expr::Grammar;
 
 /// The sources of a run, ready to be asked for models.
 pub(crate) struct Offers<'c> {
@@ -68,12 +69,13 @@ impl<'c> Offers<'c> {
                 Offer::undecided(place, sellers.collect())
             }
             _ if raw.is_empty() => return None,
-            _ => Offer::new(place, raw).at(
-                &self.cost(source),
-                model,
-                &self.settings.markup,
-                &Grammar,
-            ),
+            _ => {
+                let offer = Offer::new(place, raw);
+                match self.cost(source) {
+                    Ok(cost) => offer.at(&cost, model, &self.settings.markup, &Grammar),
+                    Err(reason) => offer.refused_for(reason),
+                }
+            }
         };
         offer.stale = source.stale || !source.state.is_believed();
         offer.first_seen = self
@@ -106,19 +108,22 @@ impl<'c> Offers<'c> {
         Some((names.find(found.name)?, alike))
     }
 
-    /// What the source's prices are multiplied with.
-    fn cost(&self, source: &Judged<'_>) -> Cost {
+    /// What the source's prices are multiplied with, or why nobody knows.
+    fn cost(&self, source: &Judged<'_>) -> Result<Cost, Reason> {
         let spec = source.collected.spec.as_ref();
-        let group = spec.and_then(|spec| spec.group.as_ref());
-        Cost {
+        let group = match source.unknown_group() {
+            Some(group) => {
+                let names = vec![group.to_owned()];
+                return Err(Reason::named(ReasonCode::UnknownGroup, names));
+            }
+            None => spec.and_then(|spec| source.groups.get(spec.group.as_ref()?)),
+        };
+        Ok(Cost {
             recharge: spec.and_then(|spec| spec.recharge).unwrap_or(1.0),
-            // A group of which the source says nothing is no group at ratio 1: such a price cannot be reckoned.
-            group: group.map_or(1.0, |group| {
-                source.groups.get(group).copied().unwrap_or(f64::NAN)
-            }),
+            group: group.copied().unwrap_or(1.0),
             markup: spec.and_then(|spec| spec.multiplier).unwrap_or(1.0),
             rounding: self.settings.rounding,
-        }
+        })
     }
 }
 

@@ -6,6 +6,7 @@
 
 mod check;
 mod eval;
+mod form;
 mod lex;
 mod node;
 mod parse;
@@ -13,9 +14,10 @@ mod scale;
 mod tiers;
 
 use crate::hold::codes;
+use crate::prices::cost::Expressions;
 pub use eval::{Clock, Env, Value};
 pub use node::{Function, Var};
-pub use tiers::Tier;
+pub use tiers::{Rates, Tier};
 
 /// As deep as an expression may be nested.
 pub const DEPTH: usize = 64;
@@ -78,6 +80,24 @@ pub struct Unknown {
 /// The version tag that an expression may begin with.
 const VERSION: &str = "v1:";
 
+/// The gateway's own grammar, as plans need it.
+#[derive(Clone, Copy, Debug)]
+pub struct Grammar;
+
+impl Expressions for Grammar {
+    fn known(&self, expression: &str) -> bool {
+        Expr::parse(expression).is_ok()
+    }
+
+    fn scaled(&self, expression: &str, factor: f64) -> Option<String> {
+        Expr::scaled(expression, factor).ok()
+    }
+
+    fn tiers(&self, expression: &str) -> Vec<Tier> {
+        Expr::parse(expression).map_or_else(|_| Vec::new(), |parsed| parsed.tiers())
+    }
+}
+
 /// Where the expression itself begins.
 fn start(text: &str) -> usize {
     if text.starts_with(VERSION) {
@@ -112,8 +132,9 @@ impl Expr {
         }
     }
 
-    /// What each tier costs, in the order of the text. An expression without `tier` is one tier without a name, or one
-    /// for each branch of its outermost conditions.
+    /// What each tier costs, in the order of the text: one for each way through the conditions on tokens, by the name of
+    /// the `tier` that is met there, or without a name. One of very many ways is told as one tier of which nothing is
+    /// known.
     pub fn tiers(&self) -> Vec<Tier> {
         tiers::tiers(&self.root)
     }

@@ -1,6 +1,7 @@
 //! Expressions as prices: the coefficients of the counts of tokens.
 
-use super::node::{Binary, Function, Kind, Node, Unary, Var};
+use super::form::{Sum, sums};
+use super::node::{Kind, Node, Var};
 use crate::prices::usd::Usd;
 
 /// What one tier of an expression costs.
@@ -11,199 +12,85 @@ pub struct Tier {
     /// The prices, where they are plain: what grows with a count of tokens by a fixed rate. Surcharges that only some
     /// requests pay, written as a factor `condition ? number : 1`, are not in them.
     pub price: Usd,
+    /// The same of every kind of token, with how far surcharges go.
+    pub rates: Rates,
 }
 
-/// See [`super::Expr::tiers`].
-pub(super) fn tiers(root: &Node) -> Vec<Tier> {
-    let mut found = Found {
-        root,
-        leaves: !root.has_tier(),
-        tiers: Vec::new(),
-    };
-    found.collect(root, Some(1.0));
-    found.tiers
-}
-
-struct Found<'a> {
-    root: &'a Node,
-    /// Whether whatever is not a condition is a tier, because none is named.
-    leaves: bool,
-    tiers: Vec<Tier>,
-}
-
-impl Found<'_> {
-    /// Finds the tiers of a part that counts `factor` times; `None` when that depends.
-    fn collect(&mut self, node: &Node, factor: Option<f64>) {
-        match &node.kind {
-            Kind::Choice(parts) => {
-                self.collect(&parts[1], factor);
-                self.collect(&parts[2], factor);
-            }
-            _ if self.leaves => self.add("", node, factor),
-            Kind::Call(Function::Tier, parts) => {
-                let name = match &parts[0].kind {
-                    Kind::Text(name) => name,
-                    _ => "",
-                };
-                self.add(name, &parts[1], factor);
-            }
-            Kind::Unary(Unary::Minus, part) => self.collect(part, factor.map(|factor| -factor)),
-            Kind::Unary(Unary::Plus, part) => self.collect(part, factor),
-            Kind::Binary(op, left, right) => {
-                let times = |by: Option<f64>| Some(factor? * by?);
-                let (to_left, to_right) = match op {
-                    Binary::Add => (factor, factor),
-                    Binary::Sub => (factor, factor.map(|factor| -factor)),
-                    Binary::Mul => (times(constant(right)), times(constant(left))),
-                    Binary::Div => (times(constant(right).map(f64::recip)), None),
-                    _ => (None, None),
-                };
-                self.collect(left, to_left);
-                self.collect(right, to_right);
-            }
-            _ => {
-                for part in node.parts() {
-                    self.collect(part, None);
-                }
-            }
-        }
-    }
-
-    fn add(&mut self, name: &str, body: &Node, factor: Option<f64>) {
-        let form = Form::of(body);
-        let rate = |var: Var| {
-            let rate = factor? * form.rates[var.index()]?;
-            rate.is_finite().then_some(rate)
-        };
-        // Tokens of a kind that the expression names nowhere are counted among the input, so that they are not free.
-        let own = |var: Var| {
-            let named = |part: &Node| matches!(part.kind, Kind::Var(other) if other == var);
-            rate(var).filter(|_| self.root.any(&named))
-        };
-        let call = || Some(factor? * form.base? / PER_CALL);
-        let price = Usd {
-            input: rate(Var::P),
-            output: rate(Var::C),
-            cache_read: own(Var::Cr),
-            cache_write: own(Var::Cc),
-            per_call: call().filter(|call| call.is_finite() && *call != 0.0),
-        };
-        self.tiers.push(Tier {
-            name: name.to_owned(),
-            price,
-        });
-    }
-}
-
-/// The value of a part that is the same for every call.
-fn constant(node: &Node) -> Option<f64> {
-    Form::of(node).alone()
+/// What every kind of token costs in one tier. `None` is what nobody can tell: it grows by no fixed rate.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// USD per million tokens, by [`Var::index`]. Of a kind that the expression names nowhere, what it is counted
+    /// among; what is asked for the whole input is in each kind of input.
+    pub tokens: [Option<f64>; Var::COUNT],
+    /// The kinds that the expression names somewhere, by [`Var::index`].
+    pub named: [bool; Var::COUNT],
+    /// What each call costs beside its tokens, in USD.
+    pub per_call: Option<f64>,
+    /// What all is multiplied with for the requests that pay the least; 1 where there is no surcharge, or rebate.
+    pub least: f64,
+    /// What all is multiplied with for those that pay the most.
+    pub most: f64,
 }
 
 /// What a part without tokens comes to is in USD per million calls, so to say.
 const PER_CALL: f64 = 1_000_000.0;
 
-/// A part as a sum: what it is without tokens, and what each token adds. `None` where that is no fixed number.
-struct Form {
-    base: Option<f64>,
-    rates: [Option<f64>; Var::COUNT],
+/// See [`super::Expr::tiers`].
+pub(super) fn tiers(root: &Node) -> Vec<Tier> {
+    let mut named = [false; Var::COUNT];
+    mark(root, &mut named);
+    sums(root).iter().map(|sum| tier(sum, named)).collect()
 }
 
-impl Form {
-    fn constant(base: f64) -> Self {
-        Self {
-            base: Some(base),
-            rates: [Some(0.0); Var::COUNT],
-        }
+fn mark(node: &Node, named: &mut [bool; Var::COUNT]) {
+    if let Kind::Var(var) = node.kind {
+        named[var.index()] = true;
     }
-
-    fn of(node: &Node) -> Self {
-        if let Some(number) = node.literal() {
-            return Self::constant(number);
-        }
-        match &node.kind {
-            Kind::Var(var) => {
-                let mut form = Self::constant(0.0);
-                form.rates[var.index()] = Some(1.0);
-                form
-            }
-            Kind::Unary(Unary::Minus, part) => Self::of(part).times(-1.0),
-            Kind::Unary(Unary::Plus, part) => Self::of(part),
-            Kind::Call(Function::Tier, parts) => Self::of(&parts[1]),
-            Kind::Binary(Binary::Add, left, right) => Self::of(left).plus(&Self::of(right)),
-            Kind::Binary(Binary::Sub, left, right) => {
-                Self::of(left).plus(&Self::of(right).times(-1.0))
-            }
-            Kind::Binary(Binary::Mul, left, right) => {
-                let (left, right) = (Self::of(left), Self::of(right));
-                match (left.alone(), right.alone()) {
-                    (_, Some(factor)) => left.times(factor),
-                    (Some(factor), _) => right.times(factor),
-                    _ => left.mixed(&right),
-                }
-            }
-            Kind::Binary(Binary::Div, left, right) => {
-                let (left, right) = (Self::of(left), Self::of(right));
-                match right.alone() {
-                    Some(divisor) => left.times(divisor.recip()),
-                    None => left.mixed(&right),
-                }
-            }
-            Kind::Choice(parts) => Self::choice(parts),
-            _ => {
-                let mut form = Self::constant(0.0);
-                for part in node.parts() {
-                    form = form.mixed(&Self::of(part));
-                }
-                form.base = None;
-                form
-            }
-        }
+    for part in node.parts() {
+        mark(part, named);
     }
+}
 
-    fn choice(parts: &[Node; 3]) -> Self {
-        let [condition, met, unmet] = parts;
-        if condition.has_probe() && met.literal().is_some() && unmet.literal() == Some(1.0) {
-            return Self::constant(1.0);
-        }
-        let (met, unmet) = (Self::of(met), Self::of(unmet));
-        let same = |one: Option<f64>, other: Option<f64>| one.filter(|_| one == other);
-        Self {
-            base: same(met.base, unmet.base),
-            rates: std::array::from_fn(|var| same(met.rates[var], unmet.rates[var])),
-        }
-    }
-
-    /// Its value if no token adds to it.
-    fn alone(&self) -> Option<f64> {
-        let free = self.rates.iter().all(|rate| *rate == Some(0.0));
-        self.base.filter(|_| free)
-    }
-
-    fn times(&self, factor: f64) -> Self {
-        Self {
-            base: self.base.map(|base| base * factor),
-            rates: self.rates.map(|rate| rate.map(|rate| rate * factor)),
-        }
-    }
-
-    fn plus(&self, other: &Self) -> Self {
-        let sum = |one: Option<f64>, other: Option<f64>| Some(one? + other?);
-        Self {
-            base: sum(self.base, other.base),
-            rates: std::array::from_fn(|var| sum(self.rates[var], other.rates[var])),
-        }
-    }
-
-    /// Two parts in a way that is no sum: only what is in neither is sure to add nothing.
-    fn mixed(&self, other: &Self) -> Self {
-        let neither = |var: usize| {
-            let free = self.rates[var] == Some(0.0) && other.rates[var] == Some(0.0);
-            free.then_some(0.0)
+fn tier(sum: &Sum<'_>, named: [bool; Var::COUNT]) -> Tier {
+    let form = &sum.form;
+    let rate = |var: Var| form.rates[var.index()];
+    // Tokens of a kind that the expression names nowhere are counted among the others, so that they are not free.
+    let own = |var: Var, others: Var| rate(if named[var.index()] { var } else { others });
+    let of = |var: Var| {
+        let cost = match var {
+            // It is no kind of its own: it costs something by being input.
+            Var::Len | Var::P => rate(Var::P)
+                .zip(rate(Var::Len))
+                .map(|(own, whole)| own + whole),
+            Var::Cr | Var::Cc | Var::Cc1h | Var::Img | Var::Ai => own(var, Var::P)
+                .zip(rate(Var::Len))
+                .map(|(own, whole)| own + whole),
+            Var::C | Var::ImgO | Var::Ao => own(var, Var::C),
         };
-        Self {
-            base: None,
-            rates: std::array::from_fn(neither),
-        }
+        cost.filter(|cost| cost.is_finite())
+    };
+    let mut tokens = [None; Var::COUNT];
+    for var in Var::ALL {
+        tokens[var.index()] = of(*var);
+    }
+    let per_call = form.base.map(|base| base / PER_CALL);
+    let rates = Rates {
+        tokens,
+        named,
+        per_call: per_call.filter(|call| call.is_finite()),
+        least: form.least,
+        most: form.most,
+    };
+    let told = |var: Var| tokens[var.index()].filter(|_| named[var.index()]);
+    Tier {
+        name: sum.name.to_owned(),
+        price: Usd {
+            input: of(Var::P),
+            output: of(Var::C),
+            cache_read: told(Var::Cr),
+            cache_write: told(Var::Cc),
+            per_call: rates.per_call.filter(|call| *call != 0.0),
+        },
+        rates,
     }
 }

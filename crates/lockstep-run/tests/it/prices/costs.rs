@@ -85,10 +85,30 @@ async fn a_group_of_which_the_source_says_nothing_makes_no_price() {
     let run = tester.sync_prices().await;
     assert_eq!(
         tester.held_for(&run, "a").await,
-        Some(ReasonCode::NotANumber)
+        Some(ReasonCode::UnknownGroup)
     );
+    // The source tells it too, so that it is seen where nothing is held by it.
+    let skipped = tester.run_source(&run, "A").await.skipped;
+    let group = ("unknown_group".to_owned(), 1, vec!["unknown".to_owned()]);
+    assert_eq!(skipped, [group]);
     let forced = tester.apply_held_prices().await.expect("a run");
     assert_eq!(tester.price_states(&forced, "a").await, [State::Held]);
     assert_eq!(tester.puts(), 0);
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_whose_group_is_misspelt_stands_behind_those_that_can_be_reckoned() {
+    let second = price::official(&[Price::ratio("a", 1.1, 2.0)]);
+    let mut tester = shop_of("a,b", &[], &[&list(0.5), &second]).await;
+    tester.sources[0].push_str(",group=vipp");
+    let run = tester.sync_prices().await;
+    assert_eq!(tester.price_states(&run, "a").await, [State::Applied; 2]);
+    assert_eq!(tester.value("a", Field::ModelRatio).as_deref(), Some("1.1"));
+    // Of what only that source has, its group is what is wrong.
+    assert_eq!(
+        tester.held_for(&run, "b").await,
+        Some(ReasonCode::UnknownGroup)
+    );
     tester.done().await;
 }

@@ -134,6 +134,92 @@ async fn an_expression_of_an_unknown_grammar_is_held_whoever_approves_it() {
     tester.done().await;
 }
 
+/// A list that bills `a` by this expression.
+fn tiered(expression: &str) -> String {
+    raw(&[
+        ("billing_mode", "\"a\":\"tiered_expr\""),
+        ("billing_expr", &format!("\"a\":\"{expression}\"")),
+    ])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expression_that_pays_somebody_is_not_written_whoever_approves_it() {
+    for expression in [
+        "tier(\\\"x\\\", p * -5 + c * 8)",
+        "p * 2 - 5000000",
+        "p * 2 + c * 8 - cr * 3",
+    ] {
+        let tester = shop_of("a", &[], &[&tiered(expression)]).await;
+        let run = tester.sync_prices().await;
+        assert_eq!(
+            tester.held_for(&run, "a").await,
+            Some(ReasonCode::Negative),
+            "{expression}"
+        );
+        let forced = tester.apply_held_prices().await.expect("a run");
+        let states = tester.price_states(&forced, "a").await;
+        assert!(states.iter().all(|state| *state == State::Held));
+        assert_eq!(tester.puts(), 0, "{expression}");
+        tester.done().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expression_that_is_dearer_cheaper_or_untold_somewhere_waits_for_a_yes() {
+    for (expression, reason) in [
+        ("p * 2 + c * 8 + ai * 2000", ReasonCode::UnitSlip),
+        (
+            "(p * 2 + c * 8) * (hour(\\\"UTC\\\") >= 0 ? 0 : 1)",
+            ReasonCode::ZeroCrossing,
+        ),
+        ("p * 2 + c * min(c, 8)", ReasonCode::UnknownCost),
+    ] {
+        let mut tester = shop_of("a", &[], &[&tiered(expression)]).await;
+        let mode = "{\"a\":\"tiered_expr\"}";
+        let flat = "{\"a\":\"p * 2 + c * 8\"}";
+        let (mode_key, expr_key) = (Field::BillingMode, Field::BillingExpr);
+        tester.gateway.set_option(mode_key.option_key(), mode);
+        tester.gateway.set_option(expr_key.option_key(), flat);
+        tester.options_at_start = tester.gateway.options();
+        let run = tester.sync_prices().await;
+        assert_eq!(
+            tester.held_for(&run, "a").await,
+            Some(reason),
+            "{expression}"
+        );
+        assert_eq!(tester.puts(), 0, "{expression}");
+        let forced = tester.apply_held_prices().await.expect("a run");
+        assert_eq!(tester.price_states(&forced, "a").await, [State::Applied]);
+        tester.done().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_multiple_that_makes_something_free_or_far_too_dear_is_held() {
+    for (field, value, reason) in [
+        ("cache_ratio", "0", ReasonCode::ZeroCrossing),
+        ("image_ratio", "0", ReasonCode::ZeroCrossing),
+        ("create_cache_ratio", "400", ReasonCode::UnitSlip),
+        ("create_cache_ratio", "40", ReasonCode::Tenfold),
+    ] {
+        let list = raw(&[
+            ("model_ratio", "\"a\":1"),
+            ("completion_ratio", "\"a\":2"),
+            (field, &format!("\"a\":{value}")),
+        ]);
+        let tester = shop_of("a", &[Price::ratio("a", 1.0, 2.0)], &[&list]).await;
+        let run = tester.sync_prices().await;
+        assert_eq!(tester.held_for(&run, "a").await, Some(reason), "{field}");
+        assert_eq!(tester.puts(), 0, "{field}");
+        tester.done().await;
+    }
+    let list = raw(&[("model_ratio", "\"a\":1"), ("cache_ratio", "\"a\":0.1")]);
+    let tester = shop_of("a", &[Price::ratio("a", 1.0, 2.0)], &[&list]).await;
+    let run = tester.sync_prices().await;
+    assert_eq!(tester.price_states(&run, "a").await, [State::Applied]);
+    tester.done().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_entry_that_is_no_number_holds_all_changes_of_its_map() {
     let list = [Price::ratio("a", 2.0, 2.0), Price::per_call("b", 0.5)];

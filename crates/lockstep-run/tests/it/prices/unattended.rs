@@ -5,7 +5,7 @@ use lockstep_core::hold::ReasonCode;
 use lockstep_core::prices::field::Field;
 use lockstep_sim::Price;
 
-use super::shop::shop;
+use super::shop::{raw, shop, shop_of};
 use crate::tester::{HOUR, MINUTE, Tester};
 
 fn ratio(model: &str, ratio: f64) -> Price {
@@ -84,6 +84,18 @@ async fn one_source_against_two_others_waits() {
     let run = tester.sync_prices().await;
     assert_eq!(tester.price_states(&run, "a").await, [State::Applied]);
     tester.done().await;
+    // Three that all say something else bear nobody out. Who looks sees that, and is not asked.
+    let mut tester = known_for_an_hour(1.0, &[1.5, 1.4, 1.3]).await;
+    let run = tester.sync_prices().await;
+    assert_eq!(
+        tester.held_for(&run, "a").await,
+        Some(ReasonCode::LoneSource)
+    );
+    assert_eq!(tester.puts(), 0);
+    tester.unattended = false;
+    let run = tester.sync_prices().await;
+    assert_eq!(tester.price_states(&run, "a").await, [State::Applied]);
+    tester.done().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -142,5 +154,27 @@ async fn a_price_is_compared_with_what_bills_now_and_with_what_was_last_accepted
         tester.held_for(&run, "a").await,
         Some(ReasonCode::ZeroCrossing)
     );
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_expression_whose_cost_nobody_can_tell_is_written_only_with_somebody_looking() {
+    let list = raw(&[
+        ("billing_mode", "\"a\":\"tiered_expr\""),
+        ("billing_expr", "\"a\":\"ceil(p * 0.1 + c)\""),
+    ]);
+    let mut tester = shop_of("a", &[], &[&list]).await;
+    tester.plan_prices().await;
+    tester.clock.advance(HOUR);
+    tester.unattended = true;
+    let run = tester.sync_prices().await;
+    assert_eq!(
+        tester.held_for(&run, "a").await,
+        Some(ReasonCode::UnknownCost)
+    );
+    assert_eq!(tester.puts(), 0);
+    tester.unattended = false;
+    let run = tester.sync_prices().await;
+    assert_eq!(tester.price_states(&run, "a").await, [State::Applied; 2]);
     tester.done().await;
 }

@@ -51,7 +51,8 @@ fn maps() -> impl Strategy<Value = Vec<(Field, String)>> {
 async fn an_undo_gives_every_map_back_byte_for_byte() {
     let mut runner = TestRunner::new(Config::default());
     let (mut written, mut forced) = (0, 0);
-    for _ in 0..20 * soak() {
+    // Each of them is a gateway with its sites; `make soak` goes through more than a thousand.
+    for _ in 0..20 + 60 * soak().saturating_sub(1) {
         let start = maps().new_tree(&mut runner).expect("maps").current();
         let offered = maps().new_tree(&mut runner).expect("maps").current();
         let texts: Vec<(&str, &str)> = offered

@@ -128,9 +128,11 @@ pub(crate) fn reason(reason: &Reason) -> Said {
         | ReasonCode::LargeFall
         | ReasonCode::LargeRise
         | ReasonCode::LoneSource
+        | ReasonCode::UnknownCost
         | ReasonCode::NoMajority => {
             "If it is right, apply it. Else lock the price, or ignore the model."
         }
+        ReasonCode::UnknownGroup => "Name a group under Sources that the source has.",
         // The others name no command.
         _ => return said,
     };
@@ -307,6 +309,7 @@ fn skip_reason(reason: SkipReason) -> &'static str {
         SkipReason::UnknownShape => "of an unknown shape",
         SkipReason::NotAMap => "not a map",
         SkipReason::GroupRatio => "a group ratio that is no number",
+        SkipReason::UnknownGroup => "all prices, for the list has no such group",
     }
 }
 
@@ -320,7 +323,7 @@ pub(crate) fn doubt(code: ReasonCode) -> &'static str {
         ReasonCode::PriceBrake => "too many",
         ReasonCode::NoMajority => "sources disagree",
         ReasonCode::UnwritableMap => "broken map",
-        ReasonCode::UnknownExpression => "unknown expression",
+        ReasonCode::UnknownGroup => "unknown group",
         ReasonCode::NameMatch => "alike name",
         ReasonCode::NoSource => "no source",
         ReasonCode::Locked => "locked by you",

@@ -43,8 +43,16 @@ pub(super) fn reason(code: ReasonCode, reason: &Reason) -> Said {
             "The next unattended run writes it if the source still says so.",
         ),
         ReasonCode::LoneSource => held(format!(
-            "one source against {count} others that agree on another value"
+            "one source against {count} others, none of which says the same"
         )),
+        ReasonCode::UnknownCost => held("nobody can tell what this expression costs".to_owned()),
+        ReasonCode::UnknownGroup => Said::new(
+            format!(
+                "Held: the source says nothing of the group {}",
+                names(&reason.names, 1)
+            ),
+            "`lockstep site source list` shows it: remove that source and add it again with `group=` as the site spells it.",
+        ),
         ReasonCode::PriceBrake => Said::new(
             format!(
                 "Held: {count} of {of} priced models would change in one run (limit {limit} %)"

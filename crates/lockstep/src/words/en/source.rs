@@ -109,6 +109,8 @@ pub(crate) fn doubt(code: ReasonCode) -> &'static str {
         ReasonCode::KindChange => "other billing",
         ReasonCode::LockedCompletion => "output ratio is the gateway's own",
         ReasonCode::NotANumber => "not a number",
+        ReasonCode::UnknownExpression => "unknown expression",
+        ReasonCode::UnknownCost => "cost unknown",
         other => other.code(),
     }
 }

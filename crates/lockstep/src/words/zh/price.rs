@@ -38,9 +38,15 @@ pub(super) fn reason(code: ReasonCode, reason: &Reason) -> Said {
             "待确认：来源给出该值还不到一小时",
             "如果下次自动执行时来源仍是该值，就会写入。",
         ),
-        ReasonCode::LoneSource => {
-            held(format!("仅此来源如此，另有 {count} 个来源一致给出不同的值"))
-        }
+        ReasonCode::LoneSource => held(format!("仅此来源如此，另有 {count} 个来源均给出不同的值")),
+        ReasonCode::UnknownCost => held("无法得知该计费表达式的实际费用".to_owned()),
+        ReasonCode::UnknownGroup => Said::new(
+            format!(
+                "待确认：来源没有给出分组 {} 的倍率",
+                names(&reason.names, 1)
+            ),
+            "请在“来源”中为其选择实际存在的分组。",
+        ),
         ReasonCode::PriceBrake => Said::new(
             format!("待确认：一次运行将更改 {of} 个已定价模型中的 {count} 个（上限 {limit}%）"),
             "请核对这些更改，确认无误后应用。",

@@ -137,6 +137,7 @@ fn skip_reason(reason: SkipReason) -> &'static str {
         SkipReason::UnknownShape => "格式无法识别",
         SkipReason::NotAMap => "不是对照表",
         SkipReason::GroupRatio => "分组倍率不是数字",
+        SkipReason::UnknownGroup => "全部价格，列表中没有该分组",
     }
 }
 
@@ -159,6 +160,8 @@ pub(crate) fn doubt(code: ReasonCode) -> &'static str {
         ReasonCode::NoMajority => "来源不一致",
         ReasonCode::UnwritableMap => "价格表有误",
         ReasonCode::UnknownExpression => "未知表达式",
+        ReasonCode::UnknownCost => "费用未知",
+        ReasonCode::UnknownGroup => "未知分组",
         ReasonCode::NameMatch => "名称相近",
         ReasonCode::NoSource => "没有来源",
         ReasonCode::Locked => "已锁定",
