@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lockstep_core::prices::source::{Addresses, CallBudget};
+use lockstep_core::prices::source::Addresses;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -15,9 +15,9 @@ use url::Url;
 use crate::http::GuardedClient;
 
 use super::attempt::{Attempt, Pages, host};
-use super::{Ask, Fetched, Options};
+use super::{Ask, Calls, Fetched, Options};
 
-/// Asks sources. Clones share the slots and the budget.
+/// Asks sources. Clones share the slots.
 #[derive(Clone, Debug)]
 pub struct Fetcher(Arc<Shared>);
 
@@ -25,7 +25,7 @@ pub struct Fetcher(Arc<Shared>);
 struct Shared {
     client: GuardedClient,
     options: Options,
-    budget: Mutex<CallBudget>,
+    calls: Arc<dyn Calls>,
     slots: Semaphore,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
@@ -48,21 +48,15 @@ struct Done {
 }
 
 impl Fetcher {
-    /// A fetcher with its own slots. `budget` is what was counted before, by other processes too.
-    pub fn new(client: GuardedClient, options: Options, budget: CallBudget) -> Self {
+    /// A fetcher with its own slots. `calls` counts for all who ask from this address.
+    pub fn new(client: GuardedClient, options: Options, calls: Arc<dyn Calls>) -> Self {
         Self(Arc::new(Shared {
             client,
             options,
-            budget: Mutex::new(budget),
+            calls,
             slots: Semaphore::new(options.at_once.max(1)),
             hosts: Mutex::default(),
         }))
-    }
-
-    /// The calls of `/api/ratio_config` so far, to be stored.
-    pub fn budget(&self) -> CallBudget {
-        let budget = self.0.budget.lock();
-        budget.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Begins to ask. Asks with the same addresses, credentials and proxy share one fetch.
@@ -163,7 +157,7 @@ async fn fetch(shared: Arc<Shared>, job: usize, ask: Ask) -> Done {
     let deadline = start + shared.options.time_limit;
     let attempt = Attempt {
         client: &shared.client,
-        budget: &shared.budget,
+        calls: shared.calls.as_ref(),
         options: shared.options,
         ask: &ask,
         deadline,

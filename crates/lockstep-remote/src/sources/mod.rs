@@ -3,6 +3,7 @@
 //! A source that failed says so. Its last good list is the caller's to keep and to show.
 
 mod attempt;
+mod calls;
 mod fetch;
 mod file;
 mod reply;
@@ -18,6 +19,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::gateway::Cleaner;
 
+pub use calls::{Calls, Taking, none_left};
 pub use fetch::{Fetcher, Fetching};
 
 /// One source to ask.

@@ -5,24 +5,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lockstep_core::failure::FailureKind as Kind;
-use lockstep_core::prices::source::{
-    CALLS, CallBudget, Endpoint, SourceSpec, SourceState, Target, parse_cidr,
-};
+use lockstep_core::prices::source::{CALLS, Endpoint, SourceSpec, SourceState, Target, parse_cidr};
 use lockstep_remote::http::{AddressPolicy, GuardedClient, LARGEST_BODY};
 use lockstep_remote::sources::{Access, Ask, Fetched, Fetcher, Options, Page};
 use lockstep_sim::{Fault, Matcher, Rule, Spec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use crate::calls::Few;
 use crate::server::{Answer, CANARY, Server, ok, reply};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A fetcher that may call this machine.
 fn fetcher(options: Options) -> Fetcher {
+    counting(options, Few::new())
+}
+
+/// One that shares the count of its calls.
+fn counting(options: Options, calls: Arc<Few>) -> Fetcher {
     let local = parse_cidr("127.0.0.1").expect("a network");
     let client = GuardedClient::new(AddressPolicy::new(vec![local], &[])).expect("a client");
-    Fetcher::new(client, options, CallBudget::default())
+    Fetcher::new(client, options, calls)
 }
 
 fn patient() -> Fetcher {
@@ -371,26 +375,28 @@ async fn a_list_that_did_not_change_is_not_sent_again() {
 #[tokio::test]
 async fn the_ratios_of_one_host_are_asked_for_eighteen_times_in_twenty_minutes() {
     let server = Server::always(ok(LIST)).await;
-    let fetcher = patient();
+    let calls = Few::new();
+    let options = Options {
+        time_limit: MINUTE,
+        ..Options::default()
+    };
+    let fetcher = counting(options, Arc::clone(&calls));
     let mut failures = Vec::new();
     for _ in 0..20 {
         let fetched = fetch(&fetcher, ask(&server, "")).await;
         failures.extend(fetched.page.err());
     }
-    assert_eq!(server.requests().len(), CALLS);
+    assert_eq!(server.requests().len(), CALLS as usize);
     assert_eq!(failures.len(), 2);
     for failure in &failures {
         assert_eq!(failure.kind, Kind::RateLimited);
-        assert!(failure.detail.contains("free again in"), "{failure:?}");
+        assert!(failure.detail.contains("free again in 7 s"), "{failure:?}");
     }
     // The price list is not counted, and what was counted outlives the fetcher.
     let pricing = fetch(&fetcher, ask(&server, "/api/pricing")).await;
     assert!(pricing.page.is_ok());
-    let budget = fetcher.budget();
-    assert_eq!(budget.calls.values().map(Vec::len).sum::<usize>(), CALLS);
-    let local = parse_cidr("127.0.0.1").expect("a network");
-    let client = GuardedClient::new(AddressPolicy::new(vec![local], &[])).expect("a client");
-    let next = Fetcher::new(client, Options::default(), budget);
+    assert_eq!(calls.taken(), CALLS);
+    let next = counting(Options::default(), calls);
     let fetched = fetch(&next, ask(&server, "/api/ratio_config")).await;
     assert_eq!(fetched.page.expect_err("counted").kind, Kind::RateLimited);
     assert_eq!(fetched.attempts, 0);

@@ -1,13 +1,11 @@
 //! Price lists collected from their sources: what came, and the last good copies that stand in for what did not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lockstep_core::failure::{Failure, FailureKind};
-use lockstep_core::prices::source::{
-    Addresses, CallBudget, Cidr, Place, SourceSpec, Target, WINDOW, parse_cidr,
-};
+use lockstep_core::prices::source::{Addresses, Cidr, Place, SourceSpec, Target, parse_cidr};
 use lockstep_remote::http::{AddressPolicy, GuardedClient};
 use lockstep_remote::retry::read_with_retries;
 use lockstep_remote::sources::{Access, Ask, Fetched, Fetcher, Options, Page};
@@ -16,6 +14,7 @@ use lockstep_store::prices::troubles::SourceTrouble;
 use secrecy::SecretString;
 use url::Url;
 
+use super::calls::Counted;
 use crate::error::EngineError;
 use crate::session::Session;
 
@@ -192,7 +191,6 @@ impl Session {
             known.push((spec, copies, wanted.who()));
         }
         let asked_at = self.now();
-        let budget = self.budget(&asks).await?;
         let client =
             GuardedClient::new(self.policy(&collecting.allow)).map_err(EngineError::Gateway)?;
         let options = Options {
@@ -200,9 +198,8 @@ impl Session {
             both: true,
             ..Options::default()
         };
-        let fetcher = Fetcher::new(client, options, budget.clone());
+        let fetcher = Fetcher::new(client, options, Arc::new(Counted::of(self)));
         let fetched = fetcher.fetch_all(asks).await;
-        self.keep_budget(&budget, &fetcher.budget()).await?;
         let mut all: Vec<Collected> = fetched
             .into_iter()
             .zip(known)
@@ -249,45 +246,6 @@ impl Session {
         let mut networks: Vec<Cidr> = stored.filter_map(|text| parse_cidr(text).ok()).collect();
         networks.extend(allow);
         AddressPolicy::new(networks, std::slice::from_ref(&site.url))
-    }
-
-    /// The calls of `/api/ratio_config` that were counted before, by every process.
-    async fn budget(&self, asks: &[Ask]) -> Result<CallBudget, EngineError> {
-        let now = self.now() / 1000;
-        let hosts: BTreeSet<String> = asks
-            .iter()
-            .filter_map(|ask| match ask.target.addresses() {
-                Addresses::One(url) | Addresses::Two(url, _) => host(&url),
-                Addresses::File(_) => None,
-            })
-            .collect();
-        let mut budget = CallBudget::default();
-        for host in hosts {
-            let calls = self.store().source_calls(&host, now - WINDOW).await?;
-            if !calls.is_empty() {
-                budget.calls.insert(host, calls);
-            }
-        }
-        Ok(budget)
-    }
-
-    async fn keep_budget(
-        &self,
-        before: &CallBudget,
-        after: &CallBudget,
-    ) -> Result<(), EngineError> {
-        // Calls leave the window while others are made.
-        let mut before = before.clone();
-        before.forget(after.calls.values().flatten().copied().max().unwrap_or(0));
-        for (host, calls) in &after.calls {
-            let known = before.calls.get(host).map_or(0, Vec::len);
-            for at in calls.iter().skip(known) {
-                self.store()
-                    .take_source_call(host, at - WINDOW, u32::MAX, *at)
-                    .await?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -376,10 +334,4 @@ impl Collected {
     pub(super) fn is_remote(&self) -> bool {
         self.asked.starts_with("http://") || self.asked.starts_with("https://")
     }
-}
-
-fn host(url: &str) -> Option<String> {
-    let url = Url::parse(url).ok()?;
-    let host = url.host_str()?;
-    Some(format!("{host}:{}", url.port_or_known_default()?))
 }

@@ -2,6 +2,7 @@
 
 pub mod accept;
 mod again;
+mod calls;
 pub mod channels;
 pub mod chosen;
 pub mod collect;
