@@ -15,6 +15,7 @@ use secrecy::SecretString;
 use url::Url;
 
 use super::calls::Counted;
+use super::distinct::told_apart;
 use crate::error::EngineError;
 use crate::session::Session;
 
@@ -45,7 +46,7 @@ pub struct Given {
 }
 
 /// How a source is named.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum From {
     /// As a person writes it.
     Spec(SourceSpec),
@@ -150,7 +151,8 @@ impl Wanted {
 
 impl Session {
     /// Collects price lists: several at once, one fetch for all sources at one address. A source that did not answer is
-    /// among them, with its failure.
+    /// among them, with its failure; one that is wanted twice is there once. Different ones of one name are told apart:
+    /// the second is `name#2`.
     ///
     /// # Errors
     ///
@@ -160,7 +162,7 @@ impl Session {
         let mut asks = Vec::new();
         let mut known = Vec::new();
         let mut missing: Vec<(usize, Collected)> = Vec::new();
-        for wanted in &collecting.wanted {
+        for wanted in collecting.distinct() {
             let Some(target) = wanted.target(&channels) else {
                 // One that is gone must not keep the others from being asked. A mere id is left out, as New API does.
                 missing.extend(
@@ -208,7 +210,7 @@ impl Session {
         for (place, source) in missing {
             all.insert(place.min(all.len()), source);
         }
-        Ok(all)
+        Ok(told_apart(all))
     }
 
     /// The gateway's channels as targets, if any of them is wanted: the gateway itself says where they are asked.

@@ -7,6 +7,7 @@ pub mod channels;
 pub mod chosen;
 pub mod collect;
 pub mod compare;
+mod distinct;
 mod expressions;
 mod held;
 mod judging;
