@@ -12,6 +12,7 @@ use url::Url;
 use crate::http::{Asking, Gate, Get, GuardedClient};
 
 use super::reply::{Again, Trouble, page};
+use super::room::Room;
 use super::{Ask, Calls, Options, Page, file};
 
 /// The list whose calls a gateway counts together with sign-ins.
@@ -21,6 +22,7 @@ pub(super) const COUNTED: &str = "/api/ratio_config";
 pub(super) struct Attempt<'a> {
     pub(super) client: &'a GuardedClient,
     pub(super) calls: &'a dyn Calls,
+    pub(super) room: &'a Room,
     pub(super) options: Options,
     pub(super) ask: &'a Ask,
     pub(super) deadline: Instant,
@@ -43,7 +45,8 @@ impl Attempt<'_> {
             Addresses::One(url) => (self.page(&url, &headers).await, None),
             Addresses::File(path) => {
                 let read = timeout_at(self.deadline, file::read(&path)).await;
-                (read.unwrap_or_else(|_| Err(self.too_late())), None)
+                let page = read.unwrap_or_else(|_| Err(self.too_late()));
+                (page.and_then(|page| self.held(page)), None)
             }
             Addresses::Two(first, second) => match self.page(&first, &headers).await {
                 Ok(page) if self.options.both => {
@@ -60,6 +63,7 @@ impl Attempt<'_> {
 
     /// One page within the time that is left.
     async fn page(&self, address: &str, headers: &HeaderMap) -> Result<Page, Failure> {
+        self.room.check()?;
         let deadline = self.deadline;
         let asked = timeout_at(deadline, self.tried(address, headers)).await;
         match asked {
@@ -68,9 +72,15 @@ impl Attempt<'_> {
                 let over = Instant::now() >= deadline;
                 Err(if over { self.too_late() } else { failure })
             }
-            Ok(page) => page,
+            Ok(page) => page.and_then(|page| self.held(page)),
             Err(_) => Err(self.too_late()),
         }
+    }
+
+    /// A page for which there is room.
+    fn held(&self, page: Page) -> Result<Page, Failure> {
+        self.room.take(page.body.len())?;
+        Ok(page)
     }
 
     fn too_late(&self) -> Failure {

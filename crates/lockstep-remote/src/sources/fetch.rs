@@ -15,6 +15,7 @@ use url::Url;
 use crate::http::GuardedClient;
 
 use super::attempt::{Attempt, Pages, host};
+use super::room::Room;
 use super::{Ask, Calls, Fetched, Options};
 
 /// Asks sources. Clones share the slots.
@@ -59,7 +60,8 @@ impl Fetcher {
         }))
     }
 
-    /// Begins to ask. Asks with the same addresses, credentials and proxy share one fetch.
+    /// Begins to ask. Asks with the same addresses, credentials and proxy share one fetch. All pages together have at most
+    /// [`Options::most_bytes`]; what comes beyond is a failure, and nothing is asked for after it.
     pub fn start(&self, asks: Vec<Ask>) -> Fetching {
         let mut sharers: Vec<Vec<(usize, Ask)>> = Vec::new();
         let mut by_address: HashMap<String, Vec<usize>> = HashMap::new();
@@ -78,6 +80,7 @@ impl Fetcher {
                 }
             }
         }
+        let room = Arc::new(Room::new(self.0.options.most_bytes));
         let mut running = JoinSet::new();
         for (job, sharing) in sharers.iter().enumerate() {
             if let Some((_, ask)) = sharing.first() {
@@ -85,7 +88,7 @@ impl Fetcher {
                 let others = sharing.iter().skip(1);
                 ask.copies
                     .extend(others.flat_map(|(_, other)| other.copies.iter().cloned()));
-                running.spawn(fetch(Arc::clone(&self.0), job, ask));
+                running.spawn(fetch(Arc::clone(&self.0), Arc::clone(&room), job, ask));
             }
         }
         Fetching {
@@ -142,7 +145,7 @@ fn shares(one: &Ask, other: &Ask) -> bool {
     one.proxy == other.proxy && one.access.is_same(&other.access)
 }
 
-async fn fetch(shared: Arc<Shared>, job: usize, ask: Ask) -> Done {
+async fn fetch(shared: Arc<Shared>, room: Arc<Room>, job: usize, ask: Ask) -> Done {
     // The host's slot first: whoever waits for a busy host keeps no slot from the others.
     let host = shared.host_slots(&ask);
     let _host = match &host {
@@ -158,6 +161,7 @@ async fn fetch(shared: Arc<Shared>, job: usize, ask: Ask) -> Done {
     let attempt = Attempt {
         client: &shared.client,
         calls: shared.calls.as_ref(),
+        room: &room,
         options: shared.options,
         ask: &ask,
         deadline,

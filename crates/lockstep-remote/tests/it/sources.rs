@@ -402,6 +402,43 @@ async fn the_ratios_of_one_host_are_asked_for_eighteen_times_in_twenty_minutes()
     assert_eq!(fetched.attempts, 0);
 }
 
+#[tokio::test]
+async fn all_lists_of_a_fetch_together_have_a_bound() {
+    const EACH: usize = 1000;
+    let server = Server::always(reply(200, &[], padded(EACH))).await;
+    let options = |most_bytes| Options {
+        time_limit: MINUTE,
+        at_once: 1,
+        per_host: 1,
+        most_bytes,
+        ..Options::default()
+    };
+    let asks = |count: i64| -> Vec<Ask> {
+        let one = |id| named(&server, id, &format!("/p{id}"));
+        (1..=count).map(one).collect()
+    };
+    let all = fetcher(options(5 * EACH)).fetch_all(asks(5)).await;
+    assert!(all.iter().all(|fetched| fetched.page.is_ok()));
+    // Each fetch has the whole bound, and one that reaches it asks nobody any more.
+    let fetcher = fetcher(options(5 * EACH - 1));
+    for _ in 0..2 {
+        let before = server.requests().len();
+        let all = fetcher.fetch_all(asks(9)).await;
+        let (came, failed): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.page.is_ok());
+        assert_eq!((came.len(), failed.len()), (4, 5));
+        for one in failed {
+            let failure = one.page.as_ref().expect_err("beyond the bound");
+            assert_eq!(failure.kind, Kind::TooLarge);
+            assert!(failure.detail.contains("4999 bytes"), "{failure:?}");
+        }
+        assert_eq!(server.requests().len() - before, 5);
+    }
+    // Those that share one fetch share its list too.
+    let same = vec![named(&server, 1, "/p"), named(&server, 2, "/p")];
+    let shared = fetcher.fetch_all(same).await;
+    assert!(shared.iter().all(|fetched| fetched.page.is_ok()));
+}
+
 /// A list of exactly so many bytes.
 fn padded(bytes: usize) -> String {
     let frame = r#"{"model_ratio":{"":1}}"#.len();

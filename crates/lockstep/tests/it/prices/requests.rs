@@ -225,6 +225,7 @@ async fn a_request_that_cannot_be_read_is_a_clear_mistake() {
         "[]",
         r#"{"channel_ids":"1"}"#,
         r#"{"timeout":"soon"}"#,
+        &json!({"channel_ids": (0..201).collect::<Vec<i64>>()}).to_string(),
     ] {
         std::fs::write(shell.path("bad.json"), text).expect("written");
         shell
