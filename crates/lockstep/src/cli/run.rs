@@ -80,6 +80,9 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> anyhow::Result<E
 
 /// `lockstep sync`
 pub(crate) async fn sync(context: &Context, args: &SyncArgs) -> anyhow::Result<Exit> {
+    if Subjects::of(&args.plan) == Subjects::Models {
+        verify::not_of_lists(args.consent)?;
+    }
     let (session, chosen) = open(context, &args.plan).await?;
     let begun = context.engine.now();
     let exit = synced(context, args, &session, &chosen).await;
@@ -249,7 +252,6 @@ async fn sync_prices(
     args: &SyncArgs,
 ) -> anyhow::Result<(String, Ended)> {
     let unit = args.plan.prices.unit.unit();
-    let patience = verify::patience(args.plan.prices.verify.as_deref())?;
     let reviewed = session.prices_reviewed_before().await?;
     let run = price::planned(context, session, request).await?;
     let first = !reviewed && args.consent.given();
@@ -260,7 +262,7 @@ async fn sync_prices(
         }
         _ => run,
     };
-    let page = verify::asked(context, session, &run, patience).await?;
+    let page = verify::asked(context, session, &run, args.consent.verify).await?;
     let fail_on = args.plan.fail_on;
     let ended = price::asked(context, session.site(), &run, unit, fail_on).await?;
     let ended = page.told_in(context, ended);

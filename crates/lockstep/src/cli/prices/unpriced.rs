@@ -1,5 +1,6 @@
 //! `lockstep unpriced`: served models without a price, who serves them, and what the sources propose.
 
+use anyhow::ensure;
 use lockstep_core::change::{RunState, State};
 use lockstep_core::prices::mode::Mode;
 use lockstep_core::prices::unpriced::{Billed, Unpriced};
@@ -13,10 +14,15 @@ use super::super::exit::Exit;
 use super::super::run::{carry_on, paced_session};
 use super::plan::{approve, asked, planned};
 use super::sources::{collecting, exit_of, show, state_as_json, typed_or_stored};
+use super::verify;
 use crate::view::{prices, table};
 use crate::words::en;
 
 pub(crate) async fn unpriced(context: &Context, args: &UnpricedArgs) -> anyhow::Result<Exit> {
+    ensure!(
+        args.apply || args.consent.verify.is_none(),
+        "--verify asks about what was written, and without --apply nothing is; add --apply or leave it out"
+    );
     let (session, chosen) = paced_session(context, &args.target, &args.pace).await?;
     let mut settings = chosen.settings;
     if args.apply {
@@ -68,7 +74,9 @@ pub(crate) async fn unpriced(context: &Context, args: &UnpricedArgs) -> anyhow::
         } else {
             approve(context, &session, run, None, args.consent, unit, true).await?
         };
+        let page = verify::asked(context, &session, &run, args.consent.verify).await?;
         let ended = asked(context, session.site(), &run, unit, FailOn::Any).await?;
+        let ended = page.told_in(context, ended);
         if first {
             screen.hint(&en::first_prices(table::short(&run.id)));
         }
