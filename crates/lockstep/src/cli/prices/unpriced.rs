@@ -3,7 +3,7 @@
 use anyhow::ensure;
 use lockstep_core::change::{RunState, State};
 use lockstep_core::prices::mode::Mode;
-use lockstep_core::prices::unpriced::{Billed, Unpriced};
+use lockstep_core::prices::unpriced::{Billed, Unpriced, lookup_key};
 use lockstep_run::prices::plan::{PriceRequest, What};
 use lockstep_store::prices::PriceRow;
 use serde_json::{Map, Value, json};
@@ -15,6 +15,7 @@ use super::super::run::{carry_on, paced_session};
 use super::plan::{approve, asked, planned};
 use super::sources::{collecting, exit_of, show, state_as_json, typed_or_stored};
 use super::verify;
+use crate::view::proposed::proposed;
 use crate::view::{prices, table};
 use crate::words::en;
 
@@ -107,9 +108,10 @@ pub(crate) async fn unpriced(context: &Context, args: &UnpricedArgs) -> anyhow::
     Ok(Exit::Waits)
 }
 
-/// The rows of a model.
+/// The rows of a model, which are of the name that bills it.
 fn rows_of<'r>(model: &str, rows: &'r [PriceRow]) -> Vec<&'r PriceRow> {
-    rows.iter().filter(|row| row.model == model).collect()
+    let key = lookup_key(model);
+    rows.iter().filter(|row| row.model == key).collect()
 }
 
 fn as_json(one: &Unpriced, rows: &[PriceRow]) -> Value {
@@ -130,11 +132,23 @@ fn as_json(one: &Unpriced, rows: &[PriceRow]) -> Value {
             "usd": first.usd_new.as_ref().map(prices::usd),
         })
     });
+    let proposals: Vec<Value> = proposed(&rows)
+        .iter()
+        .map(|one| {
+            json!({
+                "source": one.source,
+                "alike": one.alike,
+                "values": prices::values(one.values),
+                "usd": prices::usd(&one.usd),
+            })
+        })
+        .collect();
     json!({
         "model": one.model,
         "channels": one.channels,
         "billed": one.billed.code(),
         "proposal": proposal,
+        "proposals": proposals,
     })
 }
 
@@ -159,6 +173,14 @@ fn list(context: &Context, found: &[Unpriced], rows: &[PriceRow]) {
                 if !lines.contains(&said) {
                     lines.push(said);
                 }
+            }
+        }
+        // Whoever wants to know hears what the other sources say.
+        for other in proposed(&rows) {
+            let chosen = first.and_then(|first| first.source.as_deref());
+            if screen.verbose && chosen != Some(other.source) {
+                let sum = prices::sum(&other.usd, other.values);
+                lines.push(format!("also {sum} ({})", other.source));
             }
         }
         let channels: Vec<String> = one.channels.iter().take(6).map(i64::to_string).collect();
