@@ -208,12 +208,30 @@ impl Session {
         self.make_run(new).await
     }
 
+    /// Ends the price plans of this gateway that a kill cut off while they read, for whoever comes next where no server
+    /// does. Where somebody is at work on the gateway they are left: one of them may be his.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn end_left_readings(&self) -> Result<(), EngineError> {
+        let unfinished = self.store().unfinished_runs(&self.access.site.id).await?;
+        if !unfinished.iter().any(is_price_reading) {
+            return Ok(());
+        }
+        match self.hold().await {
+            Ok(held) => self.end_interrupted(held.fence).await,
+            Err(EngineError::Busy(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Readings that a kill cut off changed nothing, and are not worth carrying on: sources answer in seconds. Those of a
     /// schedule are run anew.
     async fn end_interrupted(&self, fence: i64) -> Result<(), EngineError> {
         let store = self.store();
         for run in store.unfinished_runs(&self.access.site.id).await? {
-            if run.state != RunState::Writing && run.subject == Subject::Prices {
+            if is_price_reading(&run) {
                 store.start_reading(&run.id, fence, self.now()).await?;
                 self.end_again(&run, fence, interrupted(&run)).await?;
             }
@@ -431,6 +449,11 @@ pub(crate) fn answers(stored: Vec<PriceAnswer>) -> Answers {
         }
     }
     answers
+}
+
+/// Whether a run is about prices and has no plan yet.
+fn is_price_reading(run: &Run) -> bool {
+    run.state != RunState::Writing && run.subject == Subject::Prices
 }
 
 /// Why a reading of somebody's ended that was cut off. One of a schedule is begun again by itself.

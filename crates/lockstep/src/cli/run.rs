@@ -53,6 +53,7 @@ impl Subjects {
 /// `lockstep plan`
 pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> anyhow::Result<Exit> {
     let (session, chosen) = open(context, args).await?;
+    session.end_left_readings().await?;
     for run in session.interrupted_writes().await? {
         context.screen.hint(&format!(
             "run {} was interrupted while writing; `lockstep sync` or `lockstep apply` carries it on",
@@ -365,6 +366,7 @@ fn models_request(args: &PlanArgs, chosen: &Chosen, go: Go) -> Request {
 
 /// Finishes what a kill cut off, before anything new is planned.
 pub(crate) async fn carry_on(context: &Context, session: &Session) -> anyhow::Result<Vec<Run>> {
+    session.end_left_readings().await?;
     let watch = watch_signals();
     let work = session.carry_on(&watch);
     Ok(bar::watch(&context.screen, &watch.progress, work).await?)
