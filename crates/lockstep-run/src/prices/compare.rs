@@ -103,6 +103,14 @@ impl Compared<'_> {
             .collect()
     }
 
+    /// The unique names of the sources, by their places.
+    pub(super) fn source_names(&self) -> Vec<&str> {
+        let sources = self.sources.iter();
+        sources
+            .map(|source| source.collected.name.as_str())
+            .collect()
+    }
+
     /// The lists of today that can be believed, worth keeping to stand in for those that will not come: each source's
     /// place and how many models it has.
     pub fn good(&self) -> Vec<(usize, usize)> {

@@ -20,6 +20,7 @@ pub mod outlook;
 mod output;
 pub mod plan;
 mod put;
+mod reading;
 pub mod review;
 mod rows;
 mod undo;
