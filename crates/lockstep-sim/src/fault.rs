@@ -117,6 +117,8 @@ pub enum Fault {
     AlsoChange(Edit),
     /// A write is stored, and reads show the old value for this long.
     StaleReads(Duration),
+    /// The same, and it is answered with `success: false` and this message.
+    RefusedUnseen(String, Duration),
 }
 
 impl Fault {
@@ -189,6 +191,7 @@ impl Fault {
             Self::Ignore => "ignore",
             Self::AlsoChange(_) => "also change",
             Self::StaleReads(_) => "stale reads",
+            Self::RefusedUnseen(..) => "refused unseen",
         }
     }
 
@@ -213,7 +216,16 @@ impl Fault {
                 | Self::LongHeader(_)
                 | Self::AlsoChange(_)
                 | Self::StaleReads(_)
+                | Self::RefusedUnseen(..)
         )
+    }
+
+    /// How long reads show the old value of a write that meets this fault.
+    pub(crate) fn unseen(&self) -> Option<Duration> {
+        match self {
+            Self::StaleReads(time) | Self::RefusedUnseen(_, time) => Some(*time),
+            _ => None,
+        }
     }
 
     /// Whether the gateway's own handler has to run, to apply the request or to say what it would answer.

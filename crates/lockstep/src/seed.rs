@@ -1,7 +1,7 @@
 //! The body of `POST /api/ratio_sync/fetch` and its answer, as New API's own documentation types them: what is written
 //! for the one works with the other.
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -10,6 +10,9 @@ use utoipa::ToSchema;
 const TIMEOUT: i64 = 10;
 /// The longest that can be asked for, in seconds.
 const LONGEST: i64 = 120;
+
+/// How many sources one request may name.
+const MOST: usize = 200;
 
 /// Which sources are asked, and how long each may take.
 #[derive(Debug, Default, PartialEq, Eq, Deserialize, ToSchema)]
@@ -43,11 +46,21 @@ pub(crate) struct Upstream {
 
 impl FetchBody {
     /// Reads a body.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it: it is not such JSON, or names more sources than are asked at once.
     pub(crate) fn parse(text: &str) -> anyhow::Result<Self> {
         // A list would be read as well, as if its values stood in the order of the keys.
-        serde_json::from_str::<Map<String, Value>>(text)
+        let body: Self = serde_json::from_str::<Map<String, Value>>(text)
             .and_then(|object| serde_json::from_value(Value::Object(object)))
-            .context("the request is not the JSON that /api/ratio_sync/fetch takes")
+            .context("the request is not the JSON that /api/ratio_sync/fetch takes")?;
+        let named = body.channel_ids.len().max(body.upstreams.len());
+        ensure!(
+            named <= MOST,
+            "the request names {named} sources, and /api/ratio_sync/fetch takes at most {MOST}: ask for them in parts"
+        );
+        Ok(body)
     }
 
     /// How long each source may take, in seconds.
@@ -85,6 +98,20 @@ mod tests {
         let own = FetchBody::parse(own).expect("reads");
         assert_eq!(own.upstreams[0].name, "自定义源");
         assert_eq!((own.upstreams[0].id, own.timeout()), (0, 15));
+    }
+
+    #[test]
+    fn two_hundred_sources_are_taken_and_one_more_is_refused() {
+        let by_id = |count: usize| format!(r#"{{"channel_ids":{:?}}}"#, vec![1; count]);
+        let whole = |count: usize| format!(r#"{{"upstreams":[{}]}}"#, vec!["{}"; count].join(","));
+        for body in [by_id(200), whole(200)] {
+            assert!(FetchBody::parse(&body).is_ok());
+        }
+        for body in [by_id(201), whole(201)] {
+            let refused = FetchBody::parse(&body).expect_err("too many").to_string();
+            assert!(refused.contains("201 sources"), "{refused}");
+            assert!(refused.contains("at most 200"), "{refused}");
+        }
     }
 
     #[test]

@@ -123,7 +123,7 @@ impl Skipped {
     }
 
     /// Takes over what another one counted.
-    pub(crate) fn merge(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self) {
         for (reason, skips) in other.0 {
             let mine = self.0.entry(reason).or_default();
             mine.count += skips.count;

@@ -27,6 +27,15 @@ pub const MOST_REDIRECTS: usize = 5;
 /// The addresses of a name, as they are found.
 pub type Looking = Pin<Box<dyn Future<Output = io::Result<Vec<IpAddr>>> + Send>>;
 
+/// Whether a request may be made, as it is found out.
+pub(crate) type Asking<'a> = Pin<Box<dyn Future<Output = Result<(), Failure>> + Send + 'a>>;
+
+/// Asked before every request to whom it goes.
+pub(crate) trait Gate: Sync {
+    /// Whether a request to this address may be made; `first` where no redirect led there.
+    fn may<'a>(&'a self, url: &'a Url, first: bool) -> Asking<'a>;
+}
+
 /// Finds the addresses of a name. The machine's own resolver does unless another is given.
 pub trait Lookup: Send + Sync {
     /// All addresses of a name.
@@ -59,7 +68,7 @@ pub(crate) struct Get<'a> {
     /// When it must have ended, redirects and all.
     pub(crate) deadline: Instant,
     /// Asked before every request.
-    pub(crate) may: &'a (dyn Fn(&Url) -> Result<(), Failure> + Sync),
+    pub(crate) gate: &'a dyn Gate,
 }
 
 impl GuardedClient {
@@ -193,7 +202,7 @@ impl fmt::Debug for GuardedClient {
 }
 
 async fn hop_to(client: &Client, get: &Get<'_>, url: &Url, first: bool) -> Result<Reply, Failure> {
-    (get.may)(url)?;
+    get.gate.may(url, first).await?;
     let mut headers = HeaderMap::new();
     if first {
         headers.clone_from(get.credential);

@@ -1,27 +1,28 @@
 //! One source from its turn to its end: its pages, and the tries of each.
 
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use lockstep_core::failure::{Failure, FailureKind};
-use lockstep_core::prices::source::{Addresses, CallBudget};
+use lockstep_core::prices::source::Addresses;
 use lockstep_core::retry::backoff;
 use reqwest::header::HeaderMap;
 use tokio::time::{Instant, sleep, timeout_at};
 use url::Url;
 
-use crate::http::{Get, GuardedClient, unix_seconds_now};
+use crate::http::{Asking, Gate, Get, GuardedClient};
 
 use super::reply::{Again, Trouble, page};
-use super::{Ask, Options, Page, file};
+use super::room::Room;
+use super::{Ask, Calls, Options, Page, file};
 
 /// The list whose calls a gateway counts together with sign-ins.
-const COUNTED: &str = "/api/ratio_config";
+pub(super) const COUNTED: &str = "/api/ratio_config";
 
 /// What one source is asked with.
 pub(super) struct Attempt<'a> {
     pub(super) client: &'a GuardedClient,
-    pub(super) budget: &'a Mutex<CallBudget>,
+    pub(super) calls: &'a dyn Calls,
+    pub(super) room: &'a Room,
     pub(super) options: Options,
     pub(super) ask: &'a Ask,
     pub(super) deadline: Instant,
@@ -44,7 +45,8 @@ impl Attempt<'_> {
             Addresses::One(url) => (self.page(&url, &headers).await, None),
             Addresses::File(path) => {
                 let read = timeout_at(self.deadline, file::read(&path)).await;
-                (read.unwrap_or_else(|_| Err(self.too_late())), None)
+                let page = read.unwrap_or_else(|_| Err(self.too_late()));
+                (page.and_then(|page| self.held(page)), None)
             }
             Addresses::Two(first, second) => match self.page(&first, &headers).await {
                 Ok(page) if self.options.both => {
@@ -61,6 +63,7 @@ impl Attempt<'_> {
 
     /// One page within the time that is left.
     async fn page(&self, address: &str, headers: &HeaderMap) -> Result<Page, Failure> {
+        self.room.check()?;
         let deadline = self.deadline;
         let asked = timeout_at(deadline, self.tried(address, headers)).await;
         match asked {
@@ -69,9 +72,15 @@ impl Attempt<'_> {
                 let over = Instant::now() >= deadline;
                 Err(if over { self.too_late() } else { failure })
             }
-            Ok(page) => page,
+            Ok(page) => page.and_then(|page| self.held(page)),
             Err(_) => Err(self.too_late()),
         }
+    }
+
+    /// A page for which there is room.
+    fn held(&self, page: Page) -> Result<Page, Failure> {
+        self.room.take(page.body.len())?;
+        Ok(page)
     }
 
     fn too_late(&self) -> Failure {
@@ -120,27 +129,32 @@ impl Attempt<'_> {
         let copies = || self.ask.copies.iter().filter(tagged);
         let own = copies().find(|copy| copy.url == url.as_str());
         let copy = own.or_else(|| copies().next());
-        let budget = self.budget;
-        let first = AtomicBool::new(true);
-        let may = |url: &Url| {
-            take_call(budget, url)?;
-            if first.swap(false, Ordering::Relaxed) {
-                self.attempts.fetch_add(1, Ordering::Relaxed);
-            }
-            Ok(())
-        };
         let get = Get {
             url,
             credential: headers,
             known: copy.and_then(|copy| Some((copy.url.as_str(), copy.etag.as_deref()?))),
             proxy: self.ask.proxy.as_deref(),
             deadline: self.deadline,
-            may: &may,
+            gate: self,
         };
         let got = self.client.get(get).await;
         let (reply, url) = got.map_err(Trouble::transport)?;
         let copy = copy.filter(|copy| copy.url == url.as_str());
         page(reply, &url, copy)
+    }
+}
+
+impl Gate for Attempt<'_> {
+    fn may<'t>(&'t self, url: &'t Url, first: bool) -> Asking<'t> {
+        Box::pin(async move {
+            if url.path().trim_end_matches('/').ends_with(COUNTED) {
+                self.calls.take(&host(url)).await?;
+            }
+            if first {
+                self.attempts.fetch_add(1, Ordering::Relaxed);
+            }
+            Ok(())
+        })
     }
 }
 
@@ -155,23 +169,6 @@ fn is_not_to_be_had(failure: &Failure) -> bool {
             | FailureKind::Rejected
             | FailureKind::WrongAddress
     )
-}
-
-/// Counts a call of a list whose calls are counted.
-fn take_call(budget: &Mutex<CallBudget>, url: &Url) -> Result<(), Failure> {
-    if !url.path().trim_end_matches('/').ends_with(COUNTED) {
-        return Ok(());
-    }
-    let now = unix_seconds_now();
-    let mut budget = budget.lock().unwrap_or_else(PoisonError::into_inner);
-    budget.take(&host(url), now).map_err(|free| {
-        let wait = free.saturating_sub(now);
-        let text = format!(
-            "{COUNTED} was asked for as often as a gateway lets one address within 20 minutes; \
-             free again in {wait} s"
-        );
-        Failure::new(FailureKind::RateLimited, text)
-    })
 }
 
 /// A host with its port.

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use lockstep_core::prices::source::{Addresses, CallBudget};
+use lockstep_core::prices::source::Addresses;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
@@ -15,9 +15,10 @@ use url::Url;
 use crate::http::GuardedClient;
 
 use super::attempt::{Attempt, Pages, host};
-use super::{Ask, Fetched, Options};
+use super::room::Room;
+use super::{Ask, Calls, Fetched, Options};
 
-/// Asks sources. Clones share the slots and the budget.
+/// Asks sources. Clones share the slots.
 #[derive(Clone, Debug)]
 pub struct Fetcher(Arc<Shared>);
 
@@ -25,7 +26,7 @@ pub struct Fetcher(Arc<Shared>);
 struct Shared {
     client: GuardedClient,
     options: Options,
-    budget: Mutex<CallBudget>,
+    calls: Arc<dyn Calls>,
     slots: Semaphore,
     hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
@@ -48,24 +49,19 @@ struct Done {
 }
 
 impl Fetcher {
-    /// A fetcher with its own slots. `budget` is what was counted before, by other processes too.
-    pub fn new(client: GuardedClient, options: Options, budget: CallBudget) -> Self {
+    /// A fetcher with its own slots. `calls` counts for all who ask from this address.
+    pub fn new(client: GuardedClient, options: Options, calls: Arc<dyn Calls>) -> Self {
         Self(Arc::new(Shared {
             client,
             options,
-            budget: Mutex::new(budget),
+            calls,
             slots: Semaphore::new(options.at_once.max(1)),
             hosts: Mutex::default(),
         }))
     }
 
-    /// The calls of `/api/ratio_config` so far, to be stored.
-    pub fn budget(&self) -> CallBudget {
-        let budget = self.0.budget.lock();
-        budget.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Begins to ask. Asks with the same addresses, credentials and proxy share one fetch.
+    /// Begins to ask. Asks with the same addresses, credentials and proxy share one fetch. All pages together have at most
+    /// [`Options::most_bytes`]; what comes beyond is a failure, and nothing is asked for after it.
     pub fn start(&self, asks: Vec<Ask>) -> Fetching {
         let mut sharers: Vec<Vec<(usize, Ask)>> = Vec::new();
         let mut by_address: HashMap<String, Vec<usize>> = HashMap::new();
@@ -84,6 +80,7 @@ impl Fetcher {
                 }
             }
         }
+        let room = Arc::new(Room::new(self.0.options.most_bytes));
         let mut running = JoinSet::new();
         for (job, sharing) in sharers.iter().enumerate() {
             if let Some((_, ask)) = sharing.first() {
@@ -91,7 +88,7 @@ impl Fetcher {
                 let others = sharing.iter().skip(1);
                 ask.copies
                     .extend(others.flat_map(|(_, other)| other.copies.iter().cloned()));
-                running.spawn(fetch(Arc::clone(&self.0), job, ask));
+                running.spawn(fetch(Arc::clone(&self.0), Arc::clone(&room), job, ask));
             }
         }
         Fetching {
@@ -148,7 +145,7 @@ fn shares(one: &Ask, other: &Ask) -> bool {
     one.proxy == other.proxy && one.access.is_same(&other.access)
 }
 
-async fn fetch(shared: Arc<Shared>, job: usize, ask: Ask) -> Done {
+async fn fetch(shared: Arc<Shared>, room: Arc<Room>, job: usize, ask: Ask) -> Done {
     // The host's slot first: whoever waits for a busy host keeps no slot from the others.
     let host = shared.host_slots(&ask);
     let _host = match &host {
@@ -163,7 +160,8 @@ async fn fetch(shared: Arc<Shared>, job: usize, ask: Ask) -> Done {
     let deadline = start + shared.options.time_limit;
     let attempt = Attempt {
         client: &shared.client,
-        budget: &shared.budget,
+        calls: shared.calls.as_ref(),
+        room: &room,
         options: shared.options,
         ask: &ask,
         deadline,

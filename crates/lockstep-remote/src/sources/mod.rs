@@ -3,9 +3,11 @@
 //! A source that failed says so. Its last good list is the caller's to keep and to show.
 
 mod attempt;
+mod calls;
 mod fetch;
 mod file;
 mod reply;
+mod room;
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +20,11 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::gateway::Cleaner;
 
+pub use calls::{Calls, Taking, none_left};
 pub use fetch::{Fetcher, Fetching};
+
+/// How much the lists of one fetch may have in all, in bytes: some hundred of the largest that are published.
+pub const MOST_BYTES: usize = 256 << 20;
 
 /// One source to ask.
 #[derive(Clone, Debug)]
@@ -87,6 +93,8 @@ pub struct Options {
     pub per_host: usize,
     /// Whether `/api/pricing` is asked beside `/api/ratio_config`, which has five fields of ten.
     pub both: bool,
+    /// How many bytes all pages may have that are asked for together.
+    pub most_bytes: usize,
 }
 
 impl Default for Options {
@@ -97,6 +105,7 @@ impl Default for Options {
             at_once: 8,
             per_host: 2,
             both: false,
+            most_bytes: MOST_BYTES,
         }
     }
 }

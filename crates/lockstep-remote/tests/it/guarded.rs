@@ -8,11 +8,12 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use lockstep_core::failure::FailureKind as Kind;
-use lockstep_core::prices::source::{CallBudget, Cidr, Endpoint, Target, parse_cidr};
+use lockstep_core::prices::source::{Cidr, Endpoint, Target, parse_cidr};
 use lockstep_core::site::GatewayUrl;
 use lockstep_remote::http::{AddressPolicy, GuardedClient, Looking, Lookup, MOST_REDIRECTS};
 use lockstep_remote::sources::{Access, Ask, Fetched, Fetcher, Options};
 
+use crate::calls::Few;
 use crate::server::{Answer, CANARY, Server, ok, reply};
 
 /// A resolver that gives each answer once, and the last one again and again.
@@ -63,7 +64,7 @@ fn fetcher(client: GuardedClient) -> Fetcher {
         time_limit: Duration::from_secs(5),
         ..Options::default()
     };
-    Fetcher::new(client, options, CallBudget::default())
+    Fetcher::new(client, options, Few::new())
 }
 
 fn guarded(allow: &[&str]) -> Fetcher {
@@ -327,7 +328,7 @@ async fn no_spelling_of_this_machine_reaches_a_listener() {
         time_limit: Duration::from_millis(500),
         ..Options::default()
     };
-    let open = Fetcher::new(open, once, CallBudget::default());
+    let open = Fetcher::new(open, once, Few::new());
     let mut reached = 0;
     for spelling in SPELLINGS {
         let url = spelling.replace("PORT", &server.port.to_string());

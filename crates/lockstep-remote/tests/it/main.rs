@@ -2,6 +2,7 @@
 
 mod address;
 mod bounds;
+mod calls;
 mod classify;
 mod guarded;
 mod listing;

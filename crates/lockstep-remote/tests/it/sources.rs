@@ -5,24 +5,28 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use lockstep_core::failure::FailureKind as Kind;
-use lockstep_core::prices::source::{
-    CALLS, CallBudget, Endpoint, SourceSpec, SourceState, Target, parse_cidr,
-};
+use lockstep_core::prices::source::{CALLS, Endpoint, SourceSpec, SourceState, Target, parse_cidr};
 use lockstep_remote::http::{AddressPolicy, GuardedClient, LARGEST_BODY};
 use lockstep_remote::sources::{Access, Ask, Fetched, Fetcher, Options, Page};
 use lockstep_sim::{Fault, Matcher, Rule, Spec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
+use crate::calls::Few;
 use crate::server::{Answer, CANARY, Server, ok, reply};
 
 const MINUTE: Duration = Duration::from_secs(60);
 
 /// A fetcher that may call this machine.
 fn fetcher(options: Options) -> Fetcher {
+    counting(options, Few::new())
+}
+
+/// One that shares the count of its calls.
+fn counting(options: Options, calls: Arc<Few>) -> Fetcher {
     let local = parse_cidr("127.0.0.1").expect("a network");
     let client = GuardedClient::new(AddressPolicy::new(vec![local], &[])).expect("a client");
-    Fetcher::new(client, options, CallBudget::default())
+    Fetcher::new(client, options, calls)
 }
 
 fn patient() -> Fetcher {
@@ -371,29 +375,68 @@ async fn a_list_that_did_not_change_is_not_sent_again() {
 #[tokio::test]
 async fn the_ratios_of_one_host_are_asked_for_eighteen_times_in_twenty_minutes() {
     let server = Server::always(ok(LIST)).await;
-    let fetcher = patient();
+    let calls = Few::new();
+    let options = Options {
+        time_limit: MINUTE,
+        ..Options::default()
+    };
+    let fetcher = counting(options, Arc::clone(&calls));
     let mut failures = Vec::new();
     for _ in 0..20 {
         let fetched = fetch(&fetcher, ask(&server, "")).await;
         failures.extend(fetched.page.err());
     }
-    assert_eq!(server.requests().len(), CALLS);
+    assert_eq!(server.requests().len(), CALLS as usize);
     assert_eq!(failures.len(), 2);
     for failure in &failures {
         assert_eq!(failure.kind, Kind::RateLimited);
-        assert!(failure.detail.contains("free again in"), "{failure:?}");
+        assert!(failure.detail.contains("free again in 7 s"), "{failure:?}");
     }
     // The price list is not counted, and what was counted outlives the fetcher.
     let pricing = fetch(&fetcher, ask(&server, "/api/pricing")).await;
     assert!(pricing.page.is_ok());
-    let budget = fetcher.budget();
-    assert_eq!(budget.calls.values().map(Vec::len).sum::<usize>(), CALLS);
-    let local = parse_cidr("127.0.0.1").expect("a network");
-    let client = GuardedClient::new(AddressPolicy::new(vec![local], &[])).expect("a client");
-    let next = Fetcher::new(client, Options::default(), budget);
+    assert_eq!(calls.taken(), CALLS);
+    let next = counting(Options::default(), calls);
     let fetched = fetch(&next, ask(&server, "/api/ratio_config")).await;
     assert_eq!(fetched.page.expect_err("counted").kind, Kind::RateLimited);
     assert_eq!(fetched.attempts, 0);
+}
+
+#[tokio::test]
+async fn all_lists_of_a_fetch_together_have_a_bound() {
+    const EACH: usize = 1000;
+    let server = Server::always(reply(200, &[], padded(EACH))).await;
+    let options = |most_bytes| Options {
+        time_limit: MINUTE,
+        at_once: 1,
+        per_host: 1,
+        most_bytes,
+        ..Options::default()
+    };
+    let asks = |count: i64| -> Vec<Ask> {
+        let one = |id| named(&server, id, &format!("/p{id}"));
+        (1..=count).map(one).collect()
+    };
+    let all = fetcher(options(5 * EACH)).fetch_all(asks(5)).await;
+    assert!(all.iter().all(|fetched| fetched.page.is_ok()));
+    // Each fetch has the whole bound, and one that reaches it asks nobody any more.
+    let fetcher = fetcher(options(5 * EACH - 1));
+    for _ in 0..2 {
+        let before = server.requests().len();
+        let all = fetcher.fetch_all(asks(9)).await;
+        let (came, failed): (Vec<_>, Vec<_>) = all.iter().partition(|one| one.page.is_ok());
+        assert_eq!((came.len(), failed.len()), (4, 5));
+        for one in failed {
+            let failure = one.page.as_ref().expect_err("beyond the bound");
+            assert_eq!(failure.kind, Kind::TooLarge);
+            assert!(failure.detail.contains("4999 bytes"), "{failure:?}");
+        }
+        assert_eq!(server.requests().len() - before, 5);
+    }
+    // Those that share one fetch share its list too.
+    let same = vec![named(&server, 1, "/p"), named(&server, 2, "/p")];
+    let shared = fetcher.fetch_all(same).await;
+    assert!(shared.iter().all(|fetched| fetched.page.is_ok()));
 }
 
 /// A list of exactly so many bytes.

@@ -1,13 +1,11 @@
 //! Price lists collected from their sources: what came, and the last good copies that stand in for what did not.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use lockstep_core::failure::{Failure, FailureKind};
-use lockstep_core::prices::source::{
-    Addresses, CallBudget, Cidr, Place, SourceSpec, Target, WINDOW, parse_cidr,
-};
+use lockstep_core::prices::source::{Addresses, Cidr, Place, SourceSpec, Target, parse_cidr};
 use lockstep_remote::http::{AddressPolicy, GuardedClient};
 use lockstep_remote::retry::read_with_retries;
 use lockstep_remote::sources::{Access, Ask, Fetched, Fetcher, Options, Page};
@@ -16,6 +14,8 @@ use lockstep_store::prices::troubles::SourceTrouble;
 use secrecy::SecretString;
 use url::Url;
 
+use super::calls::Counted;
+use super::distinct::told_apart;
 use crate::error::EngineError;
 use crate::session::Session;
 
@@ -46,7 +46,7 @@ pub struct Given {
 }
 
 /// How a source is named.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum From {
     /// As a person writes it.
     Spec(SourceSpec),
@@ -151,7 +151,8 @@ impl Wanted {
 
 impl Session {
     /// Collects price lists: several at once, one fetch for all sources at one address. A source that did not answer is
-    /// among them, with its failure.
+    /// among them, with its failure; one that is wanted twice is there once. Different ones of one name are told apart:
+    /// the second is `name#2`.
     ///
     /// # Errors
     ///
@@ -161,7 +162,7 @@ impl Session {
         let mut asks = Vec::new();
         let mut known = Vec::new();
         let mut missing: Vec<(usize, Collected)> = Vec::new();
-        for wanted in &collecting.wanted {
+        for wanted in collecting.distinct() {
             let Some(target) = wanted.target(&channels) else {
                 // One that is gone must not keep the others from being asked. A mere id is left out, as New API does.
                 missing.extend(
@@ -192,7 +193,6 @@ impl Session {
             known.push((spec, copies, wanted.who()));
         }
         let asked_at = self.now();
-        let budget = self.budget(&asks).await?;
         let client =
             GuardedClient::new(self.policy(&collecting.allow)).map_err(EngineError::Gateway)?;
         let options = Options {
@@ -200,9 +200,8 @@ impl Session {
             both: true,
             ..Options::default()
         };
-        let fetcher = Fetcher::new(client, options, budget.clone());
+        let fetcher = Fetcher::new(client, options, Arc::new(Counted::of(self)));
         let fetched = fetcher.fetch_all(asks).await;
-        self.keep_budget(&budget, &fetcher.budget()).await?;
         let mut all: Vec<Collected> = fetched
             .into_iter()
             .zip(known)
@@ -211,7 +210,7 @@ impl Session {
         for (place, source) in missing {
             all.insert(place.min(all.len()), source);
         }
-        Ok(all)
+        Ok(told_apart(all))
     }
 
     /// The gateway's channels as targets, if any of them is wanted: the gateway itself says where they are asked.
@@ -249,45 +248,6 @@ impl Session {
         let mut networks: Vec<Cidr> = stored.filter_map(|text| parse_cidr(text).ok()).collect();
         networks.extend(allow);
         AddressPolicy::new(networks, std::slice::from_ref(&site.url))
-    }
-
-    /// The calls of `/api/ratio_config` that were counted before, by every process.
-    async fn budget(&self, asks: &[Ask]) -> Result<CallBudget, EngineError> {
-        let now = self.now() / 1000;
-        let hosts: BTreeSet<String> = asks
-            .iter()
-            .filter_map(|ask| match ask.target.addresses() {
-                Addresses::One(url) | Addresses::Two(url, _) => host(&url),
-                Addresses::File(_) => None,
-            })
-            .collect();
-        let mut budget = CallBudget::default();
-        for host in hosts {
-            let calls = self.store().source_calls(&host, now - WINDOW).await?;
-            if !calls.is_empty() {
-                budget.calls.insert(host, calls);
-            }
-        }
-        Ok(budget)
-    }
-
-    async fn keep_budget(
-        &self,
-        before: &CallBudget,
-        after: &CallBudget,
-    ) -> Result<(), EngineError> {
-        // Calls leave the window while others are made.
-        let mut before = before.clone();
-        before.forget(after.calls.values().flatten().copied().max().unwrap_or(0));
-        for (host, calls) in &after.calls {
-            let known = before.calls.get(host).map_or(0, Vec::len);
-            for at in calls.iter().skip(known) {
-                self.store()
-                    .take_source_call(host, at - WINDOW, u32::MAX, *at)
-                    .await?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -376,10 +336,4 @@ impl Collected {
     pub(super) fn is_remote(&self) -> bool {
         self.asked.starts_with("http://") || self.asked.starts_with("https://")
     }
-}
-
-fn host(url: &str) -> Option<String> {
-    let url = Url::parse(url).ok()?;
-    let host = url.host_str()?;
-    Some(format!("{host}:{}", url.port_or_known_default()?))
 }

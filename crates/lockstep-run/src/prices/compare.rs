@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lockstep_core::failure::FailureKind;
+use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::formats::{self, Decoded, NotAPriceList, Sellers, SkipReason, Skipped};
 use lockstep_core::prices::diff::{Differences, SourceTable, diff};
 use lockstep_core::prices::field::Field;
@@ -100,6 +100,14 @@ impl Compared<'_> {
                     table: source.table.as_ref()?,
                 })
             })
+            .collect()
+    }
+
+    /// The unique names of the sources, by their places.
+    pub(super) fn source_names(&self) -> Vec<&str> {
+        let sources = self.sources.iter();
+        sources
+            .map(|source| source.collected.name.as_str())
             .collect()
     }
 
@@ -209,13 +217,9 @@ fn judge<'a>(collected: &'a Collected, names: &mut Names) -> Judged<'a> {
             };
             (SourceState::of_failure(failure), detail)
         }
-        (Ok(page), _) => match (
-            unsure(collected),
-            read(page.body.as_str(), collected, names),
-        ) {
-            (Some(why), _) => (SourceState::Failed, why),
-            (None, Ok(decoded)) => return fresh(collected, decoded),
-            (None, Err(refusal)) => (state_of(&refusal), refusal.to_string()),
+        (Ok(page), _) => match read(page.body.as_str(), collected, names) {
+            Ok(decoded) => return fresh(collected, decoded),
+            Err(unread) => unread,
         },
     };
     let mut judged = Judged {
@@ -243,27 +247,28 @@ fn judge<'a>(collected: &'a Collected, names: &mut Names) -> Judged<'a> {
     judged
 }
 
-/// Why a gateway's raw ratios say too little: which models are billed by an expression only its price list tells, and
-/// that did not come this time. A gateway that shows none, or not to us, is taken by its ratios.
-fn unsure(collected: &Collected) -> Option<String> {
-    let Some(Err(failure)) = &collected.pricing else {
-        return None;
-    };
-    let hidden = matches!(
-        failure.kind,
-        FailureKind::NotFound | FailureKind::Forbidden | FailureKind::Unauthorized
-    ) || matches!(failure.http_status, Some(401 | 403 | 404));
-    (!hidden).then(|| format!("its /api/pricing: {}", failure.detail))
-}
-
 /// The list of a page; what a gateway's `/api/ratio_config` cannot say is taken from its `/api/pricing`.
+///
+/// Raw ratios say too little while that price list does not come or cannot be read: only it tells which models are billed
+/// by an expression. A gateway that shows none, or not to us, is taken by its ratios.
+///
+/// # Errors
+///
+/// How the source stands then, and why.
 fn read<'a>(
     body: &'a str,
     collected: &'a Collected,
     names: &mut Names,
-) -> Result<Decoded<'a>, NotAPriceList> {
+) -> Result<Decoded<'a>, (SourceState, String)> {
+    let unsure = |why: &str| (SourceState::Failed, format!("its /api/pricing: {why}"));
+    let pricing = match &collected.pricing {
+        Some(Ok(pricing)) => Some(pricing),
+        Some(Err(failure)) if !is_hidden(failure) => return Err(unsure(&failure.detail)),
+        Some(Err(_)) | None => None,
+    };
     let first = formats::decode(body, names);
-    let Some(Ok(pricing)) = &collected.pricing else {
+    let first = first.map_err(|refusal| (state_of(&refusal), refusal.to_string()));
+    let Some(pricing) = pricing else {
         return first;
     };
     match (first, formats::decode(&pricing.body, names)) {
@@ -278,12 +283,21 @@ fn read<'a>(
                 }
             }
             list.groups = more.groups;
+            list.skipped.merge(more.skipped);
             Ok(list)
         }
-        (Ok(list), Err(_)) => Ok(list),
+        (Ok(_), Err(refusal)) => Err(unsure(&refusal.to_string())),
         (Err(_), Ok(pricing)) => Ok(pricing),
-        (Err(refusal), Err(_)) => Err(refusal),
+        (Err(unread), Err(_)) => Err(unread),
     }
+}
+
+/// Whether a gateway has no price list, or shows it to others only.
+fn is_hidden(failure: &Failure) -> bool {
+    matches!(
+        failure.kind,
+        FailureKind::NotFound | FailureKind::Forbidden | FailureKind::Unauthorized
+    ) || matches!(failure.http_status, Some(401 | 403 | 404))
 }
 
 fn fresh<'a>(collected: &'a Collected, decoded: Decoded<'a>) -> Judged<'a> {

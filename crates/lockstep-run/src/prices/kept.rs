@@ -11,6 +11,7 @@ use lockstep_store::prices::troubles::SourceTrouble;
 
 use super::collect::{Collected, Collecting, Wanted, unlisted};
 use super::compare::Outcomes;
+use super::distinct::told_apart;
 use crate::error::EngineError;
 use crate::session::Session;
 
@@ -24,7 +25,7 @@ impl Session {
     pub async fn kept(&self, collecting: &Collecting) -> Result<Vec<Collected>, EngineError> {
         let channels = self.channel_targets(collecting).await?;
         let mut all = Vec::new();
-        for wanted in &collecting.wanted {
+        for wanted in collecting.distinct() {
             let Some(target) = wanted.target(&channels) else {
                 all.extend(unlisted(wanted, self.now()));
                 continue;
@@ -74,7 +75,7 @@ impl Session {
                 took: Duration::ZERO,
             });
         }
-        Ok(all)
+        Ok(told_apart(all))
     }
 
     /// Remembers what came of asking sources, given [`Compared::outcomes`] of them: good lists, to stand in for those that

@@ -2,10 +2,12 @@
 
 pub mod accept;
 mod again;
+mod calls;
 pub mod channels;
 pub mod chosen;
 pub mod collect;
 pub mod compare;
+mod distinct;
 mod held;
 mod judging;
 mod kept;
@@ -17,6 +19,7 @@ pub mod outlook;
 mod output;
 pub mod plan;
 mod put;
+mod reading;
 pub mod review;
 mod rows;
 mod undo;

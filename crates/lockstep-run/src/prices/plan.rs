@@ -1,30 +1,21 @@
 //! A price run from its start to its plan: the gateway's own prices, what its channels serve, what the sources say.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use lockstep_core::change::{RunState, Subject};
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::prices::answers::Answers;
-use lockstep_core::prices::choose::Offer;
-use lockstep_core::prices::mode::Strength;
-use lockstep_core::prices::plan::{ModelPlan, price_brake};
-use lockstep_core::prices::unpriced::{billed, lookup_key};
+use lockstep_core::prices::unpriced::lookup_key;
 use lockstep_core::settings::{PriceSettings, Settings};
-use lockstep_store::prices::PriceRow;
 use lockstep_store::prices::answers::{AnswerKind, PriceAnswer};
-use lockstep_store::prices::seen::Seen;
 use lockstep_store::runs::{NewRun, Run};
 use lockstep_store::steps::{Holds, Planned};
 
-use super::again;
 use super::chosen::Picks;
 use super::collect::Collecting;
-use super::compare::{Compared, compare};
-use super::judging::Judge;
+use super::compare::Compared;
 use super::local::LocalPrices;
-use super::offers::{Offers, digest as values_digest};
 use super::review::digest;
-use super::rows::rows;
 use crate::error::EngineError;
 use crate::plan::texts;
 use crate::progress::Phase;
@@ -83,15 +74,6 @@ pub enum What {
     /// Just these values, from the sources that a person chose for each, by the lists as they were last kept: those are
     /// what was looked at. The scope does not count, and a price that moves meanwhile is not planned again.
     Picked(Picks),
-}
-
-/// What a plan was made of, for whoever tells of it.
-#[derive(Debug)]
-struct Made {
-    rows: Vec<PriceRow>,
-    models: u64,
-    /// Whether every source gave a list that can be believed.
-    all_answered: bool,
 }
 
 impl Session {
@@ -208,186 +190,35 @@ impl Session {
         self.make_run(new).await
     }
 
+    /// Ends the price plans of this gateway that a kill cut off while they read, for whoever comes next where no server
+    /// does. Where somebody is at work on the gateway they are left: one of them may be his.
+    ///
+    /// # Errors
+    ///
+    /// When the database fails.
+    pub async fn end_left_readings(&self) -> Result<(), EngineError> {
+        let unfinished = self.store().unfinished_runs(&self.access.site.id).await?;
+        if !unfinished.iter().any(is_price_reading) {
+            return Ok(());
+        }
+        match self.hold().await {
+            Ok(held) => self.end_interrupted(held.fence).await,
+            Err(EngineError::Busy(_)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Readings that a kill cut off changed nothing, and are not worth carrying on: sources answer in seconds. Those of a
     /// schedule are run anew.
     async fn end_interrupted(&self, fence: i64) -> Result<(), EngineError> {
         let store = self.store();
         for run in store.unfinished_runs(&self.access.site.id).await? {
-            if run.state != RunState::Writing && run.subject == Subject::Prices {
+            if is_price_reading(&run) {
                 store.start_reading(&run.id, fence, self.now()).await?;
                 self.end_again(&run, fence, interrupted(&run)).await?;
             }
         }
         Ok(())
-    }
-
-    /// Everything that is read for a plan, and the plan. The inner failure is the gateway's, and ends the run.
-    async fn read_prices(
-        &self,
-        run: &Run,
-        fence: i64,
-        request: &PriceRequest,
-    ) -> Result<Result<Made, Failure>, EngineError> {
-        let retries = request.settings.max_retries;
-        let local = match self.local(retries).await {
-            Ok(local) => local,
-            Err(failure) => return Ok(Err(failure)),
-        };
-        let chosen = match &request.what {
-            What::Picked(chosen) => Some(chosen),
-            What::Sources | What::Models(_) => None,
-        };
-        // Who serves a model decides which ones are touched; a choice says so itself.
-        let served = match chosen {
-            Some(_) => BTreeMap::new(),
-            None => match self.served(retries).await {
-                Ok(served) => served,
-                Err(failure) => return Ok(Err(failure)),
-            },
-        };
-        let collected = match chosen {
-            Some(_) => self.kept(&request.collecting).await,
-            None => self.collect(&request.collecting).await,
-        };
-        let collected = match collected {
-            Err(EngineError::Gateway(failure)) => return Ok(Err(failure)),
-            collected => collected?,
-        };
-        let compared = compare(&local, &collected);
-        let store = self.store();
-        let told = compared.sources.iter().map(|source| source.told());
-        store.record_sources(&run.id, fence, told.collect()).await?;
-        if chosen.is_none() {
-            self.remember(&collected, compared.outcomes()).await?;
-        }
-        if !compared
-            .sources
-            .iter()
-            .any(|source| source.state.is_believed())
-        {
-            // "No difference" would be a lie: nobody has said what anything costs.
-            return Ok(Err(Failure::new(FailureKind::NoSource, "")));
-        }
-        let prices = &request.settings.prices;
-        let models = match &request.what {
-            What::Picked(chosen) => chosen.keys().cloned().collect(),
-            What::Models(models) => {
-                let models = models.iter().map(|model| lookup_key(model).to_owned());
-                models.collect()
-            }
-            What::Sources => {
-                let known = served.keys().chain(&request.coming);
-                models(prices, &local, known, &compared)
-            }
-        };
-        let seen = match chosen {
-            Some(_) => Vec::new(),
-            None => self.note_seen(&compared, request, &models).await?,
-        };
-        let offers = Offers::new(&compared, prices, seen);
-        let answers = answers(store.price_answers(&self.access.site.id).await?);
-        let accepted = store.accepted(&self.access.site.id).await?;
-        let judge = Judge {
-            local: &local,
-            settings: prices,
-            answers: &answers,
-            accepted: &accepted,
-            served: Judge::keys(served.keys().chain(&request.coming)),
-            unwritable: local.unwritable(),
-            strength: if request.unattended {
-                Strength::Unattended
-            } else {
-                Strength::Looking
-            },
-            now: self.now(),
-        };
-        let names: Vec<&str> = compared
-            .sources
-            .iter()
-            .map(|source| source.collected.name.as_str())
-            .collect();
-        let mut plans: Vec<(ModelPlan, Vec<Offer>)> = Vec::new();
-        for model in &models {
-            let offered = offers.of(model);
-            let (plan, offered) = match chosen.and_then(|chosen| chosen.get(model)) {
-                Some(picked) => {
-                    let (all, place) = picked.among(offered, &names, &local.values(model));
-                    let plan = judge.plan_chosen(model, (&all, place), picked.approved);
-                    (plan, all)
-                }
-                None => (judge.plan(model, &offered), offered),
-            };
-            plans.extend(plan.map(|plan| (plan, offered)));
-        }
-        if request.unattended {
-            let own = |name: &str| local.values(name);
-            let priced = local.models();
-            let priced = priced
-                .iter()
-                .filter(|model| billed(model, &own, local.self_use()).priced())
-                .count();
-            let (mut only, offers): (Vec<ModelPlan>, Vec<Vec<Offer>>) = plans.into_iter().unzip();
-            price_brake(&mut only, priced, &request.settings.prices.limits);
-            plans = only.into_iter().zip(offers).collect();
-        }
-        let now = self.now();
-        let models = plans.len() as u64;
-        let mut rows: Vec<PriceRow> = plans
-            .into_iter()
-            .flat_map(|(plan, offers)| {
-                let base = local.values(&plan.model);
-                let picked = chosen.and_then(|chosen| chosen.get(&plan.model));
-                let mut rows = rows(&run.id, plan, &offers, &names, now);
-                match picked {
-                    Some(picked) => {
-                        for row in &mut rows {
-                            if let Some(source) = picked.fields.get(&row.field) {
-                                row.source = Some(source.clone());
-                            }
-                        }
-                    }
-                    None => again::remember(&mut rows, base, &offers, &names),
-                }
-                rows
-            })
-            .collect();
-        self.mark_output(&mut rows, &local).await;
-        Ok(Ok(Made {
-            rows,
-            models,
-            all_answered: compared
-                .sources
-                .iter()
-                .all(|source| source.state.is_believed()),
-        }))
-    }
-
-    /// Notes what each source says of the models now, and tells since when it does.
-    async fn note_seen(
-        &self,
-        compared: &Compared<'_>,
-        request: &PriceRequest,
-        models: &BTreeSet<String>,
-    ) -> Result<Vec<BTreeMap<String, Seen>>, EngineError> {
-        let site = &self.access.site.id;
-        let offers = Offers::new(compared, &request.settings.prices, Vec::new());
-        let mut said: Vec<Vec<_>> = vec![Vec::new(); compared.sources.len()];
-        for model in models {
-            for offer in offers.of(model) {
-                if let Some(said) = said.get_mut(offer.source)
-                    && !offer.stale
-                {
-                    said.push((model.clone(), values_digest(&offer.values)));
-                }
-            }
-        }
-        let mut seen = Vec::new();
-        for (source, said) in compared.sources.iter().zip(said) {
-            let name = &source.collected.name;
-            self.store().note_seen(site, name, said, self.now()).await?;
-            seen.push(self.store().price_seen(site, name).await?);
-        }
-        Ok(seen)
     }
 }
 
@@ -431,6 +262,11 @@ pub(crate) fn answers(stored: Vec<PriceAnswer>) -> Answers {
         }
     }
     answers
+}
+
+/// Whether a run is about prices and has no plan yet.
+fn is_price_reading(run: &Run) -> bool {
+    run.state != RunState::Writing && run.subject == Subject::Prices
 }
 
 /// Why a reading of somebody's ended that was cut off. One of a schedule is begun again by itself.

@@ -96,7 +96,7 @@ impl Writing<'_> {
                     let first = doubt.map_or(String::new(), |doubt| doubt.detail + "; ");
                     let detail = format!("{first}reading back: {}", unread.detail);
                     *self.sent.entry(field).or_default() += 1;
-                    return Written::Not(Failure::new(FailureKind::Unverified, detail));
+                    return Written::Unknown(Failure::new(FailureKind::Unverified, detail));
                 }
             };
             let as_before = now.text(field) == before && before != text;
@@ -105,18 +105,27 @@ impl Writing<'_> {
                 // The text is ours, or ours with somebody else's edits after it: each row is looked at.
                 return Written::Stored(Box::new(now));
             }
-            if doubt.is_some() && look == 0 && tries <= self.max_retries {
-                // It is tried again, and that looks first.
+            if let Some(failure) = &doubt
+                && look == 0
+                && self.tries_again(failure, tries)
+            {
+                // That looks first.
                 break;
             }
         }
-        Written::Not(doubt.unwrap_or_else(|| {
+        // A gateway of several processes shows the old text for up to a minute, whatever it answered.
+        Written::Unknown(doubt.unwrap_or_else(|| {
             Failure::status(
                 FailureKind::NotStored,
                 200,
                 format!("{} still has the old text", field.option_key()),
             )
         }))
+    }
+
+    /// Whether a write that failed is sent again after so many tries.
+    pub(super) fn tries_again(&self, failure: &Failure, tries: u32) -> bool {
+        tries <= self.max_retries && failure.kind.worth_a_retry(failure.http_status)
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use lockstep_core::change::{State, Subject};
 use lockstep_core::failure::{Failure, FailureKind};
 use lockstep_core::prices::field::Field;
-use lockstep_core::prices::suspicious::same;
+use lockstep_core::prices::suspicious::{PLACEHOLDER, same};
 use lockstep_core::prices::values::Values;
 use lockstep_store::prices::PriceRow;
 pub use lockstep_store::prices::verified::{Otherwise, Page, Verified};
@@ -111,6 +111,8 @@ fn compared(
             (Field::CompletionRatio, Some(own)) => Some(own.to_string()),
             // Without an entry of its own a model has the gateway's ratio, which no map tells.
             (Field::CompletionRatio, None) if row.new.is_none() => continue,
+            // A model without a price is shown with the placeholder.
+            (Field::ModelRatio, _) if row.new.is_none() => Some(PLACEHOLDER.to_string()),
             _ => row.new.clone(),
         };
         if !same(row.field, Some(told), expected.as_deref()) {

@@ -61,8 +61,10 @@ pub(super) struct Writing<'a> {
 pub(super) enum Written {
     /// The map is stored and was read back.
     Stored(Box<LocalPrices>),
-    /// Nothing of it is stored, or nobody knows; the failure says which.
+    /// Nothing of it is stored.
     Not(Failure),
+    /// It may be stored: reading back did not tell.
+    Unknown(Failure),
     /// The run was stopped before it was sent.
     Stopped,
     /// The map had become too old while the gateway let the write wait: nothing of it is written.
@@ -339,65 +341,61 @@ impl Writing<'_> {
             tries += 1;
             let writing = self.put(field, &before, &text, base.read_at, tries);
             let written = unbroken("the write of a price map", writing).await;
-            match written.unwrap_or_else(|Broken| Written::Not(failure())) {
-                Written::Stored(now) => {
-                    self.left.insert(field, text);
-                    let failure = self.stored(&edits, &now).await?;
-                    return Ok((Some(*now), failure));
-                }
-                Written::Stopped => return Ok((None, None)),
-                Written::Lost(failure) => return Err(EngineError::Lost(failure.detail)),
-                Written::Aged => {
-                    waits += 1;
-                    tries -= 1;
-                    base = match self.read().await {
-                        Some(Ok(now)) => now,
-                        Some(Err(unread)) => return Ok((None, Some(unread))),
-                        None => return Ok((None, None)),
-                    };
-                    if waits > MOST_WAITS {
-                        let failure = put_off();
-                        self.fail(&edits, State::Failed, &failure).await?;
-                        return Ok((Some(base), Some(failure)));
+            let (failure, state) =
+                match written.unwrap_or_else(|Broken| Written::Unknown(failure())) {
+                    Written::Stored(now) => {
+                        self.left.insert(field, text);
+                        let failure = self.stored(&edits, &now).await?;
+                        return Ok((Some(*now), failure));
                     }
-                }
-                Written::Not(failure) => {
-                    let again = tries <= self.max_retries
-                        && failure.kind.worth_a_retry(failure.http_status)
-                        && failure.kind != FailureKind::Unverified;
-                    if !again {
-                        let state = match failure.kind {
-                            FailureKind::Unverified | FailureKind::Internal => State::Unverified,
-                            _ => State::Failed,
+                    Written::Stopped => return Ok((None, None)),
+                    Written::Lost(failure) => return Err(EngineError::Lost(failure.detail)),
+                    Written::Aged => {
+                        waits += 1;
+                        tries -= 1;
+                        base = match self.read().await {
+                            Some(Ok(now)) => now,
+                            Some(Err(unread)) => return Ok((None, Some(unread))),
+                            None => return Ok((None, None)),
                         };
+                        if waits > MOST_WAITS {
+                            let failure = put_off();
+                            self.fail(&edits, State::Failed, &failure).await?;
+                            return Ok((Some(base), Some(failure)));
+                        }
+                        continue;
+                    }
+                    Written::Not(failure) => (failure, State::Failed),
+                    Written::Unknown(failure) => (failure, State::Unverified),
+                };
+            let again = self.tries_again(&failure, tries);
+            if !again {
+                self.fail(&edits, state, &failure).await?;
+            }
+            let pause = tokio::time::sleep(backoff(tries, rand::random()));
+            if again && self.unless_stopped(pause).await.is_none() {
+                return Ok((None, None));
+            }
+            match self.read().await {
+                Some(Ok(now)) => {
+                    // The image tells what the run left, and it did not leave what was to be.
+                    let (store, key) = (self.session.store(), field.option_key());
+                    let left = now.text(field);
+                    store
+                        .record_image(&self.run.id, self.fence, key, &before, Some(left))
+                        .await?;
+                    if !again {
+                        return Ok((Some(now), Some(failure)));
+                    }
+                    base = now;
+                }
+                Some(Err(unread)) => {
+                    if again {
                         self.fail(&edits, state, &failure).await?;
                     }
-                    let pause = tokio::time::sleep(backoff(tries, rand::random()));
-                    if again && self.unless_stopped(pause).await.is_none() {
-                        return Ok((None, None));
-                    }
-                    match self.read().await {
-                        Some(Ok(now)) => {
-                            // The image tells what the run left, and it did not leave what was to be.
-                            let (store, key) = (self.session.store(), field.option_key());
-                            let left = now.text(field);
-                            store
-                                .record_image(&self.run.id, self.fence, key, &before, Some(left))
-                                .await?;
-                            if !again {
-                                return Ok((Some(now), Some(failure)));
-                            }
-                            base = now;
-                        }
-                        Some(Err(unread)) => {
-                            if again {
-                                self.fail(&edits, State::Failed, &failure).await?;
-                            }
-                            return Ok((None, Some(unread)));
-                        }
-                        None => return Ok((None, None)),
-                    }
+                    return Ok((None, Some(unread)));
                 }
+                None => return Ok((None, None)),
             }
         }
     }

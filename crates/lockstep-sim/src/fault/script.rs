@@ -14,7 +14,7 @@ impl Fault {
     /// What the client gets instead of this answer.
     pub(crate) fn spoil(self, mut reply: Reply) -> Answer {
         match self {
-            Self::RefusedAfterApply(message) => {
+            Self::RefusedAfterApply(message) | Self::RefusedUnseen(message, _) => {
                 reply.status = 200;
                 reply.body =
                     Bytes::from(serde_json::json!({"message":message,"success":false}).to_string());

@@ -63,8 +63,10 @@ pub(crate) fn put_channel(shared: &Shared, call: &Call, role: Role) -> Reply {
                 answered = channel.clone();
             }
         }
-        Some(Fault::StaleReads(time)) => state.keep_visible(stored.clone(), now, now + *time),
         _ => {}
+    }
+    if let Some(time) = call.behaviour.as_ref().and_then(Fault::unseen) {
+        state.keep_visible(stored.clone(), now, now + time);
     }
     let written = Write {
         channel: Some(id),
@@ -145,7 +147,7 @@ pub(crate) fn put_option(shared: &Shared, call: &Call, role: Role) -> Reply {
     let mut outcome = Ok(());
     if !matches!(call.behaviour, Some(Fault::Lie | Fault::Ignore)) {
         outcome = state.options.set(key, &text);
-        if let Some(Fault::StaleReads(time)) = call.behaviour {
+        if let Some(time) = call.behaviour.as_ref().and_then(Fault::unseen) {
             state.keep_option_visible(key, before.clone(), now, now + time);
         }
         if outcome.is_ok() {

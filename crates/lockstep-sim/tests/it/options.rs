@@ -100,6 +100,7 @@ async fn a_second_admin_writes_an_option_before_and_after_a_request() {
 async fn a_write_can_be_refused_after_it_was_stored_or_before() {
     for (fault, stored) in [
         (Fault::RefusedAfterApply("no".to_owned()), true),
+        (Fault::RefusedUnseen("no".to_owned(), Duration::ZERO), true),
         (Fault::Refused("no".to_owned()), false),
     ] {
         let gateway = gateway().await;
@@ -135,7 +136,10 @@ async fn a_write_can_be_ignored_lost_on_the_way_back_or_seen_late() {
     assert_eq!(ratio(&gateway.effective_price("a")), 6.0);
 
     gateway.fault(rule(Fault::StaleReads(Duration::from_secs(60))));
-    gateway.fault(rule(Fault::StaleReads(Duration::from_secs(60))));
+    gateway.fault(rule(Fault::RefusedUnseen(
+        "no".to_owned(),
+        Duration::from_secs(60),
+    )));
     put_option(&gateway, KEY, "{\"a\":7}").await;
     put_option(&gateway, KEY, "{\"a\":8}").await;
     assert_eq!(seen(&gateway, KEY).await, "{\"a\":6}");

@@ -106,7 +106,8 @@ impl Store {
 
     /// Takes one of the `most` calls that the host may get after `since`: records it as made at `at` and returns true,
     /// or returns false when there is none left. Several processes never take more between them. Calls that are older
-    /// than a day are forgotten.
+    /// than a day are forgotten, and one that lies further ahead than the window is long was left by a clock that ran
+    /// ahead: it counts as made now, so that it shuts nobody out for longer.
     pub async fn take_source_call(
         &self,
         host: &str,
@@ -119,6 +120,12 @@ impl Store {
             Box::pin(async move {
                 sql::query("DELETE FROM source_call WHERE at < $1")
                     .bind(at.saturating_sub(CALLS_KEPT_MS))
+                    .execute(&mut *db)
+                    .await?;
+                sql::query("UPDATE source_call SET at = $2 WHERE host = $1 AND at > $3")
+                    .bind(&host)
+                    .bind(at)
+                    .bind(at.saturating_add(at.saturating_sub(since)))
                     .execute(&mut *db)
                     .await?;
                 let taken = sql::query(

@@ -7,13 +7,14 @@ use lockstep_store::changes::ChangeRow;
 use lockstep_store::runs::Run;
 use lockstep_store::sites::Site;
 
-use super::args::{ApplyArgs, FailOn, UndoArgs};
+use super::args::{ApplyArgs, Consent, FailOn, UndoArgs};
 use super::consent::{Proposal, approve};
 use super::context::Context;
 use super::ended::{exit, tell};
 use super::exit::Exit;
 use super::held_apply as held;
 use super::prices::plan as price;
+use super::prices::verify;
 use super::run::{carry_on, paced_session};
 use crate::view::prices::Unit;
 use crate::view::table;
@@ -40,7 +41,7 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result
         },
     };
     if carried_on.iter().any(|known| known.id == run.id) {
-        return ended(context, &session, &run).await;
+        return ended(context, &session, &run, args.consent).await;
     }
     if run.state != RunState::Planned {
         let state = run.state;
@@ -57,8 +58,9 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result
             false,
         )
         .await?;
-        return prices_ended(context, &site, &run).await;
+        return prices_ended(context, &session, &run, args.consent).await;
     }
+    verify::not_of_lists(args.consent)?;
     let rows = context.store().changes(&run.id).await?;
     let proposal = Proposal {
         run,
@@ -67,7 +69,7 @@ pub(crate) async fn apply(context: &Context, args: &ApplyArgs) -> anyhow::Result
         rebases: false,
     };
     let run = approve(context, &session, proposal, args.consent).await?;
-    ended(context, &session, &run).await
+    ended(context, &session, &run, args.consent).await
 }
 
 /// `lockstep undo`
@@ -93,9 +95,10 @@ pub(crate) async fn undo(context: &Context, args: &UndoArgs) -> anyhow::Result<E
             false,
         )
         .await?;
-        let exit = prices_ended(context, &site, &run).await?;
+        let exit = prices_ended(context, &session, &run, args.consent).await?;
         return took_back(context, &run, exit).await;
     }
+    verify::not_of_lists(args.consent)?;
     let only = named(&args.only, &store.changes(&parent.id).await?)?;
     let run = session.plan_undo(&parent.id, only.as_deref()).await?;
     let rows = store.changes(&run.id).await?;
@@ -106,7 +109,7 @@ pub(crate) async fn undo(context: &Context, args: &UndoArgs) -> anyhow::Result<E
         rebases: false,
     };
     let run = approve(context, &session, proposal, args.consent).await?;
-    let exit = ended(context, &session, &run).await?;
+    let exit = ended(context, &session, &run, args.consent).await?;
     took_back(context, &run, exit).await
 }
 
@@ -124,17 +127,27 @@ fn models(names: &[String]) -> Option<Vec<String>> {
     (!names.is_empty()).then(|| names.to_vec())
 }
 
-async fn prices_ended(context: &Context, site: &Site, run: &Run) -> anyhow::Result<Exit> {
-    let ended = price::ended(context, site, run, Unit::Dollars).await?;
+async fn prices_ended(
+    context: &Context,
+    session: &Session,
+    run: &Run,
+    consent: Consent,
+) -> anyhow::Result<Exit> {
+    let ended = verify::ended(context, session, run, consent).await?;
     if context.screen.json {
         context.screen.data(&ended.told.to_string());
     }
     Ok(ended.exit)
 }
 
-async fn ended(context: &Context, session: &Session, run: &Run) -> anyhow::Result<Exit> {
+async fn ended(
+    context: &Context,
+    session: &Session,
+    run: &Run,
+    consent: Consent,
+) -> anyhow::Result<Exit> {
     if run.subject == Subject::Prices {
-        return prices_ended(context, session.site(), run).await;
+        return prices_ended(context, session, run, consent).await;
     }
     let rows = context.store().changes(&run.id).await?;
     let told = tell(context, session.site(), run, &rows);

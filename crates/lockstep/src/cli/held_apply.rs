@@ -15,6 +15,7 @@ use super::ended::{Ended, exit, tell};
 use super::exit::Exit;
 use super::layers::Chosen;
 use super::prices::plan as price;
+use super::prices::verify;
 use super::run::planned;
 use crate::view::prices::Unit;
 use crate::words::en;
@@ -43,6 +44,9 @@ pub(super) async fn apply(
         bail!(
             "what is held wants a person: `lockstep apply --held` asks, `--yes` is somebody's yes; --unattended is neither"
         );
+    }
+    if models.is_none() {
+        verify::not_of_lists(args.consent)?;
     }
     let both = models.is_some() && lists.is_some();
     let all_lists = matches!(lists, Some(None));
@@ -132,7 +136,7 @@ async fn prices(
     let run = session.plan_held_prices(only, &chosen.settings).await?;
     let unit = Unit::Dollars;
     let run = price::approve(context, session, run, None, args.consent, unit, false).await?;
-    price::ended(context, session.site(), &run, unit).await
+    verify::ended(context, session, &run, args.consent).await
 }
 
 async fn lists_of(

@@ -53,6 +53,7 @@ impl Subjects {
 /// `lockstep plan`
 pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> anyhow::Result<Exit> {
     let (session, chosen) = open(context, args).await?;
+    session.end_left_readings().await?;
     for run in session.interrupted_writes().await? {
         context.screen.hint(&format!(
             "run {} was interrupted while writing; `lockstep sync` or `lockstep apply` carries it on",
@@ -80,6 +81,9 @@ pub(crate) async fn plan(context: &Context, args: &PlanArgs) -> anyhow::Result<E
 
 /// `lockstep sync`
 pub(crate) async fn sync(context: &Context, args: &SyncArgs) -> anyhow::Result<Exit> {
+    if Subjects::of(&args.plan) == Subjects::Models {
+        verify::not_of_lists(args.consent)?;
+    }
     let (session, chosen) = open(context, &args.plan).await?;
     let begun = context.engine.now();
     let exit = synced(context, args, &session, &chosen).await;
@@ -249,7 +253,6 @@ async fn sync_prices(
     args: &SyncArgs,
 ) -> anyhow::Result<(String, Ended)> {
     let unit = args.plan.prices.unit.unit();
-    let patience = verify::patience(args.plan.prices.verify.as_deref())?;
     let reviewed = session.prices_reviewed_before().await?;
     let run = price::planned(context, session, request).await?;
     let first = !reviewed && args.consent.given();
@@ -260,7 +263,7 @@ async fn sync_prices(
         }
         _ => run,
     };
-    let page = verify::asked(context, session, &run, patience).await?;
+    let page = verify::asked(context, session, &run, args.consent.verify).await?;
     let fail_on = args.plan.fail_on;
     let ended = price::asked(context, session.site(), &run, unit, fail_on).await?;
     let ended = page.told_in(context, ended);
@@ -363,6 +366,7 @@ fn models_request(args: &PlanArgs, chosen: &Chosen, go: Go) -> Request {
 
 /// Finishes what a kill cut off, before anything new is planned.
 pub(crate) async fn carry_on(context: &Context, session: &Session) -> anyhow::Result<Vec<Run>> {
+    session.end_left_readings().await?;
     let watch = watch_signals();
     let work = session.carry_on(&watch);
     Ok(bar::watch(&context.screen, &watch.progress, work).await?)

@@ -4,6 +4,7 @@ pub(crate) mod bar;
 pub(crate) mod json;
 pub(crate) mod notice;
 pub(crate) mod prices;
+pub(crate) mod proposed;
 pub(crate) mod schedule;
 pub(crate) mod source;
 pub(crate) mod table;

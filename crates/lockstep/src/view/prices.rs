@@ -120,6 +120,14 @@ impl From<&Usd> for Money {
     }
 }
 
+/// A model's values as JSON, by field.
+pub(crate) fn values(values: &Values) -> Map<String, Value> {
+    values
+        .iter()
+        .map(|(field, text)| (field.code().to_owned(), value(field, text)))
+        .collect()
+}
+
 /// A sum without the tail that comes of multiplying: to a millionth of a dollar, or ten digits for what is less.
 pub(crate) fn cents(sum: f64) -> f64 {
     let digits = if sum.abs() >= 1e-3 { 1e9 } else { 1e12 };

@@ -253,6 +253,12 @@ async fn differences_are_fetched_by_ids_and_from_whole_upstreams() {
     }
     // Where no endpoint is named it is the documented one, and no source is sent a token.
     assert!(gateway.provider("relay").requests("/api/ratio_config") > 0);
+    let many = json!({"channel_ids": (0..201).collect::<Vec<i64>>()}).to_string();
+    let many = server.root("POST", FETCH, &many).await.refused(400);
+    assert!(many.contains("at most 200"), "{many}");
+    let twice = server.root("POST", FETCH, r#"{"channel_ids":[2,2]}"#).await;
+    let once = json!([{"name": "Relay(2)", "status": "success"}]);
+    assert_eq!(twice.is(200)["data"]["test_results"], once);
     let nobody = server.root("POST", FETCH, r#"{"channel_ids":[99]}"#).await;
     assert_eq!(nobody.refused(200), "No valid upstream Channels");
     assert!(gateway.writes().is_empty());

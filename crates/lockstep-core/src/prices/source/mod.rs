@@ -9,7 +9,7 @@ mod state;
 mod target;
 
 pub use bad_source::BadSource;
-pub use budget::{CALLS, CallBudget, WINDOW};
+pub use budget::{CALLS, WINDOW_MS, free_at};
 pub use cidr::{BadCidr, Cidr, parse_cidr};
 pub use place::Place;
 pub use spec::{Header, SourceSpec, SpecEdit};

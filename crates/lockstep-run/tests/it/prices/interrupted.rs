@@ -238,6 +238,28 @@ async fn a_reading_that_was_cut_off_is_ended_with_a_reason_by_the_next_run_and_m
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_reading_that_was_cut_off_is_ended_by_whoever_comes_next_while_nobody_has_the_gateway() {
+    let (tester, cut) = cut_off_reading().await;
+    let session = tester.session().await;
+    let site = tester.stored_site().await;
+    let held = tester.another_engine().await;
+    let hold = held.alone(&site).await.expect("held");
+    session.end_left_readings().await.expect("looked");
+    assert_eq!(
+        latest(&tester).await.state,
+        RunState::Reading,
+        "it may be his"
+    );
+    drop(hold);
+    session.end_left_readings().await.expect("looked");
+    is_interrupted(&tester, &cut).await;
+    // Nothing is left, so nobody is asked for the gateway.
+    session.end_left_readings().await.expect("looked");
+    assert_eq!(tester.puts(), 0);
+    tester.done().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_reading_that_was_cut_off_is_ended_with_a_reason_by_whoever_takes_it_over() {
     let (tester, cut) = cut_off_reading().await;
     let orphans = tester.store().orphaned_runs().await.expect("runs");

@@ -1,6 +1,7 @@
 //! Price runs, against the simulated gateway and simulated price lists.
 
 mod answered;
+mod calls;
 mod costs;
 mod faults;
 mod gated;

@@ -224,6 +224,56 @@ async fn raw_ratios_are_not_believed_while_the_price_list_beside_them_does_not_c
     }
 }
 
+/// A tester whose one source shows ratios for ten models at the usual address, and this beside them.
+async fn with_pricing(pricing: &str) -> Tester {
+    let mut tester = tester().await;
+    let site = tester.gateway.provider("A");
+    let list = lockstep_sim::price::ratio_config(&prices(10, 1.5));
+    site.set_page("/api/ratio_config", Page::json(list));
+    site.set_page("/api/pricing", Page::json(pricing.to_owned()));
+    tester.sources = vec![format!("{},name=A", site.base_url())];
+    tester
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn raw_ratios_are_not_believed_while_the_price_list_beside_them_cannot_be_read() {
+    let billed_by_expression = [Price::expression("m0", "tier(\"base\", p * 2 + c * 4)")];
+    let whole = lockstep_sim::price::pricing_list(&billed_by_expression, &[("default", 1.0)]);
+    let grouped = r#"{"success":true,"data":{"model_group":{"default":{"ModelPrice":{}}}}}"#;
+    for pricing in [
+        &whole[..whole.len() / 2],
+        grouped,
+        r#"{"success":true,"data":7}"#,
+        "{}",
+        "",
+        r#"{"success":true,"data":[{"model_name":"m0","quota_type":0,"model_ratio":"x"}]}"#,
+    ] {
+        let tester = with_pricing(pricing).await;
+        let run = tester.sync_prices().await;
+        let source = tester.run_source(&run, "A").await;
+        assert_eq!(source.state, "failed", "{pricing}");
+        let why = &source.detail;
+        assert!(why.starts_with("its /api/pricing: "), "{pricing}: {why}");
+        assert_eq!(tester.puts(), 0, "{pricing}");
+        tester.done().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_left_out_of_either_list_is_told() {
+    let items = r#"{"model_name":"m0","quota_type":0,"model_ratio":1.5,"completion_ratio":2},
+        {"model_name":"odd","quota_type":0,"model_ratio":"x"}"#;
+    let pricing = format!(r#"{{"success":true,"data":[{items}],"group_ratio":{{}}}}"#);
+    let tester = with_pricing(&pricing).await;
+    let run = tester.sync_prices().await;
+    let source = tester.run_source(&run, "A").await;
+    assert_eq!((source.state.as_str(), source.models), ("partial", 10));
+    let left_out = ("not_a_number".to_owned(), 1, vec!["odd".to_owned()]);
+    assert_eq!(source.skipped, [left_out]);
+    assert_eq!(tester.puts(), 1, "the others are taken");
+    tester.done().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_list_behind_a_redirect_is_measured_by_its_last_good_one_too() {
     let tester = tester().await;

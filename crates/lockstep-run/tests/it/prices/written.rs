@@ -30,6 +30,7 @@ async fn a_write_that_was_stored_whatever_was_answered_counts_and_is_not_repeate
         Fault::ResetMidReply,
         Fault::HalfJson,
         Fault::StaleReads(Duration::from_millis(900)),
+        Fault::RefusedUnseen("bad ratio".to_owned(), Duration::from_millis(900)),
         Fault::Delay(Duration::from_millis(50)),
     ] {
         let mut tester = tester().await;
@@ -44,21 +45,27 @@ async fn a_write_that_was_stored_whatever_was_answered_counts_and_is_not_repeate
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_write_that_was_not_stored_fails_with_all_of_its_models_and_the_rest_goes_on() {
-    for (fault, kind) in [
-        (Fault::Refused("no".to_owned()), FailureKind::Rejected),
-        (Fault::Ignore, FailureKind::NotStored),
-        (Fault::Lie, FailureKind::NotStored),
-        (Fault::Status(500), FailureKind::ServerError),
-        (Fault::ResetBeforeApply, FailureKind::Broken),
-        (Fault::Status(400), FailureKind::Rejected),
+async fn a_write_that_does_not_show_fails_with_all_of_its_models_and_the_rest_goes_on() {
+    // Only what the gateway turned away before it looked at it is known not to be stored.
+    const UNKNOWN: State = State::Unverified;
+    for (fault, kind, state) in [
+        (
+            Fault::Refused("no".to_owned()),
+            FailureKind::Rejected,
+            UNKNOWN,
+        ),
+        (Fault::Ignore, FailureKind::NotStored, UNKNOWN),
+        (Fault::Lie, FailureKind::NotStored, UNKNOWN),
+        (Fault::Status(500), FailureKind::ServerError, UNKNOWN),
+        (Fault::ResetBeforeApply, FailureKind::Broken, UNKNOWN),
+        (Fault::Status(400), FailureKind::Rejected, State::Failed),
     ] {
         let tester = tester().await;
         tester.gateway.fault(Rule::once(put(), fault.clone()));
         let run = tester.sync_prices().await;
         assert_eq!(run.state, RunState::Partial, "{fault:?}");
         let row = tester.price_row(&run, "a", Field::CompletionRatio).await;
-        assert_eq!(row.state, State::Failed, "{fault:?}");
+        assert_eq!(row.state, state, "{fault:?}");
         assert_eq!(row.failure.map(|f| f.kind), Some(kind), "{fault:?}");
         let other = tester.price_row(&run, "a", Field::ModelRatio).await;
         assert_eq!(
@@ -68,10 +75,33 @@ async fn a_write_that_was_not_stored_fails_with_all_of_its_models_and_the_rest_g
         );
         assert_eq!(tester.price_states(&run, "b").await, [State::Applied]);
         assert_eq!(tester.gateway.effective_writes().len(), 1, "{fault:?}");
-        // What failed is planned again and can be undone no more than what was never written.
+        // What did not show is planned again, and an undo finds nothing of it to take back.
         let again = tester.sync_prices().await;
         assert_eq!(again.state, RunState::Done, "{fault:?}");
         tester.undo_prices(&again).await;
+        tester.undo_prices(&run).await;
+        assert_eq!(tester.gateway.options(), tester.options_at_start);
+        tester.done().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_write_that_shows_only_after_the_run_is_unverified_and_can_be_undone() {
+    for fault in [
+        Fault::RefusedUnseen("bad ratio".to_owned(), Duration::from_secs(600)),
+        Fault::StaleReads(Duration::from_secs(600)),
+    ] {
+        let mut tester = tester().await;
+        // A refusal is answered alike each time, so it is not sent again.
+        tester.settings.max_retries = 2;
+        tester.gateway.fault(Rule::once(put(), fault.clone()));
+        let run = tester.sync_prices().await;
+        assert_eq!(run.state, RunState::Partial, "{fault:?}");
+        let states = tester.price_states(&run, "a").await;
+        assert_eq!(states, [State::Dropped, State::Unverified], "{fault:?}");
+        assert_eq!(tester.puts(), 2, "{fault:?}");
+        // The gateway's cache is over.
+        tester.gateway.clear_faults();
         tester.undo_prices(&run).await;
         assert_eq!(tester.gateway.options(), tester.options_at_start);
         tester.done().await;

@@ -222,6 +222,13 @@ pub(crate) async fn calls_to_a_host_are_taken_up_to_the_most(store: &Store) {
     };
     assert_eq!(calls("a", 0).await, [NOW, NOW, NOW, NOW + WINDOW]);
     assert_eq!(calls("a", NOW).await, [NOW + WINDOW]);
+    // Calls that a clock left which ran ahead shut nobody out for longer than the window.
+    for _ in 0..3 {
+        assert!(take("ahead", NOW + DAY).await);
+    }
+    assert!(!take("ahead", NOW).await);
+    assert!(!take("ahead", NOW + WINDOW - 1).await);
+    assert!(take("ahead", NOW + WINDOW).await);
     assert!(take("c", NOW + DAY + WINDOW).await);
     assert_eq!(calls("a", 0).await, [NOW + WINDOW], "a day is enough");
     assert!(calls("b", 0).await.is_empty());

@@ -28,16 +28,6 @@ pub(crate) struct PriceArgs {
     /// How reckoned prices are written: none, or a number of decimals or digits, as in `3 digits` [default: none]
     #[arg(long, value_name = "N digits")]
     pub(crate) rounding: Option<String>,
-    /// Ask the gateway's price page afterwards whether it bills by what was written, for at most this long; the page can
-    /// be a minute behind [default with --verify alone: 65s]
-    #[arg(
-        long,
-        value_name = "65s",
-        num_args = 0..=1,
-        require_equals = true,
-        default_missing_value = "65s"
-    )]
-    pub(crate) verify: Option<String>,
     #[command(flatten)]
     pub(crate) unit: UnitArgs,
 }

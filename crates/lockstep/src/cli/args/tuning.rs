@@ -1,5 +1,7 @@
 //! How a run goes: its pace, its settings, its approval.
 
+use std::time::Duration;
+
 use clap::{Args, ValueEnum};
 
 /// How fast a run goes; it wins over environment, file and what is stored.
@@ -68,7 +70,7 @@ pub(crate) enum FailOn {
     New,
 }
 
-/// Whether and how a write is approved.
+/// Whether and how a write is approved, and confirmed.
 #[derive(Clone, Copy, Debug, Default, Args)]
 #[command(next_help_heading = "Approval")]
 pub(crate) struct Consent {
@@ -78,4 +80,23 @@ pub(crate) struct Consent {
     /// As --yes, with the stricter holds of a schedule; for cron
     #[arg(long, conflicts_with = "yes")]
     pub(crate) unattended: bool,
+    /// Prices: ask the gateway's price page afterwards whether it bills by what was written, for at most this long; the
+    /// page can be a minute behind [default with --verify alone: 65s]
+    #[arg(
+        long,
+        value_name = "65s",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "65s",
+        value_parser = patience
+    )]
+    pub(crate) verify: Option<Duration>,
+}
+
+/// How long the price page may be behind.
+fn patience(text: &str) -> Result<Duration, String> {
+    let number = text.strip_suffix('s').unwrap_or(text).parse();
+    number
+        .map(Duration::from_secs)
+        .map_err(|_| "it is no time: write seconds, such as --verify=65s".to_owned())
 }

@@ -1,8 +1,9 @@
 //! `lockstep unpriced`: served models without a price, who serves them, and what the sources propose.
 
+use anyhow::ensure;
 use lockstep_core::change::{RunState, State};
 use lockstep_core::prices::mode::Mode;
-use lockstep_core::prices::unpriced::{Billed, Unpriced};
+use lockstep_core::prices::unpriced::{Billed, Unpriced, lookup_key};
 use lockstep_run::prices::plan::{PriceRequest, What};
 use lockstep_store::prices::PriceRow;
 use serde_json::{Map, Value, json};
@@ -13,11 +14,17 @@ use super::super::exit::Exit;
 use super::super::run::{carry_on, paced_session};
 use super::plan::{approve, asked, planned};
 use super::sources::{collecting, exit_of, show, state_as_json, typed_or_stored};
+use super::verify;
 use crate::view::prices::{self, Money};
+use crate::view::proposed::proposed;
 use crate::view::table;
 use crate::words::en;
 
 pub(crate) async fn unpriced(context: &Context, args: &UnpricedArgs) -> anyhow::Result<Exit> {
+    ensure!(
+        args.apply || args.consent.verify.is_none(),
+        "--verify asks about what was written, and without --apply nothing is; add --apply or leave it out"
+    );
     let (session, chosen) = paced_session(context, &args.target, &args.pace).await?;
     let mut settings = chosen.settings;
     if args.apply {
@@ -69,7 +76,9 @@ pub(crate) async fn unpriced(context: &Context, args: &UnpricedArgs) -> anyhow::
         } else {
             approve(context, &session, run, None, args.consent, unit, true).await?
         };
+        let page = verify::asked(context, &session, &run, args.consent.verify).await?;
         let ended = asked(context, session.site(), &run, unit, FailOn::Any).await?;
+        let ended = page.told_in(context, ended);
         if first {
             screen.hint(&en::first_prices(table::short(&run.id)));
         }
@@ -100,9 +109,10 @@ pub(crate) async fn unpriced(context: &Context, args: &UnpricedArgs) -> anyhow::
     Ok(Exit::Waits)
 }
 
-/// The rows of a model.
+/// The rows of a model, which are of the name that bills it.
 fn rows_of<'r>(model: &str, rows: &'r [PriceRow]) -> Vec<&'r PriceRow> {
-    rows.iter().filter(|row| row.model == model).collect()
+    let key = lookup_key(model);
+    rows.iter().filter(|row| row.model == key).collect()
 }
 
 fn as_json(one: &Unpriced, rows: &[PriceRow]) -> Value {
@@ -123,11 +133,23 @@ fn as_json(one: &Unpriced, rows: &[PriceRow]) -> Value {
             "usd": first.usd_new.as_ref().map(Money::from),
         })
     });
+    let proposals: Vec<Value> = proposed(&rows)
+        .iter()
+        .map(|one| {
+            json!({
+                "source": one.source,
+                "alike": one.alike,
+                "values": prices::values(one.values),
+                "usd": Money::from(&one.usd),
+            })
+        })
+        .collect();
     json!({
         "model": one.model,
         "channels": one.channels,
         "billed": one.billed.code(),
         "proposal": proposal,
+        "proposals": proposals,
     })
 }
 
@@ -152,6 +174,14 @@ fn list(context: &Context, found: &[Unpriced], rows: &[PriceRow]) {
                 if !lines.contains(&said) {
                     lines.push(said);
                 }
+            }
+        }
+        // Whoever wants to know hears what the other sources say.
+        for other in proposed(&rows) {
+            let chosen = first.and_then(|first| first.source.as_deref());
+            if screen.verbose && chosen != Some(other.source) {
+                let sum = prices::sum(&other.usd, other.values);
+                lines.push(format!("also {sum} ({})", other.source));
             }
         }
         let channels: Vec<String> = one.channels.iter().take(6).map(i64::to_string).collect();

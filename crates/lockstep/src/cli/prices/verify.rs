@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::ensure;
 use lockstep_core::change::State;
 use lockstep_run::Session;
 use lockstep_run::prices::verify::Verified;
@@ -10,10 +10,12 @@ use lockstep_store::prices::PriceRow;
 use lockstep_store::runs::Run;
 use serde_json::Value;
 
+use super::super::args::Consent;
 use super::super::context::Context;
 use super::super::ended::Ended;
 use super::super::exit::Exit;
-use crate::view::prices;
+use super::plan;
+use crate::view::prices::{self, Unit};
 use crate::words::en;
 
 /// What came of asking the page.
@@ -26,15 +28,25 @@ pub(crate) enum Page {
     Unread(String),
 }
 
-/// How long the page may be behind, as typed; `None` where it is not to be asked.
-pub(crate) fn patience(text: Option<&str>) -> anyhow::Result<Option<Duration>> {
-    let seconds = |text: &str| {
-        let number = text.strip_suffix('s').unwrap_or(text).parse::<u64>();
-        number
-            .with_context(|| format!("`{text}` is no time: write seconds, such as --verify=65s"))
-            .map(Duration::from_secs)
-    };
-    text.map(seconds).transpose()
+/// Refuses to confirm what is about model lists, of which the price page says nothing.
+pub(crate) fn not_of_lists(consent: Consent) -> anyhow::Result<()> {
+    ensure!(
+        consent.verify.is_none(),
+        "--verify asks the gateway's price page, and this is about model lists; leave it out"
+    );
+    Ok(())
+}
+
+/// Tells how a price run stands that may have written, with what the page says of it where it was to be asked.
+pub(crate) async fn ended(
+    context: &Context,
+    session: &Session,
+    run: &Run,
+    consent: Consent,
+) -> anyhow::Result<Ended> {
+    let page = asked(context, session, run, consent.verify).await?;
+    let ended = plan::ended(context, session.site(), run, Unit::Dollars).await?;
+    Ok(page.told_in(context, ended))
 }
 
 /// Asks the page until it agrees or the patience ends.

@@ -105,6 +105,84 @@ async fn upstreams_win_over_channels_and_those_without_http_are_left_out() {
     assert_eq!(gateway.provider("relay").requests("/api/ratio_config"), 0);
 }
 
+/// What each source says of the input price of birch, as the answer is written: a key that is there twice shows.
+fn birch(said: &Said) -> String {
+    let text = said.out.split_once(r#""model_ratio":{"current":0.5,"#);
+    let (_, rest) = text.unwrap_or_else(|| panic!("birch is not in {}", said.out));
+    let end = rest.find('}').expect("an end");
+    rest[..end]
+        .trim_start_matches(r#""upstreams":{"#)
+        .to_owned()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_named_twice_is_asked_once() {
+    let gateway = gateway().await;
+    let shell = open(Shell::at(&gateway));
+    let relay = json!({"id": 2, "name": "Relay", "base_url": gateway.provider("relay").base_url()});
+    for request in [
+        json!({"channel_ids": [2, 2], "timeout": 10}),
+        json!({"upstreams": [relay, relay], "timeout": 10}),
+    ] {
+        let said = asked(&shell, &request).await.is(0);
+        let told = said.json();
+        let ours = ("Relay(2)".to_owned(), "success".to_owned());
+        assert_eq!(results(&told), [ours], "{request}");
+        assert_eq!(birch(&said), r#""Relay(2)":0.75"#);
+    }
+    let list = super::source(&gateway, "list");
+    let said = shell.run(&["diff", &list, &list, "--json"]).await.is(0);
+    assert_eq!(birch(&said), r#""list":0.75"#);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_source_that_is_named_twice_does_not_agree_with_itself() {
+    let gateway = gateway().await;
+    for other in ["one", "two"] {
+        gateway.add_provider(Provider::new(other, ["x"]).pricing_list(&super::charged()));
+    }
+    let shell = open(Shell::at(&gateway));
+    let named = |provider| upstream(&gateway, provider, provider);
+    let mut doubts = Vec::new();
+    for times in [1, 2] {
+        let mut upstreams = vec![named("one"), named("two")];
+        upstreams.extend((0..times).map(|_| named("list")));
+        let told = asked(&shell, &json!({"upstreams": upstreams})).await.is(0);
+        doubts.push(told.json()["data"]["suspicious"]["birch"].clone());
+    }
+    assert_eq!(doubts[0], json!({"list": ["lone_source"]}));
+    assert_eq!(doubts[1], doubts[0]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn different_sources_of_one_name_are_told_apart() {
+    let gateway = gateway().await;
+    let other = [Price::tokens("birch", 3.0, 4.0)];
+    gateway.add_provider(Provider::new("other", ["x"]).pricing_list(&other));
+    let shell = open(Shell::at(&gateway));
+    let request =
+        json!({"upstreams": [upstream(&gateway, "x", "list"), upstream(&gateway, "x", "other")]});
+    let said = asked(&shell, &request).await.is(0);
+    let told = said.json();
+    let ours = |name: &str| (name.to_owned(), "success".to_owned());
+    assert_eq!(results(&told), [ours("x"), ours("x#2")]);
+    assert_eq!(birch(&said), r#""x":0.75,"x#2":1.5"#);
+    assert_eq!(told["data"]["usd"]["birch"]["sources"]["x#2"]["input"], 3.0);
+    // Two pages of one host have one name too, where none is given.
+    let base = gateway.provider("other").base_url().to_owned();
+    let page = lockstep_sim::price::pricing_list(&super::list(), &[("default", 1.0)]);
+    gateway
+        .provider("other")
+        .set_page("/more", Page::json(page));
+    let pages = ["/api/pricing", "/more"].map(|page| format!("{base},endpoint={page}"));
+    let said = shell.run(&["diff", &pages[0], &pages[1], "--json"]).await;
+    let host = base.strip_prefix("http://").expect("an address");
+    assert_eq!(
+        birch(&said.is(0)),
+        format!(r#""{host}":1.5,"{host}#2":0.75"#)
+    );
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_request_that_names_nobody_who_can_be_asked_gets_the_documented_answer() {
     let gateway = gateway().await;
@@ -147,6 +225,7 @@ async fn a_request_that_cannot_be_read_is_a_clear_mistake() {
         "[]",
         r#"{"channel_ids":"1"}"#,
         r#"{"timeout":"soon"}"#,
+        &json!({"channel_ids": (0..201).collect::<Vec<i64>>()}).to_string(),
     ] {
         std::fs::write(shell.path("bad.json"), text).expect("written");
         shell

@@ -1,6 +1,6 @@
 //! `lockstep unpriced`, and the one `sync` that gives a new model its price and lets it go live.
 
-use lockstep_sim::{EffectivePrice, Price};
+use lockstep_sim::{EffectivePrice, Price, Provider};
 use serde_json::{Value, json};
 
 use super::{in_the_shop, is_what_was_written, list, open, publish, shop, source, tokens};
@@ -16,8 +16,8 @@ async fn served_models_without_a_price_are_listed_with_who_serves_them() {
     assert_eq!(
         told,
         json!({"unpriced": [
-            {"model": "cedar", "channels": [1], "billed": "refused", "proposal": null},
-            {"model": "dune", "channels": [1], "billed": "refused", "proposal": null},
+            {"model": "cedar", "channels": [1], "billed": "refused", "proposal": null, "proposals": []},
+            {"model": "dune", "channels": [1], "billed": "refused", "proposal": null, "proposals": []},
         ], "run": null})
     );
     shell
@@ -43,6 +43,51 @@ async fn served_models_without_a_price_are_listed_with_who_serves_them() {
     assert_eq!(dune["values"], json!({"model_price": 0.04}));
     assert!(told["run"].is_string());
     assert!(gateway.writes().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_every_source_proposes_is_told_and_one_is_chosen() {
+    let gateway = start(shop()).await;
+    let other = [
+        Price::tokens("cedar", 4.0, 16.0),
+        Price::tokens("Dune", 1.0, 2.0),
+    ];
+    gateway.add_provider(Provider::new("other", ["x"]).pricing_list(&other));
+    let shell = open(Shell::with_site(&gateway).await);
+    let (one, two) = (source(&gateway, "list"), source(&gateway, "other"));
+    let sources = ["--source", &two, "--source", &one];
+    let (told, code) = shell.json(&[&["unpriced"][..], &sources].concat()).await;
+    assert_eq!(code, 2);
+    let cedar = &told["unpriced"][0];
+    assert_eq!(cedar["proposal"]["source"], "other");
+    let said = |place: usize, key: &str| cedar["proposals"][place][key].clone();
+    assert_eq!(
+        (said(0, "source"), said(1, "source")),
+        (json!("other"), json!("list"))
+    );
+    assert_eq!(said(0, "usd")["input"], 4.0);
+    assert_eq!(said(1, "usd")["input"], 3.0);
+    assert_eq!(
+        said(1, "values"),
+        json!({"model_ratio": 1.5, "completion_ratio": 5, "cache_ratio": 0.1})
+    );
+    assert_eq!(cedar["proposals"].as_array().map(Vec::len), Some(2));
+    let dune = &told["unpriced"][1]["proposals"];
+    assert_eq!(
+        (&dune[0]["alike"], &dune[1]["alike"]),
+        (&json!("Dune"), &Value::Null)
+    );
+    let brief = shell
+        .run(&[&["unpriced"][..], &sources].concat())
+        .await
+        .is(2);
+    assert!(!brief.out.contains("also"), "{}", brief.out);
+    let whole = [&["unpriced", "--verbose"][..], &sources].concat();
+    shell
+        .run(&whole)
+        .await
+        .is(2)
+        .says("also $3.00 in, $15.00 out, $0.30 cache (list)");
 }
 
 #[tokio::test(flavor = "multi_thread")]

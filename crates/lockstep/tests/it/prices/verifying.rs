@@ -110,9 +110,67 @@ async fn a_page_that_disagrees_cannot_be_read_or_shows_nothing_is_told() {
     let (run, code) = shell.json(&all).await;
     assert_eq!((code, found(&run)), (0, "not_shown"), "{run:#}");
     assert_eq!(run["verified"]["not_shown"], json!(["unserved"]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_verb_that_writes_prices_can_ask_the_page_and_no_other_can() {
+    let (gateway, shell) = in_the_shop().await;
+    // The first plan adds what has no price and leaves birch.
+    shell.run(&["plan", "prices"]).await.is(2);
+    gateway.fault(Rule::always(pricing(), page(75.5)));
+    let asked = |args: &'static [&'static str]| {
+        let shell = &shell;
+        async move {
+            let (run, code) = shell.json(args).await;
+            assert_eq!((code, found(&run)), (3, "otherwise"), "{args:?}: {run:#}");
+            let otherwise = &run["verified"]["otherwise"];
+            assert_eq!(otherwise[0]["model"], "birch", "{args:?}: {run:#}");
+            assert_eq!(otherwise[0]["shown"], 75.5, "{args:?}: {run:#}");
+        }
+    };
     shell
-        .run(&["sync", "prices", "--verify=soon"])
+        .run(&["plan", "prices", "--mode", "update"])
         .await
-        .is(1)
-        .says("--verify=65s");
+        .is(2);
+    asked(&["apply", "--yes", "--verify=0s"]).await;
+    asked(&["undo", "--yes", "--verify=0s"]).await;
+    publish(&gateway, "list", &list_with(100.0));
+    shell
+        .run(&["plan", "prices", "--mode", "update"])
+        .await
+        .is(2);
+    asked(&["apply", "--held", "--yes", "--verify=0s"]).await;
+    // A person reads it too.
+    publish(&gateway, "list", &list_with(91.0));
+    shell
+        .run(&["plan", "prices", "--mode", "update"])
+        .await
+        .is(2);
+    let said = shell.run(&["apply", "--yes", "--verify=0s"]).await.is(3);
+    said.says("birch (model ratio 75.5 and not 45.5)");
+    for (args, why) in [
+        (&["plan", "prices", "--verify"][..], "unexpected argument"),
+        (&["unpriced", "--verify"], "add --apply"),
+        (&["sync", "models", "--yes", "--verify"], "model lists"),
+        (&["sync", "prices", "--verify=soon"], "--verify=65s"),
+        (&["apply", "--held", "--yes", "--verify"], "model lists"),
+    ] {
+        let reads = gateway.count("GET", "/api/pricing");
+        shell.run(args).await.is(1).says(why);
+        assert_eq!(gateway.count("GET", "/api/pricing"), reads, "{args:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn proposals_for_what_has_no_price_are_confirmed_too() {
+    let (gateway, shell) = in_the_shop().await;
+    shell.run(&["plan", "prices"]).await.is(2);
+    let (run, code) = shell
+        .json(&["unpriced", "--apply", "--yes", "--verify=0s"])
+        .await;
+    assert_eq!((code, found(&run)), (0, "as_written"), "{run:#}");
+    // What is taken back has no price again, which the page shows as its placeholder.
+    let (run, _) = shell.json(&["undo", "--yes", "--verify=0s"]).await;
+    assert_eq!(found(&run), "as_written", "{run:#}");
+    assert!(!gateway.writes().is_empty());
 }

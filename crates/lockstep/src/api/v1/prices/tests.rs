@@ -471,7 +471,7 @@ async fn answers_are_given_listed_and_taken_back() {
 async fn the_unpriced_are_told_with_who_serves_them() {
     let shop = Shop::open().await;
     let told = shop.get("/sites/main/prices/unpriced").await;
-    let one = |model: &str| json!({"model": model, "channels": [1], "waits_on": [], "billed": "refused", "proposal": null});
+    let one = |model: &str| json!({"model": model, "channels": [1], "waits_on": [], "billed": "refused", "proposal": null, "proposals": []});
     assert_eq!(
         told,
         json!({"unpriced": [one("cedar"), one("dune")], "run": null})
@@ -524,6 +524,11 @@ async fn what_a_plan_proposes_and_what_was_written_is_told() {
     assert_eq!(birch["proposal"]["source"], "list");
     let unpriced = shop.get("/sites/main/prices/unpriced").await;
     assert_eq!(unpriced["unpriced"][0]["proposal"]["usd"]["input"], 3.0);
+    let dune = json!([{
+        "source": "list", "alike": null, "values": {"model_price": 0.04},
+        "usd": {"input": null, "output": null, "cache_read": null, "cache_write": null, "per_call": 0.04},
+    }]);
+    assert_eq!(unpriced["unpriced"][1]["proposals"], dune);
     assert_eq!(
         shop.get("/sites/main/prices/history?model=birch").await["written"],
         json!([])

@@ -7,11 +7,11 @@ use axum::extract::State;
 use axum::response::Response;
 use futures_util::stream::once;
 use lockstep_core::change::{RunState, Subject};
-use lockstep_core::prices::unpriced::Unpriced as Lacking;
+use lockstep_core::prices::unpriced::{Unpriced as Lacking, lookup_key};
 use lockstep_run::prices::unpriced::WithoutPrice;
 use lockstep_store::prices::PriceRow;
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
@@ -23,6 +23,7 @@ use crate::server::App;
 use crate::server::caller::{Caller, Reader};
 use crate::server::problem::Problem;
 use crate::view::prices::{self, Money};
+use crate::view::proposed::proposed;
 
 /// The models without a price.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,6 +47,21 @@ struct Model {
     billed: &'static str,
     /// What a source says that it costs, where a planned run proposes it.
     proposal: Option<Proposal>,
+    /// What every source says, by that run, the preferred first.
+    proposals: Vec<Offered>,
+}
+
+/// What one source says that a model costs.
+#[derive(Debug, Serialize, ToSchema)]
+struct Offered {
+    /// The source.
+    source: String,
+    /// The name under which it has the model, where that is only alike.
+    alike: Option<String>,
+    /// The values by field, at your cost: numbers, or texts.
+    values: Map<String, Value>,
+    /// What they come to; without the price of output where only the gateway knows it.
+    usd: Money,
 }
 
 /// A price that a planned run proposes.
@@ -126,13 +142,19 @@ async fn found(app: &App, caller: &Caller, name: &str) -> Result<Unpriced, Probl
         _ => Vec::new(),
     };
     let mut by_model: BTreeMap<&str, Vec<&PriceRow>> = BTreeMap::new();
-    for row in rows.iter().filter(|row| row.new.is_some()) {
+    for row in &rows {
         by_model.entry(&row.model).or_default().push(row);
     }
+    let rows_of = |model: &str| {
+        by_model
+            .get(lookup_key(model))
+            .map_or(&[][..], Vec::as_slice)
+    };
     let unpriced = found
         .into_iter()
         .map(|(model, (one, waits_on))| Model {
-            proposal: by_model.get(model.as_str()).and_then(|rows| proposal(rows)),
+            proposal: proposal(rows_of(&model)),
+            proposals: offered(rows_of(&model)),
             billed: one.billed.code(),
             channels: one.channels,
             waits_on,
@@ -164,8 +186,20 @@ fn by_name(found: WithoutPrice) -> BTreeMap<String, (Lacking, Vec<i64>)> {
     models
 }
 
+fn offered(rows: &[&PriceRow]) -> Vec<Offered> {
+    let proposed = proposed(rows).into_iter();
+    proposed
+        .map(|one| Offered {
+            source: one.source.to_owned(),
+            alike: one.alike.map(str::to_owned),
+            values: prices::values(one.values),
+            usd: Money::from(&one.usd),
+        })
+        .collect()
+}
+
 fn proposal(rows: &[&PriceRow]) -> Option<Proposal> {
-    let first = rows.first()?;
+    let first = rows.iter().find(|row| row.new.is_some())?;
     let value = |row: &&PriceRow| {
         let new = row.new.as_ref()?;
         Some((row.field.code(), prices::value(row.field, new)))
