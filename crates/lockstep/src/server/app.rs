@@ -120,7 +120,14 @@ impl App {
         self.0.stop.child_token()
     }
 
-    /// Notes what a caller has just done. What was done stays done where it cannot be noted: the log says so.
+    /// The store, whose next write notes what a caller does by it, in the same transaction: it is done and noted, or
+    /// neither.
+    pub(crate) fn noting(&self, by: &Caller, site: Option<&Site>, deed: Deed) -> Store {
+        let site = site.map(|site| site.id.as_str());
+        deed.noted_by(self.store(), site, by.actor(), self.now())
+    }
+
+    /// Notes what a caller has just done, where that is not noted with it. What was done stays done where it cannot be noted: the log says so.
     pub(crate) async fn note(&self, by: &Caller, site: Option<&Site>, deed: &Deed) {
         let actor = by.actor();
         let site = site.map(|site| site.id.as_str());
