@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::columns::Columns;
-use crate::sql::{QueryBuilder, Row};
+use crate::sql::{Connection, QueryBuilder, Row};
 use crate::{Store, StoreError, sql, wire};
 
 /// Something that somebody did.
@@ -11,6 +11,21 @@ use crate::{Store, StoreError, sql, wire};
 pub struct Deed {
     /// UUIDv7 text; later ones are greater.
     pub id: String,
+    /// The site that it is about, where it is about one.
+    pub site_id: Option<String>,
+    /// When, in Unix milliseconds.
+    pub at: i64,
+    /// Who.
+    pub actor: String,
+    /// What, as a code.
+    pub kind: String,
+    /// The rest, a JSON object. Never a secret.
+    pub data: Value,
+}
+
+/// A deed to note.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NewDeed {
     /// The site that it is about, where it is about one.
     pub site_id: Option<String>,
     /// When, in Unix milliseconds.
@@ -45,25 +60,28 @@ impl Store {
         now: i64,
     ) -> Result<String, StoreError> {
         let id = self.new_id(now);
-        let site_id = site_id.map(str::to_owned);
-        let (actor, kind, data) = (actor.to_owned(), kind.to_owned(), data.to_string());
+        let deed = NewDeed {
+            site_id: site_id.map(str::to_owned),
+            at: now,
+            actor: actor.to_owned(),
+            kind: kind.to_owned(),
+            data: data.clone(),
+        };
         self.write(move |db| {
             Box::pin(async move {
-                sql::query(
-                    "INSERT INTO deed (id, site_id, at, actor, kind, data) VALUES ($1, $2, $3, $4, $5, $6)",
-                )
-                .bind(&id)
-                .bind(site_id)
-                .bind(now)
-                .bind(actor)
-                .bind(kind)
-                .bind(data)
-                .execute(db)
-                .await?;
+                insert(db, &id, deed).await?;
                 Ok(id)
             })
         })
         .await
+    }
+
+    /// The same store, whose next write notes the deed, in one transaction with what it does: either both are there or
+    /// neither. A write that fails notes nothing, and no write after the first does.
+    #[must_use]
+    pub fn noting(&self, deed: NewDeed) -> Self {
+        let id = self.new_id(deed.at);
+        self.with_deed(id, deed)
     }
 
     /// What was done, newest first, at most `most`.
@@ -109,4 +127,20 @@ impl Store {
         })
         .await
     }
+}
+
+/// Notes a deed within a transaction.
+pub(crate) async fn insert(db: &mut Connection, id: &str, deed: NewDeed) -> Result<(), StoreError> {
+    sql::query(
+        "INSERT INTO deed (id, site_id, at, actor, kind, data) VALUES ($1, $2, $3, $4, $5, $6)",
+    )
+    .bind(id)
+    .bind(deed.site_id)
+    .bind(deed.at)
+    .bind(deed.actor)
+    .bind(deed.kind)
+    .bind(deed.data.to_string())
+    .execute(db)
+    .await?;
+    Ok(())
 }

@@ -11,6 +11,7 @@ use tokio::task::JoinHandle;
 use uuid::timestamp::context::ContextV7;
 use uuid::{Timestamp, Uuid};
 
+use crate::deeds::{self, NewDeed};
 use crate::leases::LeaseTimes;
 use crate::seal::{self, Seal};
 use crate::sql::{Connection, Pool};
@@ -21,7 +22,11 @@ use crate::{KeySource, Location, StoreError, open, postgres, sqlite};
 pub struct Store {
     inner: Arc<Inner>,
     times: LeaseTimes,
+    noting: Noting,
 }
+
+/// What the next write notes, with its id.
+type Noting = Option<Arc<Mutex<Option<(String, NewDeed)>>>>;
 
 struct Inner {
     location: Location,
@@ -99,6 +104,7 @@ impl Store {
             Ok(Self {
                 inner: Arc::new(inner),
                 times: LeaseTimes::default(),
+                noting: None,
             })
         })
         .await
@@ -200,6 +206,20 @@ impl Store {
         Uuid::new_v7(Timestamp::from_unix(&self.inner.ids, now / 1000, nanos)).to_string()
     }
 
+    /// The same store, whose next write notes a deed under this id.
+    pub(crate) fn with_deed(&self, id: String, deed: NewDeed) -> Self {
+        Self {
+            noting: Some(Arc::new(Mutex::new(Some((id, deed))))),
+            ..self.clone()
+        }
+    }
+
+    /// What the write that begins now is to note.
+    fn noted(&self) -> Option<(String, NewDeed)> {
+        let noting = self.noting.as_ref()?;
+        noting.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
     /// Does the work in one transaction, which takes its lock at once. It goes on to its end when the caller is
     /// dropped: nobody sees half of it, and an answer that was not awaited still stands.
     pub(crate) async fn write<T, F>(&self, work: F) -> Result<T, StoreError>
@@ -207,11 +227,14 @@ impl Store {
         T: Send + 'static,
         F: for<'c> FnOnce(&'c mut Connection) -> Work<'c, T> + Send + 'static,
     {
-        let writer = self.inner.writer.clone();
+        let (writer, noted) = (self.inner.writer.clone(), self.noted());
         uncut(async move {
             let write = async {
                 let mut transaction = writer.begin_write().await?;
                 let value = work(&mut transaction).await?;
+                if let Some((id, deed)) = noted {
+                    deeds::insert(&mut transaction, &id, deed).await?;
+                }
                 transaction.commit().await?;
                 Ok(value)
             };

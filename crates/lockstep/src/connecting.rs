@@ -8,8 +8,8 @@ use lockstep_core::settings::{PaceMode, Settings};
 use lockstep_core::site::{BadUrl, GatewayUrl};
 use lockstep_run::doctor::{Finding, Level};
 use lockstep_run::{EngineError, SiteAccess};
-use lockstep_store::StoreError;
 use lockstep_store::sites::{NewSite, Site, SiteEdit};
+use lockstep_store::{Store, StoreError};
 use secrecy::SecretString;
 use url::Url;
 
@@ -203,7 +203,7 @@ pub(crate) async fn keep(
     };
     let first = !known.iter().any(|site| site.name.is_some());
     if is_default || first {
-        site = set_default(app, &site.id).await?;
+        site = set_default(store, &site.id).await?;
     }
     app.note(by, Some(&site), &Deed::site_added(&site)).await;
     Ok(site)
@@ -227,12 +227,12 @@ pub(crate) async fn change(
     if elsewhere && token.is_some() {
         store.set_token(&site.id, None).await?;
     }
-    store.edit_site(&site.id, edit).await?;
+    let deed = Deed::site_changed(&changed);
+    let noting = app.noting(by, Some(site), deed);
+    noting.edit_site(&site.id, edit).await?;
     if token.is_some() {
         store.set_token(&site.id, token).await?;
     }
-    let deed = Deed::site_changed(&changed);
-    app.note(by, Some(site), &deed).await;
     Ok(store.site(&site.id).await?)
 }
 
@@ -240,24 +240,23 @@ pub(crate) async fn change(
 /// is.
 pub(crate) async fn remove(app: &App, by: &Caller, site: &Site) -> Result<(), EngineError> {
     let _alone = app.engine().alone(site).await?;
-    app.store().remove_site(&site.id).await?;
-    app.note(by, Some(site), &Deed::site_removed(site)).await;
+    let noting = app.noting(by, Some(site), Deed::site_removed(site));
+    noting.remove_site(&site.id).await?;
     Ok(())
 }
 
 /// Makes a site the one that is meant when no site is named.
 pub(crate) async fn make_default(app: &App, by: &Caller, site: &Site) -> Result<Site, StoreError> {
-    let site = set_default(app, &site.id).await?;
-    app.note(by, Some(&site), &Deed::site_default()).await;
-    Ok(site)
+    let noting = app.noting(by, Some(site), Deed::site_default());
+    set_default(&noting, &site.id).await
 }
 
-async fn set_default(app: &App, id: &str) -> Result<Site, StoreError> {
+async fn set_default(store: &Store, id: &str) -> Result<Site, StoreError> {
     let edit = SiteEdit {
         is_default: Some(true),
         ..SiteEdit::default()
     };
-    app.store().edit_site(id, edit).await
+    store.edit_site(id, edit).await
 }
 
 /// The fields that an edit names, for the deed.

@@ -7,6 +7,7 @@ use lockstep_core::change::Subject;
 use lockstep_core::hold::Answer;
 use lockstep_core::prices::field::Field;
 use lockstep_core::settings::Overrides;
+use lockstep_store::deeds::NewDeed;
 use lockstep_store::notices::NoticeTarget;
 use lockstep_store::sites::Site;
 use lockstep_store::tokens::ApiToken;
@@ -81,6 +82,23 @@ impl Deed {
     ) -> Result<(), StoreError> {
         let noted = store.note_deed(site_id, actor, self.kind, &self.data, now);
         noted.await.map(|_id| ())
+    }
+
+    /// A store whose next write notes it, in the same transaction.
+    pub(crate) fn noted_by(
+        self,
+        store: &Store,
+        site_id: Option<&str>,
+        actor: String,
+        now: i64,
+    ) -> Store {
+        store.noting(NewDeed {
+            site_id: site_id.map(str::to_owned),
+            at: now,
+            actor,
+            kind: self.kind.to_owned(),
+            data: self.data,
+        })
     }
 
     /// A gateway was connected.

@@ -276,9 +276,9 @@ pub(crate) async fn remove(
     by: &Caller,
     target: &NoticeTarget,
 ) -> Result<(), StoreError> {
-    app.store().remove_notice_target(&target.id).await?;
     let deed = Deed::notice_target_removed(&target.name);
-    app.note(by, None, &deed).await;
+    let noting = app.noting(by, None, deed);
+    noting.remove_notice_target(&target.id).await?;
     Ok(())
 }
 

@@ -40,7 +40,8 @@ impl NoticeKind {
         self == Self::Changed
     }
 
-    /// Whether a single finding of it waits for a second run that finds the same: what fails alone often passes.
+    /// Whether a single finding of it waits for a second run that finds the same: what fails alone often passes. A run
+    /// that failed as a whole waits for none, for while it does nothing is looked at.
     pub fn waits_for_a_second(self) -> bool {
         matches!(self, Self::Failed | Self::SourceTrouble)
     }

@@ -169,7 +169,7 @@ fn one(
     if stands.is_some_and(|told| told.digest == is_now) {
         return (Some(keep(told)), None);
     }
-    if kind.waits_for_a_second() && now.len() == 1 {
+    if kind.waits_for_a_second() && now.len() == 1 && now[0].about != About::Run {
         let known = before.as_ref().filter(|_| !again);
         let second = known.is_some_and(|before| {
             let was_there = |finding: &Finding| before.findings.iter().any(|old| old.says(finding));
@@ -282,6 +282,27 @@ mod tests {
         let mut known = AllKnown::new();
         let two = [failed(1, 500), failed(2, 500)];
         assert_eq!(run(&mut known, "1", kind, &two), Some(Telling::New));
+    }
+
+    #[test]
+    fn a_run_that_failed_as_a_whole_is_told_at_once() {
+        let kind = NoticeKind::Failed;
+        let whole = |kind| {
+            let failure = Failure::new(kind, "");
+            vec![Finding::new(About::Run, What::Failed(failure))]
+        };
+        let mut known = AllKnown::new();
+        for (id, findings, telling) in [
+            ("1", whole(FailureKind::Unauthorized), Some(Telling::New)),
+            ("2", whole(FailureKind::Unauthorized), None),
+            ("3", whole(FailureKind::Unreachable), Some(Telling::Changed)),
+            ("4", vec![], Some(Telling::Recovered)),
+            // A channel that fails alone waits all the same.
+            ("5", vec![failed(1, 500)], None),
+            ("6", whole(FailureKind::Unauthorized), Some(Telling::New)),
+        ] {
+            assert_eq!(run(&mut known, id, kind, &findings), telling, "run {id}");
+        }
     }
 
     #[test]

@@ -137,4 +137,5 @@ on_both! {
     people::a_session_is_over_without_use_and_in_all,
     people::a_token_of_a_program_is_found_by_its_digest_and_removed,
     people::deeds_come_newest_first_by_site_and_kind_in_pages,
+    people::a_deed_is_noted_with_the_write_that_it_is_of_or_not_at_all,
 }

@@ -121,3 +121,15 @@ fn cause(error: &dyn std::error::Error) -> String {
     }
     error.to_string()
 }
+
+/// The time that a field of a request names, in Unix milliseconds: RFC 3339, in any zone.
+pub(crate) fn moment(name: &str, text: Option<&str>) -> Result<Option<i64>, Problem> {
+    let Some(text) = text else {
+        return Ok(None);
+    };
+    let at: jiff::Timestamp = text.parse().map_err(|_| {
+        Problem::bad_request(format!("`{name}` is no time"))
+            .hint("Write it as 2026-08-01T06:30:00Z.")
+    })?;
+    Ok(Some(at.as_millisecond()))
+}

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use axum::http::StatusCode;
 use lockstep_core::prices::source::Cidr;
 use lockstep_core::settings::Settings;
+use lockstep_core::site::GatewayUrl;
 use lockstep_run::jobs::both::Both;
 use lockstep_run::jobs::{Go, Job, Order};
 use lockstep_run::prices::collect::Collecting;
@@ -221,6 +222,29 @@ pub(crate) fn may_reach_inside(caller: &Caller, networks: &[String]) -> Result<(
         "`allow_private` is for a person who signed in, not for a token",
     )
     .hint("Leave it out, and let somebody who signed in name these networks, or `--allow-private` on the server's machine."))
+}
+
+/// A gateway's address is trusted as it is given, in whatever network it is, and price sources at it are too: so it is
+/// named by a person. What it stands for can change afterwards, as a name's address does, so that looking at it once would
+/// keep nobody out. An address that a site has already is nobody's news.
+pub(crate) async fn may_name(
+    app: &App,
+    caller: &Caller,
+    address: &GatewayUrl,
+) -> Result<(), Problem> {
+    if matches!(caller.who, Who::Person { .. }) {
+        return Ok(());
+    }
+    let known = app.store().sites().await?;
+    if known.iter().any(|site| site.url == *address) {
+        return Ok(());
+    }
+    Err(Problem::new(
+        StatusCode::FORBIDDEN,
+        "people_only",
+        "a gateway's address is named by a person who signed in, not by a token",
+    )
+    .hint("Let somebody who signed in add the site or change its address, or `lockstep site` on the server's machine."))
 }
 
 impl Reached {

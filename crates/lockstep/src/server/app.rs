@@ -13,6 +13,7 @@ use super::Options;
 use super::caller::Caller;
 use super::door::Door;
 use super::metrics::Metrics;
+use super::tending::Looks;
 use crate::api::v1::prices::differences::kept::Tables;
 use crate::config::File;
 use crate::deeds::Deed;
@@ -31,6 +32,7 @@ struct Inner {
     metrics: Metrics,
     door: Door,
     tables: Tables,
+    looks: Looks,
     stop: CancellationToken,
 }
 
@@ -46,6 +48,7 @@ impl App {
             metrics: Metrics::default(),
             door: Door::new(),
             tables: Tables::default(),
+            looks: Looks::default(),
             stop: CancellationToken::new(),
         }))
     }
@@ -95,6 +98,11 @@ impl App {
         &self.0.tables
     }
 
+    /// When what is done unasked was last looked after.
+    pub(crate) fn looks(&self) -> &Looks {
+        &self.0.looks
+    }
+
     /// Now, in Unix milliseconds.
     pub(crate) fn now(&self) -> i64 {
         self.0.engine.now()
@@ -120,7 +128,14 @@ impl App {
         self.0.stop.child_token()
     }
 
-    /// Notes what a caller has just done. What was done stays done where it cannot be noted: the log says so.
+    /// The store, whose next write notes what a caller does by it, in the same transaction: it is done and noted, or
+    /// neither.
+    pub(crate) fn noting(&self, by: &Caller, site: Option<&Site>, deed: Deed) -> Store {
+        let site = site.map(|site| site.id.as_str());
+        deed.noted_by(self.store(), site, by.actor(), self.now())
+    }
+
+    /// Notes what a caller has just done, where that is not noted with it. What was done stays done where it cannot be noted: the log says so.
     pub(crate) async fn note(&self, by: &Caller, site: Option<&Site>, deed: &Deed) {
         let actor = by.actor();
         let site = site.map(|site| site.id.as_str());

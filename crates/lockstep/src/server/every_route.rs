@@ -20,6 +20,7 @@ use crate::config::File;
 
 const SESSION: &str = "the token of a session";
 const TOKEN: &str = "lst_the token of a program";
+const BASIC: &str = "Basic cHJveHk6cGFzc3dvcmQ=";
 const HOST: &str = "127.0.0.1:7878";
 
 const METHODS: [Method; 7] = [
@@ -55,6 +56,8 @@ enum Shown {
     Token,
     /// A cookie that is right and a token that is not.
     CookieAndWrongToken,
+    /// A cookie that is right, and the password of a proxy on the way.
+    CookieAndBasic,
 }
 
 struct World {
@@ -163,8 +166,9 @@ fn is_own(path: &str) -> bool {
 
 /// Whether a page that is not ours asks in a person's name: told another way than the door does.
 fn is_foreign(method: &Method, shown: Shown, open: bool, site: &str, origin: &str) -> bool {
-    let person = shown == Shown::Cookie;
-    if matches!(shown, Shown::Token | Shown::CookieAndWrongToken) {
+    let person = matches!(shown, Shown::Cookie | Shown::CookieAndBasic);
+    // At the way in a token counts for nothing.
+    if matches!(shown, Shown::Token | Shown::CookieAndWrongToken) && !open {
         return false;
     }
     if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
@@ -194,6 +198,7 @@ async fn every_route_by_every_method_from_every_page_is_answered_to_whom_it_is_f
                         Shown::Cookie,
                         Shown::Token,
                         Shown::CookieAndWrongToken,
+                        Shown::CookieAndBasic,
                     ] {
                         let cookie = format!("lockstep={SESSION}");
                         let bearer = format!("Bearer {TOKEN}");
@@ -203,7 +208,7 @@ async fn every_route_by_every_method_from_every_page_is_answered_to_whom_it_is_f
                         }
                         headers.extend(site.map(|site| ("sec-fetch-site", site)));
                         headers.extend(origin.map(|origin| ("origin", origin)));
-                        if matches!(shown, Shown::Cookie | Shown::CookieAndWrongToken) {
+                        if !matches!(shown, Shown::Nothing | Shown::Token) {
                             world.session().await;
                             headers.push(("cookie", &cookie));
                         }
@@ -212,13 +217,15 @@ async fn every_route_by_every_method_from_every_page_is_answered_to_whom_it_is_f
                             Shown::CookieAndWrongToken => {
                                 headers.push(("authorization", "Bearer lst_wrong"));
                             }
+                            Shown::CookieAndBasic => headers.push(("authorization", BASIC)),
                             Shown::Nothing | Shown::Cookie => {}
                         }
                         let got = world.ask(method, path, &headers).await;
                         let case = format!("{method} {path} {site:?} {origin:?} {shown:?}");
                         let (site, origin) = (site.unwrap_or(""), origin.unwrap_or(""));
                         let foreign = is_foreign(method, shown, is_open(path), site, origin);
-                        let known = matches!(shown, Shown::Cookie | Shown::Token);
+                        let known =
+                            matches!(shown, Shown::Cookie | Shown::CookieAndBasic | Shown::Token);
                         dressed(&got.headers, &case, false);
                         // The answer to HEAD has no body to tell the code.
                         let refused = got.code.as_deref().unwrap_or(match got.status {
@@ -254,6 +261,45 @@ async fn every_route_by_every_method_from_every_page_is_answered_to_whom_it_is_f
     assert!(through > 1000 && kept_out > 1000, "{through} {kept_out}");
 }
 
+/// A page can have its own name lead here, and then writes whatever header it likes: only with a token does the name not
+/// matter, and never at the way in.
+#[tokio::test]
+async fn under_another_name_nothing_but_health_answers_whatever_is_shown_unless_it_is_a_token() {
+    let world = World::new(Options::default()).await;
+    let bearer = format!("Bearer {TOKEN}");
+    let basic_of_token = format!("Basic {TOKEN}");
+    let mut answered = 0;
+    for path in &world.paths {
+        let health = path == "/healthz" || path == "/readyz";
+        for method in [Method::GET, Method::POST] {
+            for (shown, is_token) in [
+                ("", false),
+                (BASIC, false),
+                (basic_of_token.as_str(), false),
+                ("Bearer", is_own(path)),
+                ("x", is_own(path)),
+                ("lst_nobody", is_own(path)),
+                ("Bearer lst_wrong", !is_open(path)),
+                (bearer.as_str(), !is_open(path)),
+            ] {
+                let case = format!("{method} {path} {shown}");
+                let mut headers = vec![("host", "evil.example")];
+                if !shown.is_empty() {
+                    headers.push(("authorization", shown));
+                }
+                let got = world.ask(&method, path, &headers).await;
+                let misdirected = got.status == StatusCode::MISDIRECTED_REQUEST;
+                assert_eq!(misdirected, !health && !is_token, "{case}: {}", got.status);
+                if is_token && shown != bearer {
+                    assert!(got.status.is_client_error(), "{case}: {}", got.status);
+                }
+                answered += usize::from(!misdirected);
+            }
+        }
+    }
+    assert!(answered > 200, "{answered}");
+}
+
 /// A path of a site with a plan that waits for its yes.
 fn of_main(path: &str, run: &str) -> String {
     let part = |part| match part {
@@ -279,10 +325,13 @@ async fn nothing_that_is_only_looked_at_writes_to_a_gateway() {
     let gateway = lockstep_sim::Gateway::start(spec).await.expect("a gateway");
     let world = World::new(Options::default()).await;
     let bearer = format!("Bearer {TOKEN}");
+    world.session().await;
+    let cookie = format!("lockstep={SESSION}");
     let order = async |path: &str, body: Value| {
         let request = Request::post(path)
             .header("host", HOST)
-            .header("authorization", &bearer)
+            .header("cookie", &cookie)
+            .header("sec-fetch-site", "same-origin")
             .header("content-type", "application/json")
             .body(Body::from(body.to_string()));
         let answered = world.router.clone().oneshot(request.expect("a request"));
@@ -306,7 +355,6 @@ async fn nothing_that_is_only_looked_at_writes_to_a_gateway() {
     }
     gateway.clear_log();
 
-    let cookie = format!("lockstep={SESSION}");
     let mut answered = 0;
     for path in routed(&world.router).keys() {
         let path = of_main(path, &run);

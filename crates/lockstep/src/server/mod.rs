@@ -10,7 +10,7 @@ mod options;
 pub(crate) mod problem;
 #[cfg(test)]
 pub(crate) mod routed;
-mod tending;
+pub(crate) mod tending;
 mod tls;
 
 use std::net::{SocketAddr, TcpListener};
@@ -29,7 +29,7 @@ pub(crate) use app::App;
 pub(crate) use options::{Options, network, public_url};
 
 use crate::{api, web};
-use door::limits::Limited;
+use door::limits::{Limited, Places};
 use problem::Problem;
 use tls::Certificate;
 
@@ -39,6 +39,13 @@ const HEAD: Duration = Duration::from_secs(15);
 const GRACE: Duration = Duration::from_secs(10);
 /// How many connections there may be at once; whoever watches a run has one.
 const CONNECTIONS: usize = 512;
+/// How many of them one address may have, so that it shuts nobody else out. Proxies that are trusted come for many, and
+/// whoever is on this machine has better means.
+const OF_ONE: usize = 128;
+/// How often somebody on a connection of HTTP/2 is asked whether he is still there.
+const ALIVE: Duration = Duration::from_secs(60);
+/// How long he may take to say so.
+const ALIVE_TIME: Duration = Duration::from_secs(20);
 
 /// Serves until the app is told to stop: streams end first, then runs come to rest, then what is done unasked, then
 /// requests under way.
@@ -67,13 +74,14 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
         Some(address) => Some(beside(address, &app).await?),
         None => None,
     };
+    let places = Places::new(CONNECTIONS, OF_ONE, app.options().trusted.clone());
     // Work begins only once nothing more can keep the server from being one.
     let served = match app.options().tls.clone() {
         Some(files) => {
             let certificate = Certificate::open(files)?;
             tending::begin(&app, &unasked);
             let mut server = axum_server::from_tcp_rustls(listener, certificate.config())?
-                .map(|acceptor| Limited::new(acceptor, CONNECTIONS))
+                .map(|acceptor| Limited::new(acceptor, places))
                 .first_request_timeout(HEAD)
                 .handle(handle);
             tokio::spawn(certificate.keep(app.clone()));
@@ -83,7 +91,7 @@ pub(crate) async fn run(listener: TcpListener, app: App) -> anyhow::Result<()> {
         None => {
             tending::begin(&app, &unasked);
             let mut server = axum_server::from_tcp(listener)?
-                .map(|acceptor| Limited::new(acceptor, CONNECTIONS))
+                .map(|acceptor| Limited::new(acceptor, places))
                 .first_request_timeout(HEAD)
                 .handle(handle);
             bounded(&mut server);
@@ -131,7 +139,7 @@ pub(crate) fn router(app: &App) -> Router {
         .with_state(app.clone())
 }
 
-/// A client that never finishes its head is not waited for.
+/// A client that never finishes its head is not waited for, nor one that is gone without a word.
 fn bounded<A>(server: &mut Server<SocketAddr, A>) {
     let builder = server.http_builder();
     *builder = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
@@ -139,5 +147,9 @@ fn bounded<A>(server: &mut Server<SocketAddr, A>) {
         .http1()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD);
-    builder.http2().timer(TokioTimer::new());
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(ALIVE)
+        .keep_alive_timeout(ALIVE_TIME);
 }

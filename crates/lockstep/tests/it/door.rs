@@ -85,6 +85,8 @@ async fn tokens_are_shown_once_and_do_what_their_scopes_say_until_they_are_remov
         json!({"name": "x", "scopes": []}),
         json!({"name": "x", "scopes": ["root"]}),
         json!({"name": "x", "scopes": ["read"], "expires_at": 5}),
+        json!({"name": "x", "scopes": ["read"], "expires_at": "tomorrow"}),
+        json!({"name": "x", "scopes": ["read"], "expires_at": "1970-01-01T00:00:05Z"}),
     ] {
         server.post("/api/v1/tokens", &bad).await.is(400);
     }
@@ -102,8 +104,20 @@ async fn tokens_are_shown_once_and_do_what_their_scopes_say_until_they_are_remov
     assert_eq!(refused.code(), "scope");
     let listed = server.get("/api/v1/tokens").await.is(200).json();
     let listed = &listed["tokens"][0];
-    assert!(listed["last_used_at"].is_i64(), "{listed}");
     assert_eq!(listed.get("token"), None);
+    for at in ["created_at", "last_used_at"] {
+        let at = listed[at].as_str().expect("a time");
+        let at: Result<jiff::Timestamp, _> = at.parse();
+        assert!(at.is_ok(), "{listed}");
+    }
+    assert_eq!(listed.get("expires_at"), None, "it ends never");
+    // A time is taken in any zone and told in UTC, to the millisecond.
+    let short =
+        json!({"name": "short", "scopes": ["read"], "expires_at": "2999-01-31T01:30:00.25+01:00"});
+    let short = server.post("/api/v1/tokens", &short).await.is(201).json();
+    assert_eq!(short["expires_at"], "2999-01-31T00:30:00.25Z");
+    let id = short["id"].as_str().expect("an id");
+    server.delete(&format!("/api/v1/tokens/{id}")).await.is(204);
 
     // A token wins over a cookie: one that is none is nobody, whatever the cookie says.
     let headers = [("authorization", "Bearer lst_nothing")];

@@ -1,5 +1,6 @@
-use lockstep_store::deeds::DeedFilter;
+use lockstep_store::deeds::{DeedFilter, NewDeed};
 use lockstep_store::sessions::{Lasting, Session};
+use lockstep_store::sites::SiteEdit;
 use lockstep_store::tokens::{ApiToken, NewApiToken};
 use lockstep_store::{Store, StoreError};
 use serde_json::json;
@@ -210,4 +211,45 @@ pub(crate) async fn deeds_come_newest_first_by_site_and_kind_in_pages(store: &St
     assert_eq!(numbers(next, 2).await.0, [0]);
     assert_eq!(store.forget_deeds(NOW + 2).await.expect("forgotten"), 2);
     assert_eq!(numbers(DeedFilter::default(), 10).await.0, [3, 2]);
+}
+
+pub(crate) async fn a_deed_is_noted_with_the_write_that_it_is_of_or_not_at_all(store: &Store) {
+    let site = site(store).await;
+    let deed = |kind: &str| NewDeed {
+        site_id: Some(site.id.clone()),
+        at: NOW,
+        actor: "admin".to_owned(),
+        kind: kind.to_owned(),
+        data: json!({ "of": kind }),
+    };
+    let renamed = |name: &str| SiteEdit {
+        name: Some(name.to_owned()),
+        ..SiteEdit::default()
+    };
+    let noted = async || {
+        let deeds = store.deeds(&DeedFilter::default(), 10).await;
+        let kinds = deeds.expect("deeds").into_iter().map(|deed| deed.kind);
+        kinds.collect::<Vec<_>>()
+    };
+    let refused = store.noting(deed("refused"));
+    let gone = refused.edit_site("nobody", renamed("a")).await;
+    assert!(matches!(gone, Err(StoreError::NotFound(_))), "{gone:?}");
+    // What came to nothing is not noted by what is done later, either.
+    refused
+        .edit_site(&site.id, renamed("a"))
+        .await
+        .expect("done");
+    assert!(noted().await.is_empty());
+    let done = store.noting(deed("done"));
+    done.site(&site.id).await.expect("looking notes nothing");
+    assert!(noted().await.is_empty());
+    done.edit_site(&site.id, renamed("b")).await.expect("done");
+    assert_eq!(noted().await, ["done"]);
+    done.edit_site(&site.id, renamed("c")).await.expect("done");
+    store.edit_site(&site.id, renamed("d")).await.expect("done");
+    assert_eq!(noted().await, ["done"]);
+    // A site that goes leaves what is noted of it.
+    let removed = store.noting(deed("removed"));
+    removed.remove_site(&site.id).await.expect("removed");
+    assert_eq!(noted().await.len(), 2);
 }

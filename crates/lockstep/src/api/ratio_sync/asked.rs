@@ -13,6 +13,9 @@ use crate::api::together::Together;
 const MINUTE: i64 = 60_000;
 /// How many unknown tokens an address may show in that window.
 const UNKNOWN: usize = 10;
+/// How often the gateway is asked in that window about one of them, while it does not say: a right token is not taken for
+/// a guess because nobody answered.
+const ASKS: usize = 60;
 
 /// A question about a token.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -49,8 +52,17 @@ pub(super) struct Asked<T: Clone> {
 struct Kept<T> {
     /// What was said, and until when it holds.
     said: HashMap<Key, (T, i64)>,
-    /// When each address showed a token that had to be asked for.
-    unknown: HashMap<IpAddr, Vec<i64>>,
+    /// What each address showed that had to be asked for.
+    unknown: HashMap<IpAddr, Vec<Shown>>,
+}
+
+/// A token that had to be asked for.
+struct Shown {
+    key: Key,
+    /// When it was shown first.
+    at: i64,
+    /// How often it was asked for since.
+    asks: usize,
 }
 
 impl<T: Clone> Default for Asked<T> {
@@ -89,7 +101,7 @@ impl<R: Clone + Send + Sync + 'static> Asked<Option<R>> {
         }
         let (kept, about) = (Arc::clone(&self.kept), key.clone());
         let work = move || {
-            if !lock(&kept).take(address, now) {
+            if !lock(&kept).take(address, &about, now) {
                 return futures_util::future::ready(Err(NotAsked::TooMany)).boxed();
             }
             let answer = ask();
@@ -99,7 +111,7 @@ impl<R: Clone + Send + Sync + 'static> Asked<Option<R>> {
                 match answer {
                     Ok(said) => {
                         if said.is_some() {
-                            kept.give_back(address, now);
+                            kept.give_back(address, &about);
                         }
                         kept.said.insert(about, (said.clone(), at + MINUTE));
                         Ok(said)
@@ -121,25 +133,32 @@ impl<T: Clone> Kept<T> {
         self.said.get(key).map(|(said, _)| said.clone())
     }
 
-    /// Counts a token that is not known, unless there were too many.
-    fn take(&mut self, address: IpAddr, now: i64) -> bool {
+    /// Counts a token that is not known, unless there were too many. The same one counts once.
+    fn take(&mut self, address: IpAddr, key: &Key, now: i64) -> bool {
         self.unknown.retain(|_, shown| {
-            shown.retain(|at| (now - MINUTE..=now).contains(at) && *at != now - MINUTE);
+            shown.retain(|shown| (0..MINUTE).contains(&(now - shown.at)));
             !shown.is_empty()
         });
-        let shown = self.unknown.entry(address).or_default();
-        let few = shown.len() < UNKNOWN;
+        let all = self.unknown.entry(address).or_default();
+        if let Some(shown) = all.iter_mut().find(|shown| shown.key == *key) {
+            shown.asks += 1;
+            return shown.asks <= ASKS;
+        }
+        let few = all.len() < UNKNOWN;
         if few {
-            shown.push(now);
+            all.push(Shown {
+                key: key.clone(),
+                at: now,
+                asks: 1,
+            });
         }
         few
     }
 
-    fn give_back(&mut self, address: IpAddr, at: i64) {
-        if let Some(shown) = self.unknown.get_mut(&address)
-            && let Some(place) = shown.iter().position(|shown| *shown == at)
-        {
-            shown.remove(place);
+    /// What the gateway knows is no guess.
+    fn give_back(&mut self, address: IpAddr, key: &Key) {
+        if let Some(all) = self.unknown.get_mut(&address) {
+            all.retain(|shown| shown.key != *key);
         }
     }
 }
@@ -229,6 +248,39 @@ mod tests {
         assert!(matches!(out, Err(NotAsked::Outage(_))));
         let back = bench.of(1, "10.0.0.1", 1, Ok(Some("root"))).await;
         assert_eq!(back.expect("said"), Some("root"));
+    }
+
+    #[tokio::test]
+    async fn a_right_token_outlives_an_outage_and_guesses_count_in_it_too() {
+        let bench = Bench::new();
+        let out = Err(FailureKind::Unreachable);
+        for now in 0..15 {
+            let said = bench.of(1, "10.0.0.1", now, out).await;
+            assert!(matches!(said, Err(NotAsked::Outage(_))), "{now}");
+        }
+        let back = bench.of(1, "10.0.0.1", 15, Ok(Some("root"))).await;
+        assert_eq!(back.expect("said"), Some("root"));
+        for token in 2..12 {
+            let said = bench.of(token, "10.0.0.1", 16, out).await;
+            assert!(matches!(said, Err(NotAsked::Outage(_))), "{token}");
+        }
+        let guess = bench.of(12, "10.0.0.1", 17, out).await;
+        assert!(matches!(guess, Err(NotAsked::TooMany)));
+    }
+
+    #[tokio::test]
+    async fn the_gateway_is_asked_so_often_and_no_more_about_one_token() {
+        let bench = Bench::new();
+        let out = Err(FailureKind::Unreachable);
+        for _ in 0..ASKS {
+            let said = bench.of(1, "10.0.0.1", 5, out).await;
+            assert!(matches!(said, Err(NotAsked::Outage(_))));
+        }
+        let said = bench.of(1, "10.0.0.1", 59_000, out).await;
+        assert!(matches!(said, Err(NotAsked::TooMany)));
+        assert_eq!(bench.asks(), ASKS);
+        let later = bench.of(1, "10.0.0.1", 60_005, Ok(Some("root"))).await;
+        assert_eq!(later.expect("said"), Some("root"));
     }
 
     #[tokio::test]

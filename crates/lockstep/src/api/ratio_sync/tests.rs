@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use axum::Extension;
+use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::http::Request;
 use lockstep_core::site::GatewayUrl;
@@ -10,13 +10,15 @@ use lockstep_run::clock::{Clock, SystemClock};
 use lockstep_sim::{Gateway, Spec};
 use lockstep_store::Store;
 use lockstep_store::sites::NewSite;
+use lockstep_store::tokens::NewApiToken;
+use secrecy::SecretString;
 use serde_json::Value;
 use tower::ServiceExt as _;
 
-use super::{is_ours, routes};
+use super::is_ours;
 use crate::config::File;
-use crate::server::caller::{Caller, Scope, Who};
-use crate::server::{App, Options};
+use crate::server::door::{secret, session};
+use crate::server::{App, Options, router};
 
 #[test]
 fn the_paths_are_known_with_and_without_a_site() {
@@ -45,17 +47,8 @@ fn the_paths_are_known_with_and_without_a_site() {
     }
 }
 
-/// Somebody whom the door let in, with these scopes.
-fn caller(who: Who, scopes: &[Scope]) -> Caller {
-    Caller {
-        who,
-        scopes: scopes.to_vec(),
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn tokens_of_ours_need_the_scope_and_people_the_gateways_token() {
-    let gateway = Gateway::start(Spec::new()).await.expect("it starts");
+/// A server that knows the gateway as `main`, and all that it answers.
+async fn served(gateway: &Gateway) -> (App, Router) {
     let store = Store::open_temporary().await.expect("a store");
     let site = NewSite {
         name: Some("main".to_owned()),
@@ -76,50 +69,80 @@ async fn tokens_of_ours_need_the_scope_and_people_the_gateways_token() {
         File::default(),
         Options::default(),
     );
-    let router = routes().split_for_parts().0.with_state(app);
-    let token = || Who::Token {
-        id: "t".to_owned(),
-        name: "tests".to_owned(),
-    };
-    let person = || Who::Person {
-        name: "admin".to_owned(),
-        session: "s".to_owned(),
-    };
-    for (who, scopes, shows, path, status) in [
-        (token(), &[Scope::RatioSync][..], None, "/sites/main", 200),
-        (token(), &[Scope::RatioSync], None, "/sites/nowhere", 404),
-        // The gateway's token helps nobody who came as somebody else.
-        (
-            token(),
-            &[Scope::Apply],
-            Some(gateway.root_token()),
-            "/sites/main",
-            403,
-        ),
-        (person(), &[Scope::Apply], None, "/sites/main", 403),
-        (
-            person(),
-            &[Scope::Apply],
-            Some(gateway.root_token()),
-            "/sites/main",
-            200,
-        ),
+    let router = router(&app);
+    (app, router)
+}
+
+/// Asks for the channels of a site, and holds the answer to what it is refused or not.
+async fn ask(router: &Router, site: &str, headers: &[(&str, &str)], status: u16) {
+    let mut request = Request::get(format!("/sites/{site}/api/ratio_sync/channels"));
+    for (name, value) in [("host", "127.0.0.1:7878")].iter().chain(headers) {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Body::empty()).expect("a request");
+    let answer = router.clone().oneshot(request).await.expect("an answer");
+    assert_eq!(answer.status(), status, "{site} {headers:?}");
+    let body = to_bytes(answer.into_body(), usize::MAX).await;
+    let body: Value = serde_json::from_slice(&body.expect("a body")).expect("JSON");
+    assert_eq!(body["success"], status == 200, "{body}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_token_of_ours_needs_the_scope_and_helps_nobody_who_shows_the_gateways_beside_it() {
+    let gateway = Gateway::start(Spec::new()).await.expect("it starts");
+    let (app, router) = served(&gateway).await;
+    for scope in ["ratio-sync", "apply"] {
+        let new = NewApiToken {
+            name: scope.to_owned(),
+            hash: secret::digest(&SecretString::from(format!("lst_{scope}"))),
+            scopes: vec![scope.to_owned()],
+            created_by: "tests".to_owned(),
+            expires_at: None,
+        };
+        app.store().add_api_token(new, 0).await.expect("a token");
+    }
+    for (shows, site, status) in [
+        ("Bearer lst_ratio-sync", "main", 200),
+        ("lst_ratio-sync", "main", 200),
+        ("Bearer lst_ratio-sync", "nowhere", 404),
+        ("Bearer lst_apply", "main", 403),
+        ("lst_apply", "main", 403),
+        ("Bearer lst_nobody", "main", 401),
     ] {
-        let mut request = Request::get(format!("{path}/api/ratio_sync/channels"));
-        if let Some(token) = shows {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        let told = format!("{who:?} {scopes:?} {path}");
-        let router = router.clone().layer(Extension(caller(who, scopes)));
-        let request = request.body(Body::empty()).expect("a request");
-        let answer = router.oneshot(request).await.expect("an answer");
-        assert_eq!(answer.status(), status, "{told}");
-        let body = to_bytes(answer.into_body(), usize::MAX)
-            .await
-            .expect("a body");
-        let body: Value = serde_json::from_slice(&body).expect("JSON");
-        assert_eq!(body["success"], status == 200, "{told}");
+        ask(&router, site, &[("authorization", shows)], status).await;
     }
     let whose = gateway.count("GET", "/api/user/self");
-    assert_eq!(whose, 1, "a token of ours is not shown to the gateway");
+    assert_eq!(whose, 0, "a token of ours is not shown to the gateway");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_person_who_signed_in_may_and_a_page_of_others_in_his_name_may_not() {
+    let gateway = Gateway::start(Spec::new()).await.expect("it starts");
+    let (app, router) = served(&gateway).await;
+    let store = app.store();
+    store
+        .set_password("admin", "$none", None, 0)
+        .await
+        .expect("a person");
+    let digest = secret::digest(&SecretString::from("signed-in"));
+    store
+        .add_session(&digest, "admin", session::LASTING, app.now())
+        .await
+        .expect("a session");
+    let cookie = ("cookie", "lockstep=signed-in");
+    ask(&router, "main", &[cookie], 200).await;
+    ask(&router, "nowhere", &[cookie], 404).await;
+    ask(&router, "main", &[("cookie", "lockstep=else")], 401).await;
+    let elsewhere = ("sec-fetch-site", "cross-site");
+    ask(&router, "main", &[cookie, elsewhere], 403).await;
+    // The password of a proxy on the way is no token, and the gateway is not shown it.
+    let basic = ("authorization", "Basic cHJveHk6cGFzc3dvcmQ=");
+    ask(&router, "main", &[cookie, basic], 200).await;
+    ask(&router, "main", &[basic], 401).await;
+    assert_eq!(gateway.count("GET", "/api/user/self"), 0);
+    // Whoever shows a token is who the token says, whatever his browser shows beside it.
+    let root = format!("Bearer {}", gateway.root_token());
+    ask(&router, "main", &[cookie, ("authorization", &root)], 200).await;
+    ask(&router, "main", &[cookie, ("authorization", "wrong")], 401).await;
+    assert_eq!(gateway.count("GET", "/api/user/self"), 2);
 }

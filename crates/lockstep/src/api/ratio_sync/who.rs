@@ -1,4 +1,5 @@
-//! Who may use price sync: the gateway's root, by the gateway's own word, or a token of ours that was made for it.
+//! Who may use price sync: the gateway's root, by the gateway's own word, a token of ours that was made for it, or a person
+//! who signed in.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -13,16 +14,16 @@ use super::asked::{Asking, NotAsked};
 use super::{Desk, Refusal};
 use crate::api::orders;
 use crate::server::App;
-use crate::server::caller::{Caller, Scope, Who};
-use crate::server::door::address::Client;
+use crate::server::caller::{Caller, Scope};
 use crate::server::door::tokens::WORD;
+use crate::server::door::{self, address::Client};
 use crate::server::problem::Problem;
 use crate::words::en;
 
 /// The header with the user's id.
 const USER: &str = "new-api-user";
 
-/// Lets the gateway's root in, and tokens of ours with the scope. Answers the site that is meant, and who came.
+/// Lets the gateway's root in, tokens of ours with the scope, and people, who all have it. Answers the site that is meant, and who came.
 pub(super) async fn let_in(
     app: &App,
     desk: &Desk,
@@ -36,16 +37,10 @@ pub(super) async fn let_in(
             .map_err(|problem| Refusal::new(problem.status(), problem.title()))?;
         return Ok((site, caller.actor()));
     }
-    if known.is_some_and(|caller| matches!(caller.who, Who::Token { .. })) {
+    if known.is_some() {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
             "This token of Lockstep does not have the scope ratio-sync",
-        ));
-    }
-    if known.is_some() && !parts.headers.contains_key(header::AUTHORIZATION) {
-        return Err(Refusal::new(
-            StatusCode::FORBIDDEN,
-            "Price sync is for programs: send the gateway's root token, or a token of Lockstep with the scope ratio-sync",
         ));
     }
     let token = token(parts)?;
@@ -91,7 +86,9 @@ fn token(parts: &Parts) -> Result<SecretString, Refusal> {
         (Some(only), None) => only.to_str().ok(),
         _ => None,
     };
-    let token = only.map(bare).filter(|token| !token.is_empty());
+    // A password of the way, as `Basic` is one, is no token, and no gateway's business.
+    let token = only.and_then(|text| door::bearer(text).or_else(|| door::bare(text)));
+    let token = token.filter(|token| !token.is_empty());
     token.map(SecretString::from).ok_or_else(|| {
         Refusal::new(
             StatusCode::UNAUTHORIZED,
@@ -105,22 +102,14 @@ fn user_id(parts: &Parts) -> Result<Option<i64>, Refusal> {
     let Some(given) = parts.headers.get(USER) else {
         return Ok(None);
     };
-    let number = given.to_str().ok().and_then(|text| bare(text).parse().ok());
+    let given = given.to_str().ok().map(str::trim);
+    let number = given.and_then(|text| door::bearer(text).unwrap_or(text).parse().ok());
     number.map(Some).ok_or_else(|| {
         Refusal::new(
             StatusCode::UNAUTHORIZED,
             "New-Api-User must be the number of the user, as in `New-Api-User: 1`",
         )
     })
-}
-
-/// A header's value without `Bearer`.
-fn bare(text: &str) -> &str {
-    let text = text.trim();
-    match text.split_once(' ') {
-        Some((word, rest)) if word.eq_ignore_ascii_case("bearer") => rest.trim(),
-        _ => text,
-    }
 }
 
 /// Whence the request comes, as the door made it out.
@@ -158,14 +147,16 @@ async fn role(
                 StatusCode::TOO_MANY_REQUESTS,
                 "Too many unknown access tokens came from this address; wait a minute",
             ),
+            // Whoever asks may be anybody: what the gateway said is for the log.
             NotAsked::Outage(failure) => {
-                let said = en::price_failure(&failure);
+                let said = en::price_failure(&failure).message;
+                tracing::warn!(
+                    why = said,
+                    "the gateway could not be asked whose a token is"
+                );
                 Refusal::new(
                     StatusCode::SERVICE_UNAVAILABLE,
-                    format!(
-                        "The gateway could not be asked whose token this is: {}",
-                        said.message
-                    ),
+                    "The gateway could not be asked whose token this is; try again in a moment",
                 )
             }
         })

@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::runs;
 use crate::server::App;
 use crate::server::caller::Caller;
+use crate::server::door;
 use crate::server::problem::Problem;
 
 /// The header that names a request.
@@ -23,7 +24,7 @@ const KEY: HeaderName = HeaderName::from_static("idempotency-key");
 const REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 /// The longest key, in bytes.
 const LONGEST_KEY: usize = 200;
-/// The largest body that is taken with a key, and the largest answer that is kept, in bytes: 1 MiB.
+/// The largest answer that is kept, in bytes: 1 MiB.
 const LARGEST: usize = 1 << 20;
 /// When a request that is still not answered is given up, in milliseconds: whoever did it is gone by then.
 const GIVEN_UP_MS: i64 = 600_000;
@@ -116,7 +117,8 @@ async fn keyed(
         })?
         .to_owned();
     let (mut parts, body) = request.into_parts();
-    let body = to_bytes(body, LARGEST).await.map_err(|_| {
+    // The door has read it whole and knows how long it may be.
+    let body = to_bytes(body, door::LIST).await.map_err(|_| {
         Problem::new(
             StatusCode::PAYLOAD_TOO_LARGE,
             "too_large",
@@ -127,8 +129,13 @@ async fn keyed(
         .extensions
         .get::<OriginalUri>()
         .map_or_else(|| parts.uri.to_string(), |uri| uri.0.to_string());
-    let method = parts.method.as_str().as_bytes();
-    let digest = Digest::of([method, address.as_bytes(), body.as_ref()]);
+    let (method, hashed) = (parts.method.clone(), body.clone());
+    // A whole price list takes a while, and the threads here have others to serve.
+    let digest = tokio::task::spawn_blocking(move || {
+        let method = method.as_str().as_bytes();
+        Digest::of([method, address.as_bytes(), hashed.as_ref()])
+    });
+    let digest = digest.await.map_err(|_| Problem::internal())?;
     let store = app.store().clone();
     match store
         .begin_request(&caller, &key, &digest, app.now())
@@ -179,7 +186,7 @@ async fn keep(app: &App, doing: Doing, answer: Response) -> Result<Response, Pro
     let kind = text(header::CONTENT_TYPE);
     let location = text(header::LOCATION);
     let secret = text(header::CACHE_CONTROL).is_some_and(|control| control.contains("no-store"));
-    if parts.status.is_server_error() {
+    if parts.status.is_server_error() || passes(parts.status) {
         match doing.began.get() {
             Some(began) => bind(app, &doing, began.clone()).await?,
             None => app.store().forget_request(caller, key).await?,
@@ -206,6 +213,11 @@ async fn keep(app: &App, doing: Doing, answer: Response) -> Result<Response, Pro
     };
     app.store().keep_answer(caller, key, answer).await?;
     Ok(Response::from_parts(parts, Body::from(body)))
+}
+
+/// Whether an answer says "not now": what stands in the way passes, and with it what was asked for may be done.
+fn passes(status: StatusCode) -> bool {
+    matches!(status, StatusCode::CONFLICT | StatusCode::TOO_MANY_REQUESTS)
 }
 
 async fn bind(app: &App, doing: &Doing, began: Began) -> Result<(), StoreError> {

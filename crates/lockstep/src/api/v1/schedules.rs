@@ -128,9 +128,10 @@ async fn off(
 ) -> Result<StatusCode, Problem> {
     let site = orders::site(&app, &site).await?;
     let subject = subject.core();
-    if app.store().remove_schedule(&site.id, subject).await? {
-        let deed = Deed::schedule_off(subject);
-        app.note(&caller, Some(&site), &deed).await;
+    let known = app.store().schedules(Some(&site.id)).await?;
+    if known.iter().any(|known| known.subject == subject) {
+        let noting = app.noting(&caller, Some(&site), Deed::schedule_off(subject));
+        noting.remove_schedule(&site.id, subject).await?;
     }
     Ok(StatusCode::NO_CONTENT)
 }

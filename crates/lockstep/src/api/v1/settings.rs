@@ -138,8 +138,8 @@ async fn change(
         settings: Some(settings),
         ..SiteEdit::default()
     };
-    let site = app.store().edit_site(&site.id, edit).await?;
-    app.note(&caller, Some(&site), &deed).await;
+    let noting = app.noting(&caller, Some(&site), deed);
+    let site = noting.edit_site(&site.id, edit).await?;
     Ok(Json(told(&app, &site)?))
 }
 

@@ -10,11 +10,12 @@ use utoipa::ToSchema;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::extract::{Body, Path};
+use crate::api::extract::{Body, Path, moment};
 use crate::server::App;
 use crate::server::caller::Person;
 use crate::server::door::tokens::{self, Asked, Bad};
 use crate::server::problem::Problem;
+use crate::view::json::time;
 
 /// A token of a program. The token itself is shown once, where it is made.
 #[derive(Debug, Serialize, ToSchema)]
@@ -27,16 +28,16 @@ struct Token {
     scopes: Vec<String>,
     /// Who made it.
     created_by: String,
-    /// When, in Unix milliseconds.
-    created_at: i64,
-    /// When it ends, in Unix milliseconds; without it never.
+    /// When; RFC 3339.
+    created_at: String,
+    /// When it ends; RFC 3339. Without it never.
     #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<i64>,
+    expires_at: Option<String>,
     /// Whether it ends within 14 days, or has ended.
     expires_soon: bool,
-    /// When it was last used, in Unix milliseconds, to the minute.
+    /// When it was last used, to the minute; RFC 3339.
     #[serde(skip_serializing_if = "Option::is_none")]
-    last_used_at: Option<i64>,
+    last_used_at: Option<String>,
 }
 
 /// Tokens.
@@ -53,8 +54,8 @@ struct NewToken {
     name: String,
     /// What it may: `read`, `plan`, `apply`, `ratio-sync`.
     scopes: Vec<String>,
-    /// When it ends, in Unix milliseconds; without it never.
-    expires_at: Option<i64>,
+    /// When it ends, such as `2027-01-31T00:00:00Z`; RFC 3339. Without it never.
+    expires_at: Option<String>,
 }
 
 /// A token that was made. This is the only time that it is shown.
@@ -106,6 +107,7 @@ async fn add(
         scopes,
         expires_at,
     } = asked;
+    let expires_at = moment("expires_at", expires_at.as_deref())?;
     let asked = Asked::checked(&name, &scopes, expires_at, caller.actor(), now);
     let asked = asked.map_err(|bad| {
         let first = bad.first().map(Bad::message);
@@ -146,9 +148,9 @@ impl Token {
             name: token.name,
             scopes: token.scopes,
             created_by: token.created_by,
-            created_at: token.created_at,
-            expires_at: token.expires_at,
-            last_used_at: token.seen_at,
+            created_at: time(token.created_at),
+            expires_at: token.expires_at.map(time),
+            last_used_at: token.seen_at.map(time),
         }
     }
 }

@@ -1,17 +1,19 @@
 //! How often somebody may try, and how many may be here at once.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::future::Future;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum_server::accept::Accept;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use ipnet::IpNet;
+use tokio::net::TcpStream;
 use tower::Service;
 
 use crate::server::problem::Problem;
@@ -148,20 +150,109 @@ impl IntoResponse for TooMany {
     }
 }
 
-/// Takes so many connections at once; the others are closed.
+/// The places that connections take.
+#[derive(Clone, Debug)]
+pub(crate) struct Places(Arc<AllPlaces>);
+
+#[derive(Debug)]
+struct AllPlaces {
+    most: usize,
+    of_one: usize,
+    trusted: Vec<IpNet>,
+    taken: Mutex<Taken>,
+}
+
+#[derive(Debug, Default)]
+struct Taken {
+    all: usize,
+    each: HashMap<IpAddr, usize>,
+}
+
+/// A place that is taken, until it is dropped.
+#[derive(Debug)]
+struct Place {
+    places: Places,
+    /// Whose it is, if that is counted.
+    of: Option<IpAddr>,
+}
+
+impl Places {
+    /// So many at once, and so many of one address, if it is neither in one of the networks, from which proxies come for
+    /// many, nor of this machine.
+    pub(crate) fn new(most: usize, of_one: usize, trusted: Vec<IpNet>) -> Self {
+        Self(Arc::new(AllPlaces {
+            most,
+            of_one,
+            trusted,
+            taken: Mutex::default(),
+        }))
+    }
+
+    fn take(&self, address: Option<IpAddr>) -> Option<Place> {
+        let counted = address.map(|address| address.to_canonical());
+        let trusts = |address: &IpAddr| {
+            let mut trusted = self.0.trusted.iter();
+            address.is_loopback() || trusted.any(|network| network.contains(address))
+        };
+        let of = counted.filter(|address| !trusts(address)).map(network);
+        let mut taken = self.lock();
+        if taken.all >= self.0.most {
+            return None;
+        }
+        if let Some(of) = of {
+            let each = taken.each.entry(of).or_default();
+            if *each >= self.0.of_one {
+                return None;
+            }
+            *each += 1;
+        }
+        taken.all += 1;
+        let places = self.clone();
+        Some(Place { places, of })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taken> {
+        self.0.taken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.lock();
+        taken.all -= 1;
+        let Some(of) = self.of else { return };
+        if let Entry::Occupied(mut each) = taken.each.entry(of) {
+            *each.get_mut() -= 1;
+            if *each.get() == 0 {
+                each.remove();
+            }
+        }
+    }
+}
+
+/// A connection that has somebody at its other end.
+pub(crate) trait Peer {
+    /// Whoever is there, if that can still be told.
+    fn peer(&self) -> Option<IpAddr>;
+}
+
+impl Peer for TcpStream {
+    fn peer(&self) -> Option<IpAddr> {
+        self.peer_addr().ok().map(|address| address.ip())
+    }
+}
+
+/// Takes connections as long as there are places; the others are closed.
 #[derive(Clone, Debug)]
 pub(crate) struct Limited<A> {
     inner: A,
-    places: Arc<Semaphore>,
+    places: Places,
 }
 
 impl<A> Limited<A> {
-    /// Connections as `inner` takes them, so many at once.
-    pub(crate) fn new(inner: A, most: usize) -> Self {
-        Self {
-            inner,
-            places: Arc::new(Semaphore::new(most)),
-        }
+    /// Connections as `inner` takes them, while there is a place.
+    pub(crate) fn new(inner: A, places: Places) -> Self {
+        Self { inner, places }
     }
 }
 
@@ -169,6 +260,7 @@ impl<A, I, S> Accept<I, S> for Limited<A>
 where
     A: Accept<I, S>,
     A::Future: Send + 'static,
+    I: Peer,
 {
     type Stream = A::Stream;
     type Service = Held<A::Service>;
@@ -176,10 +268,10 @@ where
 
     fn accept(&self, stream: I, service: S) -> Self::Future {
         // The place is taken before the handshake, which costs the most.
-        let place = self.places.clone().try_acquire_owned();
+        let place = self.places.take(stream.peer());
         let accepted = place.map(|place| (place, self.inner.accept(stream, service)));
         Box::pin(async move {
-            let Ok((place, accepted)) = accepted else {
+            let Some((place, accepted)) = accepted else {
                 tracing::warn!("a connection was refused, for there are too many");
                 return Err(io::ErrorKind::ConnectionRefused.into());
             };
@@ -197,7 +289,7 @@ where
 #[derive(Clone, Debug)]
 pub(crate) struct Held<S> {
     inner: S,
-    _place: Arc<OwnedSemaphorePermit>,
+    _place: Arc<Place>,
 }
 
 impl<S: Service<R>, R> Service<R> for Held<S> {
@@ -224,6 +316,15 @@ mod tests {
         burst: 10,
         every: MINUTE,
     };
+
+    /// Somebody at an address.
+    struct From(IpAddr);
+
+    impl Peer for From {
+        fn peer(&self) -> Option<IpAddr> {
+            Some(self.0)
+        }
+    }
 
     fn address(text: &str) -> IpAddr {
         text.parse().expect("an address")
@@ -293,8 +394,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_over_the_most_is_refused_until_another_one_ends() {
-        let limited = Limited::new(axum_server::accept::DefaultAcceptor::new(), 2);
-        let connect = async || limited.accept((), ()).await.map(|(_, service)| service);
+        let acceptor = axum_server::accept::DefaultAcceptor::new();
+        let limited = Limited::new(acceptor, Places::new(2, 2, Vec::new()));
+        let connect = async || {
+            let from = From(address("192.0.2.1"));
+            limited.accept(from, ()).await.map(|(_, service)| service)
+        };
         let one = connect().await.expect("a place");
         let two = connect().await.expect("a place");
         connect().await.expect_err("none");
@@ -307,6 +412,29 @@ mod tests {
         connect().await.expect_err("none");
         drop((two, three));
         connect().await.expect("a place");
+    }
+
+    #[test]
+    fn one_address_takes_not_all_places_and_a_trusted_proxy_may() {
+        let trusted = vec!["10.0.0.0/8".parse().expect("a network")];
+        let places = Places::new(10, 3, trusted);
+        let take = |from: &str| places.take(Some(address(from)));
+        let mut held: Vec<_> = (0..3)
+            .map(|_| take("192.0.2.1").expect("a place"))
+            .collect();
+        assert!(take("192.0.2.1").is_none());
+        assert!(take("::ffff:192.0.2.1").is_none());
+        // What one line of IPv6 has is one address.
+        held.extend((1..4).map(|host| take(&format!("2001:db8::{host}")).expect("a place")));
+        assert!(take("2001:db8::4").is_none());
+        held.extend((0..2).map(|_| take("10.0.0.1").expect("a place")));
+        held.extend((0..2).map(|_| take("127.0.0.1").expect("a place")));
+        assert!(take("203.0.113.1").is_none(), "there are ten");
+        drop(held.remove(0));
+        assert!(take("192.0.2.1").is_some(), "it is given back at once");
+        held.clear();
+        assert!(places.lock().each.is_empty());
+        assert_eq!(places.lock().all, 0);
     }
 
     #[test]

@@ -166,7 +166,9 @@ async fn admitted(app: &App, request: Request) -> Result<Request, Box<Response>>
     let (mut parts, body) = request.into_parts();
     let path = parts.uri.path();
     let access = access(path);
-    let own_credential = parts.headers.contains_key(header::AUTHORIZATION);
+    let token = shown(&parts.headers, access);
+    // At the way in a token is good for nothing, so that none keeps off there what keeps others out.
+    let own_credential = token.is_some() && access != Access::Open;
     let host = address::host(&parts.uri, &parts.headers);
     // A page that has a name of its own lead here has no token to show.
     if !own_credential && !HEALTH.contains(&path) {
@@ -189,7 +191,10 @@ async fn admitted(app: &App, request: Request) -> Result<Request, Box<Response>>
     }
     let caller = match session {
         Some(token) => session::person(app, &token).await,
-        None => program(app, &parts.headers).await,
+        None => match token {
+            Some(token) => program(app, token).await,
+            None => Ok(None),
+        },
     };
     let mut most = (BODY, BODY_TIME);
     match caller.map_err(refused)? {
@@ -216,16 +221,32 @@ async fn admitted(app: &App, request: Request) -> Result<Request, Box<Response>>
     Ok(Request::from_parts(parts, body))
 }
 
+/// The token that a program shows. Any other scheme is not meant for Lockstep: a proxy that asks for a password has
+/// browsers send `Basic` with each request, beside the cookie.
+fn shown(headers: &HeaderMap, access: Access) -> Option<&str> {
+    let text = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    match access {
+        // The gateway takes its own tokens without a word before them, and so do the routes that stand for its.
+        Access::Own => bearer(text).or_else(|| bare(text)),
+        Access::Open | Access::Closed => bearer(text),
+    }
+}
+
+/// The token after `Bearer`.
+pub(crate) fn bearer(authorization: &str) -> Option<&str> {
+    let (scheme, token) = authorization.trim().split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// A token that stands alone, with no scheme before it.
+pub(crate) fn bare(authorization: &str) -> Option<&str> {
+    let token = authorization.trim();
+    let alone = !token.is_empty() && !token.contains(' ');
+    alone.then_some(token)
+}
+
 /// The program whose token this is.
-async fn program(app: &App, headers: &HeaderMap) -> Result<Option<Caller>, Problem> {
-    let Some(text) = headers.get(header::AUTHORIZATION) else {
-        return Ok(None);
-    };
-    let text = text.to_str().unwrap_or_default().trim();
-    let token = match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
-        _ => text,
-    };
+async fn program(app: &App, token: &str) -> Result<Option<Caller>, Problem> {
     if !token.starts_with(tokens::WORD) {
         return Ok(None);
     }

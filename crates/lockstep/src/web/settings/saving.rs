@@ -93,11 +93,9 @@ pub(in crate::web) async fn save(
         match (known, wanted) {
             (None, None) => {}
             (Some(_), None) => {
-                if app.store().remove_schedule(&site.id, subject).await? {
-                    let deed = Deed::schedule_off(subject);
-                    app.note(&by, Some(&site), &deed).await;
-                    done = true;
-                }
+                let noting = app.noting(&by, Some(&site), Deed::schedule_off(subject));
+                noting.remove_schedule(&site.id, subject).await?;
+                done = true;
             }
             (Some(known), Some(wanted))
                 if known.plan.rhythm == wanted.rhythm && known.plan.mode == wanted.mode => {}
@@ -133,8 +131,8 @@ pub(in crate::web) async fn save(
             settings: Some(changed),
             ..SiteEdit::default()
         };
-        app.store().edit_site(&site.id, edit).await?;
-        app.note(&by, Some(&site), &deed).await;
+        let noting = app.noting(&by, Some(&site), deed);
+        noting.edit_site(&site.id, edit).await?;
     }
     let said = if done { Flash::Saved } else { Flash::Unchanged };
     Ok(Redirect::to(&said.at(&here)).into_response())

@@ -20,7 +20,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::{Subject, found};
-use crate::api::extract::{Path, Query};
+use crate::api::extract::{Path, Query, moment};
 use crate::api::orders;
 use crate::api::v1::export::{AT_ONCE, Form, file};
 use crate::api::v1::openapi::{RunHead, RunInFull, RunItem};
@@ -414,15 +414,4 @@ impl WantedItems {
 fn texts(list: Option<&str>) -> impl Iterator<Item = &str> {
     let texts = list.unwrap_or("").split(',').map(str::trim);
     texts.filter(|text| !text.is_empty())
-}
-
-fn moment(name: &str, text: Option<&str>) -> Result<Option<i64>, Problem> {
-    let Some(text) = text else {
-        return Ok(None);
-    };
-    let at: jiff::Timestamp = text.parse().map_err(|_| {
-        Problem::bad_request(format!("`{name}` is no time"))
-            .hint("Write it as 2026-08-01T06:30:00Z.")
-    })?;
-    Ok(Some(at.as_millisecond()))
 }

@@ -78,12 +78,13 @@ async fn test(
     Ok(Json(look(&app, site, token).await))
 }
 
-/// Looks at a gateway that is not stored, with reading requests only. Nothing of it is kept.
+/// Looks at a gateway that is not stored, with reading requests only. Nothing of it is kept. An address that no site has is
+/// named by a person.
 #[utoipa::path(post, path = "/sites/test", tag = "sites", request_body = SiteToTest,
     responses((status = 200, body = Test), (status = "default", body = Problem)))]
 async fn test_new(
     State(app): State<App>,
-    _: Writer,
+    Writer(caller): Writer,
     Body(new): Body<SiteToTest>,
 ) -> Result<Json<Test>, Problem> {
     let mut bad = Vec::new();
@@ -92,6 +93,7 @@ async fn test_new(
     let token = connecting::token(&mut bad, Some(&new.token));
     match (url, token, bad.is_empty()) {
         (Some(url), Some(token), true) => {
+            orders::may_name(&app, &caller, &url).await?;
             let probe = connecting::probe("test", &url, &new.user_id);
             Ok(Json(look(&app, probe, token).await))
         }

@@ -57,7 +57,7 @@ pub(crate) struct Sites {
 struct SiteToAdd {
     /// Its name.
     name: String,
-    /// The gateway's base address.
+    /// The gateway's base address. Only a person who signed in names one that no site has.
     url: String,
     /// The gateway's user id that the token belongs to, a number.
     user_id: String,
@@ -86,7 +86,8 @@ struct SiteToAdd {
 struct SiteChange {
     /// Another name.
     name: Option<String>,
-    /// Another address of the same gateway. The token must be given again with it.
+    /// Another address of the same gateway. The token must be given again with it, and only a person who signed in names
+    /// one that no site has.
     url: Option<String>,
     /// The gateway's user id that the token belongs to, a number.
     user_id: Option<String>,
@@ -137,7 +138,8 @@ async fn one(
     Ok(Json(orders::site(&app, &site).await?.into()))
 }
 
-/// Adds a site. It is looked at first; with something wrong it is not kept, unless `untested` says so.
+/// Adds a site. It is looked at first; with something wrong it is not kept, unless `untested` says so. An address that no
+/// site has is named by a person.
 #[utoipa::path(post, path = "/sites", tag = "sites", request_body = SiteToAdd,
     responses((status = 201, body = Site), (status = "default", body = Problem)))]
 async fn add(
@@ -158,6 +160,7 @@ async fn add(
     let (Some(url), Some(token), true) = (url, token, mistakes.is_empty()) else {
         return Err(wrong_site(mistakes));
     };
+    orders::may_name(&app, &caller, &url).await?;
     connecting::is_free(&app, &new.name).await?;
     if !new.untested {
         let probe = connecting::probe(&new.name, &url, &new.user_id);
@@ -184,7 +187,8 @@ async fn add(
     ))
 }
 
-/// Changes a site. Another address needs the token again, so that it cannot be sent where its owner did not mean.
+/// Changes a site. Another address needs the token again, so that it cannot be sent where its owner did not mean, and is
+/// named by a person.
 #[utoipa::path(patch, path = "/sites/{site}", tag = "sites", request_body = SiteChange,
     responses((status = 200, body = Site), (status = "default", body = Problem)))]
 async fn edit(
@@ -214,6 +218,9 @@ async fn edit(
     }
     if !bad.is_empty() {
         return Err(wrong_site(told(bad)));
+    }
+    if let Some(url) = &url {
+        orders::may_name(&app, &caller, url).await?;
     }
     let edit = SiteEdit {
         name: change.name,

@@ -21,6 +21,7 @@ use super::super::idempotency::once;
 use super::tester::{Tester, healthy, person, whole};
 use crate::api::orders;
 use crate::server::caller::Scope;
+use crate::server::door::LIST;
 use crate::server::problem::Problem;
 
 const RUNS: &str = "/api/v1/sites/main/runs";
@@ -130,6 +131,9 @@ async fn counting() -> (Router, Arc<AtomicUsize>, Arc<Notify>) {
             let count = reached.fetch_add(1, Ordering::SeqCst) + 1;
             match request.uri().path() {
                 "/fails" => StatusCode::BAD_GATEWAY.into_response(),
+                "/busy" => StatusCode::CONFLICT.into_response(),
+                "/often" => StatusCode::TOO_MANY_REQUESTS.into_response(),
+                "/frees" if count == 1 => StatusCode::CONFLICT.into_response(),
                 "/long" => "x".repeat((1 << 20) + 1).into_response(),
                 "/secret" => ([(header::CACHE_CONTROL, "no-store")], "secret").into_response(),
                 "/slow" => {
@@ -148,11 +152,15 @@ async fn counting() -> (Router, Arc<AtomicUsize>, Arc<Notify>) {
 }
 
 async fn send(router: &Router, method: Method, path: &str, key: &str) -> Response {
+    send_body(router, method, path, key, Body::empty()).await
+}
+
+async fn send_body(router: &Router, method: Method, path: &str, key: &str, body: Body) -> Response {
     let request = Request::builder()
         .method(method)
         .uri(path)
         .header("idempotency-key", key)
-        .body(Body::empty())
+        .body(body)
         .expect("a request");
     router.clone().oneshot(request).await.expect("an answer")
 }
@@ -164,13 +172,16 @@ async fn what_came_to_nothing_may_be_sent_again_and_what_is_not_kept_is_not_done
     for (path, statuses, times) in [
         ("/fine", [200, 200, 200], 1),
         ("/fails", [502, 502, 502], 3),
+        ("/busy", [409, 409, 409], 3),
+        ("/often", [429, 429, 429], 3),
+        ("/frees", [409, 200, 200], 2),
         ("/long", [200, 409, 409], 1),
         ("/secret", [200, 409, 409], 1),
     ] {
         for status in statuses {
             let answer = send(&router, Method::POST, path, path).await;
             assert_eq!(answer.status(), status, "{path}");
-            if status == 409 {
+            if status == 409 && ["/long", "/secret"].contains(&path) {
                 let body = whole(answer).await;
                 let problem: Value = serde_json::from_slice(&body).expect("JSON");
                 assert_eq!(problem["code"], "answered_once");
@@ -191,6 +202,23 @@ async fn what_came_to_nothing_may_be_sent_again_and_what_is_not_kept_is_not_done
             .status(),
         422
     );
+}
+
+#[tokio::test]
+async fn a_whole_price_list_is_taken_with_a_key_and_known_again() {
+    let (router, reached, _) = counting().await;
+    let list = "x".repeat(LIST);
+    let mut other = list.clone();
+    other.replace_range(LIST - 1.., "y");
+    for (list, status) in [(&list, 200), (&list, 200), (&other, 422)] {
+        let body = Body::from(list.clone());
+        let answer = send_body(&router, Method::PUT, "/fine", "k", body).await;
+        assert_eq!(answer.status(), status);
+    }
+    assert_eq!(reached.load(Ordering::SeqCst), 1);
+    let more = Body::from("x".repeat(LIST + 1));
+    let refused = send_body(&router, Method::PUT, "/fine", "more", more).await;
+    assert_eq!(refused.status(), 413);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use axum::http::Method;
 use lockstep_sim::Gateway;
 use serde_json::{Value, json};
 
-use super::tester::{Tester, healthy, person};
+use super::tester::{Tester, healthy};
 
 async fn gateway() -> Gateway {
     Gateway::start(healthy()).await.expect("a gateway")
@@ -76,7 +76,7 @@ async fn every_mistake_of_a_site_is_told_at_once() {
 #[tokio::test]
 async fn a_site_whose_gateway_refuses_the_token_is_not_kept() {
     let gateway = gateway().await;
-    let tester = Tester::new().await;
+    let tester = Tester::new().await.person();
     let site = json!({"name": "main", "url": gateway.url(), "user_id": "1", "token": "wrong"});
     let refused = tester.post("/api/v1/sites", site.clone()).await;
     assert_eq!(refused.status, 422, "{}", refused.body);
@@ -105,7 +105,7 @@ async fn a_site_whose_gateway_refuses_the_token_is_not_kept() {
 #[tokio::test]
 async fn a_stored_token_is_never_sent_to_another_address() {
     let (gateway, elsewhere) = (gateway().await, gateway().await);
-    let tester = Tester::with_site(&gateway).await;
+    let tester = Tester::with_site(&gateway).await.person();
     let moved = json!({"url": elsewhere.url()});
     let patch = |body: Value| tester.send(Method::PATCH, "/api/v1/sites/main", Some(body), &[]);
     let refused = patch(moved).await;
@@ -162,7 +162,7 @@ async fn settings_say_what_they_are_and_can_be_and_all_mistakes_are_told() {
 async fn a_token_opens_no_private_network_and_a_person_does() {
     let gateway = gateway().await;
     let program = Tester::new().await;
-    let person = Tester::with_caller(program.app.clone(), person());
+    let person = program.person();
     let inside = json!(["10.0.0.0/8"]);
     let site = json!({"name": "main", "url": gateway.url(), "user_id": "1",
         "token": gateway.root_token(), "allow_private": inside});
@@ -190,4 +190,41 @@ async fn a_token_opens_no_private_network_and_a_person_does() {
     }
     let main = person.get("/api/v1/sites/main").await;
     assert_eq!(main.body["allow_private"], json!([]));
+}
+
+#[tokio::test]
+async fn a_token_names_no_gateway_that_nobody_knows_and_a_person_does() {
+    let (gateway, elsewhere) = (gateway().await, gateway().await);
+    let program = Tester::with_site(&gateway).await;
+    let person = program.person();
+    let at = |gateway: &Gateway| json!({"url": gateway.url(), "user_id": "1", "token": gateway.root_token()});
+    let mut other = at(&elsewhere);
+    other["name"] = json!("other");
+    let mut untested = other.clone();
+    untested["untested"] = json!(true);
+    let (sites, look, main) = ("/api/v1/sites", "/api/v1/sites/test", "/api/v1/sites/main");
+    for (method, path, body) in [
+        (Method::POST, look, at(&elsewhere)),
+        (Method::POST, sites, other.clone()),
+        (Method::POST, sites, untested),
+        (Method::PATCH, main, at(&elsewhere)),
+    ] {
+        let refused = program.send(method.clone(), path, Some(body), &[]).await;
+        assert_eq!(refused.status, 403, "{method} {path}: {}", refused.body);
+        assert_eq!(refused.body["code"], "people_only");
+        assert!(refused.body["hint"].is_string());
+    }
+    assert!(elsewhere.log().is_empty(), "{:?}", elsewhere.log());
+    // What a site has already is known: another site of that gateway, and another token for it.
+    let looked = program.post(look, at(&gateway)).await;
+    assert_eq!(looked.body["ok"], true, "{}", looked.body);
+    let again = program.send(Method::PATCH, main, Some(at(&gateway)), &[]);
+    assert_eq!(again.await.status, 200);
+    let mut second = at(&gateway);
+    second["name"] = json!("second");
+    let second = program.post(sites, second).await;
+    assert_eq!(second.status, 201, "{}", second.body);
+    let looked = person.post(look, at(&elsewhere)).await;
+    assert_eq!(looked.body["ok"], true, "{}", looked.body);
+    assert_eq!(person.post(sites, other).await.status, 201);
 }

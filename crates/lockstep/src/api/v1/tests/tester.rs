@@ -135,12 +135,18 @@ impl Tester {
         tester
     }
 
+    /// A person on the same server.
+    pub(super) fn person(&self) -> Self {
+        Self::with_caller(self.app.clone(), person())
+    }
+
+    /// Adds the gateway, which people alone may.
     pub(super) async fn add_site(&self, name: &str, gateway: &Gateway) {
         let site = json!({
             "name": name, "url": gateway.url(), "user_id": "1", "token": gateway.root_token(),
             "settings": {"pace": "auto", "price-gate": "off"}
         });
-        let added = self.post("/api/v1/sites", site).await;
+        let added = self.person().post("/api/v1/sites", site).await;
         assert_eq!(added.status, 201, "{}", added.body);
     }
 
