@@ -41,7 +41,7 @@ pub(crate) fn measure(program: &Path, long: &Long, report: &mut Report) -> Outco
         cookie: String::new(),
     };
     // Whoever is signed in is led on from there.
-    let way_in = Kind::of("sign-in", "/sign-in", &[""]);
+    let way_in = Kind::of("sign-in", "/sign-in", &["", "/link"]);
     let row = runtime.block_on(browser.measure(&server, &way_in))?;
     report.add_page(row);
     runtime.block_on(browser.sign_in(&link))?;
@@ -146,6 +146,7 @@ fn kinds(long: &Long) -> Vec<Kind> {
             ],
         ),
         all("price sources", &format!("{differences}/sources")),
+        all("prices that wait", &format!("{differences}/held")),
         all("unpriced", &format!("{site}/unpriced")),
         Kind::of(
             "history",
@@ -185,6 +186,9 @@ fn kinds(long: &Long) -> Vec<Kind> {
         ),
         all("a list over time", &format!("{site}/history/channels/1")),
         all("settings", &format!("{site}/settings")),
+        all("notices", "/settings/notices"),
+        all("people and tokens", "/settings/access"),
+        all("a site to add", "/sites/add"),
     ]
 }
 

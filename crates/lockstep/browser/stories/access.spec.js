@@ -186,6 +186,7 @@ for (const javaScriptEnabled of [true, false]) {
 }
 
 test("the form of every kind of place says what it needs, in both languages", async ({ page, server, watch }) => {
+  test.slow();
   watch.expects(422);
   for (const language of ["简体中文", "English"]) {
     await page.goto(server.url + NOTICES);

@@ -56,13 +56,10 @@ async function pages(page, demo) {
   ];
 }
 
-for (const [colorScheme, width] of [
-  ["dark", 360],
-  ["dark", 2560],
-  ["light", 360],
-]) {
-  test.describe(`${colorScheme} at ${width} px`, () => {
-    test.use({ colorScheme, viewport: { width, height: 900 } });
+// In light colours, and between these widths, the other stories look at pages as they fill them.
+for (const width of [360, 2560]) {
+  test.describe(`dark at ${width} px`, () => {
+    test.use({ colorScheme: "dark", viewport: { width, height: 900 } });
 
     test("every page of a site with a past is accessible and fits", async ({ page, demo }) => {
       test.slow();
@@ -76,17 +73,25 @@ for (const [colorScheme, width] of [
   });
 }
 
-test("on paper a page has its table, and nothing to press", async ({ page, demo }) => {
-  const site = `${demo.url}/sites/demo`;
-  await page.emulateMedia({ media: "print" });
-  for (const path of ["models", "channels", "prices", "prices/sources", "history"]) {
-    await page.goto(`${site}/${path}`);
-    await expect(page.locator("h1")).toBeVisible();
-    if (path !== "prices/sources") {
-      await expect(page.locator("#rows thead")).toBeVisible();
-      await expect(page.locator("#rows tbody tr").first()).toBeVisible();
-      expect((await page.locator("#rows tbody tr").first().innerText()).trim()).not.toBe("");
+test.describe("on paper", () => {
+  // As wide as A4.
+  test.use({ viewport: { width: 794, height: 1123 }, colorScheme: "dark" });
+
+  test("a page has its table, and nothing to press", async ({ page, demo }) => {
+    const site = `${demo.url}/sites/demo`;
+    await page.emulateMedia({ media: "print" });
+    for (const path of ["models", "channels", "prices/held", "history", "unpriced", "settings"]) {
+      await page.goto(`${site}/${path}`);
+      await expect(page.locator("h1")).toBeVisible();
+      if (path !== "settings") {
+        await expect(page.locator("#rows thead")).toBeVisible();
+        const row = page.locator("#rows tbody tr").first();
+        await expect(row).toBeVisible();
+        expect(await row.evaluate((tr) => getComputedStyle(tr).display)).toBe("table-row");
+        expect((await row.innerText()).trim()).not.toBe("");
+      }
+      await expect(page.locator(".nav, .button, .link, input[type=search], td.pickcell").filter({ visible: true })).toHaveCount(0);
+      expect(await page.evaluate(() => getComputedStyle(document.body).color)).toBe("rgb(23, 27, 34)");
     }
-    await expect(page.locator(".nav, .button, .link, input[type=search], td.pickcell").filter({ visible: true })).toHaveCount(0);
-  }
+  });
 });

@@ -1,5 +1,5 @@
 import { AFTER, bring, cancel, leads, open, remember, remembers, rests, runAll, signIn, written } from "../steps.js";
-import { CAST, expect, looksRight, test } from "../world.js";
+import { CAST, expect, looksRight, notesShifts, shifts, test } from "../world.js";
 
 test("the first run is looked at and applied in two clicks", async ({ page, server, gateway }) => {
   await open(page, server);
@@ -85,6 +85,7 @@ test("rows fill while a run goes on, and a connection that is lost is made again
   await expect(bar).toBeVisible();
   await expect(row).not.toContainText("+1");
   await remember(page);
+  await notesShifts(page);
   await expect(row).toContainText("+1");
   await expect(bar).toBeVisible();
   await expect(lost).toBeHidden();
@@ -94,6 +95,8 @@ test("rows fill while a run goes on, and a connection that is lost is made again
   await server.up();
   await expect(lost).toBeHidden();
   await expect(bar).toBeVisible();
+  // Neither the rows that came nor what was said has moved anything.
+  expect(await shifts(page)).toEqual([]);
   await cancel(page, server);
   await rests(page);
   await expect(page.getByRole("button", { name: "Run All" })).toBeEnabled();

@@ -174,6 +174,8 @@ async fn page(
     let mut f = f.at(Here::Models);
     let site = f.site()?.clone();
     let store = app.store();
+    // First: what a run that ends meanwhile has brought is in the rows, or else there is a bar that asks for them.
+    let live = live::under_way(app, &f, &site, asked.path()).await?;
     let found = results::page(app, &f, &site, listings, &asked).await?;
     let here: Vec<String> = found.ids.iter().map(|(id, _)| id.to_string()).collect();
     if asked.takes_all(found.total) {
@@ -184,7 +186,6 @@ async fn page(
         return Ok(Redirect::to(&to).into_response());
     }
     let rows = row::rows(app, &f, &site, &asked, &found.ids).await?;
-    let live = live::under_way(app, &f, &site, asked.path()).await?;
     let waiting = store.hold_counts(&site.id).await?.channels;
     let filter = RunFilter {
         subject: Some(Subject::Models),

@@ -80,6 +80,16 @@ impl Tester {
         }
     }
 
+    /// The same server, asked by somebody who is not signed in.
+    pub(super) fn stranger(&self) -> Self {
+        let router = crate::web::routes(&self.app).with_state(self.app.clone());
+        Self {
+            app: self.app.clone(),
+            router,
+            language: self.language,
+        }
+    }
+
     /// A server that knows the gateway as `main`.
     pub(super) async fn with_site(gateway: &Gateway) -> Self {
         let tester = Self::new().await;

@@ -14,6 +14,8 @@ use lockstep_store::steps::{Holds, Planned, Requests};
 
 use super::prices::{fetched, own_source, settled};
 use super::tester::Tester;
+use crate::server::door::{DEMO, LINK, SIGN_IN};
+use crate::server::routed::routed;
 
 /// The most of a page and its files, packed, in bytes.
 const MOST: usize = 100_000;
@@ -87,7 +89,9 @@ fn channel(id: i64, now: i64) -> ChangeRow {
     }
 }
 
+/// A price of a long run: one in ten waits.
 fn price(model: usize, now: i64) -> PriceRow {
+    let held = model % 10 == 3;
     PriceRow {
         run_id: String::new(),
         model: name(model),
@@ -95,8 +99,8 @@ fn price(model: usize, now: i64) -> PriceRow {
         old: Some(format!("{model}.25")),
         new: Some(format!("{model}.75")),
         source: Some("list".to_owned()),
-        state: State::Ready,
-        hold: None,
+        state: if held { State::Held } else { State::Ready },
+        hold: held.then(|| Reason::plain(ReasonCode::NoMajority)),
         skip: None,
         failure: None,
         usd_old: None,
@@ -179,6 +183,93 @@ async fn packed(tester: &Tester, path: &str) -> usize {
     body.expect("a body").len()
 }
 
+/// The addresses of pages that the ids of runs are part of.
+struct Pages {
+    review: String,
+    of_run: String,
+}
+
+impl Pages {
+    /// Every page, some with more of it shown, and what each says.
+    fn all(&self) -> [(&str, &str); 21] {
+        [
+            (SIGN_IN, "type=\"password\""),
+            (LINK, "type=\"password\""),
+            ("/", "10000"),
+            ("/sites/add", "name=\"user_id\""),
+            ("/sites/main/models", "channel 7 of somebody"),
+            ("/sites/main/models?open=7", "aria-expanded=\"true\""),
+            ("/sites/main/models?group=provider", "class=\"group\""),
+            ("/sites/main/channels", "channel 7 of somebody"),
+            ("/sites/main/channels/7", "channel 7 of somebody"),
+            ("/sites/main/prices", "1 to 50 of 2000"),
+            (
+                "/sites/main/prices/sources",
+                "type=\"number\" name=\"channel\"",
+            ),
+            ("/sites/main/prices/held", "1 to 50 of 200"),
+            (&self.review, "vendor/claude-sonnet-4-00013"),
+            ("/sites/main/unpriced", "</html>"),
+            ("/sites/main/history", "</html>"),
+            (&self.of_run, "channel 7 of somebody"),
+            ("/sites/main/history/channels/7", "<svg"),
+            (
+                "/sites/main/history/prices/vendor%2Fgpt-5-00000",
+                "vendor/gpt-5-00000",
+            ),
+            ("/sites/main/settings", "</html>"),
+            ("/settings/notices", "</html>"),
+            ("/settings/access", "</html>"),
+        ]
+    }
+}
+
+/// Routes that are asked for and are no page: files, parts of pages, and what leads on to a page.
+const NO_PAGES: [&str; 9] = [
+    DEMO,
+    "/go",
+    "/static/{name}",
+    "/sites/{site}/models.csv",
+    "/sites/{site}/models.json",
+    "/sites/{site}/history.csv",
+    "/sites/{site}/history.json",
+    "/sites/{site}/prices/working",
+    "/sites/{site}/runs/{run}/live",
+];
+
+/// Whether an address is of a route.
+fn is_of(address: &str, route: &str) -> bool {
+    let path = address.split('?').next().unwrap_or_default();
+    let (path, route): (Vec<_>, Vec<_>) = (path.split('/').collect(), route.split('/').collect());
+    let parts = || path.iter().zip(&route);
+    path.len() == route.len() && parts().all(|(part, of)| of.starts_with('{') || part == of)
+}
+
+#[tokio::test]
+async fn every_page_that_there_is_is_weighed() {
+    let tester = Tester::new().await;
+    let pages = Pages {
+        review: "/sites/main/prices/runs/1".to_owned(),
+        of_run: "/sites/main/history/1".to_owned(),
+    };
+    let routes = routed(&crate::web::routes(&tester.app));
+    let mut shown: Vec<&str> = Vec::new();
+    for (route, methods) in &routes {
+        let gets = methods.as_ref().is_none_or(|all| all.contains("GET"));
+        if gets && !NO_PAGES.contains(&route.as_str()) {
+            shown.push(route);
+        }
+    }
+    for route in NO_PAGES {
+        assert!(routes.contains_key(route), "{route} is not there");
+    }
+    let all = pages.all();
+    let weighed = |route: &str| all.iter().any(|(path, _)| is_of(path, route));
+    let missing: Vec<_> = shown.iter().filter(|route| !weighed(route)).collect();
+    assert!(missing.is_empty(), "not weighed: {missing:?}");
+    assert!(shown.len() > 15, "{shown:?}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_first_load_of_every_page_stays_small_and_asks_nobody_else() {
     let gateway = gateway().await;
@@ -200,42 +291,27 @@ async fn the_first_load_of_every_page_stays_small_and_asks_nobody_else() {
     let run = planned(&tester, channels, Vec::new()).await;
     // The run about prices is newer than the differences, so those are made anew.
     settled(&tester, "/sites/main/prices").await;
-    let (review, of_run) = (&prices.id, &run.id);
-    for (path, says) in [
-        ("/", "10000"),
-        ("/sites/main/models", "channel 7 of somebody"),
-        ("/sites/main/models?open=7", "aria-expanded=\"true\""),
-        ("/sites/main/models?group=provider", "class=\"group\""),
-        ("/sites/main/channels", "channel 7 of somebody"),
-        ("/sites/main/channels/7", "channel 7 of somebody"),
-        ("/sites/main/prices", "1 to 50 of 2000"),
-        (
-            "/sites/main/prices/sources",
-            "type=\"number\" name=\"channel\"",
-        ),
-        (
-            &format!("/sites/main/prices/runs/{review}"),
-            "vendor/claude-sonnet-4-00001",
-        ),
-        ("/sites/main/unpriced", "</html>"),
-        ("/sites/main/history", "</html>"),
-        (
-            &format!("/sites/main/history/{of_run}"),
-            "channel 7 of somebody",
-        ),
-        ("/sites/main/history/channels/7", "<svg"),
-        ("/sites/main/settings", "</html>"),
-    ] {
+    let pages = Pages {
+        review: format!("/sites/main/prices/runs/{}", prices.id),
+        of_run: format!("/sites/main/history/{}", run.id),
+    };
+    let stranger = tester.stranger();
+    for (path, says) in pages.all() {
+        // Whoever is signed in is led on from the way in.
+        let tester = match path.starts_with(SIGN_IN) {
+            true => &stranger,
+            false => &tester,
+        };
         let page = tester.get(path).await;
         assert_eq!(page.status, 200, "{path}: {}", page.location);
         page.says(says);
         let files = files(&page.text);
-        assert!(files.len() > 2, "{path}: {files:?}");
-        let mut all = packed(&tester, path).await;
+        assert!(files.len() > 1, "{path}: {files:?}");
+        let mut all = packed(tester, path).await;
         for file in files {
             let ours = file.starts_with('/') && !file.starts_with("//");
             assert!(ours, "{path} asks for {file}");
-            all += packed(&tester, file).await;
+            all += packed(tester, file).await;
         }
         assert!(all < MOST, "{path}: {all} bytes");
     }
