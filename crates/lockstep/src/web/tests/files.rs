@@ -201,7 +201,7 @@ async fn files_of_channels_and_of_a_list_over_time_have_what_is_shown() {
         ("show=own", 1),
         ("sort=-name", 5),
         ("sort=provider", 5),
-        ("q=a", 3),
+        ("q=Gamma", 1),
         ("q=nobody", 0),
     ] {
         let path = format!("{channels}?{query}");

@@ -249,8 +249,8 @@ async fn what_a_source_costs_and_where_it_is_asked_is_changed_without_forgetting
     // Another page of it is asked before it is kept.
     let elsewhere = [&edit[..], &["--endpoint", "/nowhere"]].concat();
     shell.run(&elsewhere).await.is(1).says("--untested");
-    let wrong = [&edit[..], &["--multiplier", "-1"]].concat();
-    shell.run(&wrong).await.is(1).says("above 0");
+    let wrong = [&edit[..], &["--multiplier", "0"]].concat();
+    shell.run(&wrong).await.is(1).says("multiplier=0");
     shell.run(&edit).await.is(1).says("--endpoint");
 }
 
