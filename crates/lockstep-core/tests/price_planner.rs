@@ -429,6 +429,9 @@ fn a_multiple_that_was_not_set_is_compared_with_what_the_gateway_takes_instead()
         let stays = Desk::new(stays.clone()).says(stays.with(Field::ModelRatio, "1.1"));
         assert_eq!(stays.unattended().held(), None, "{field:?}");
     }
+    // Where the input falls by itself, a part that was counted among it falls no further for that.
+    let falls = Desk::new(ratio("1")).says(ratio("0.01").with(Field::CacheRatio, "0.1"));
+    assert_eq!(falls.held(), Some(ReasonCode::Tenfold));
     // Of a new model there is nothing to compare with, but nobody writes a cache at 400 times the input.
     let new = Desk::new(Values::default()).says(ratio("1").with(Field::CreateCacheRatio, "400"));
     assert_eq!(new.held(), Some(ReasonCode::UnitSlip));

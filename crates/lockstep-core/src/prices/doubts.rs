@@ -83,9 +83,11 @@ fn change(
     let Some(is) = new.billed(part) else {
         return Vec::new();
     };
-    if unsaid && is < was && !is_zero(is) && !slipped(was, is) {
+    if unsaid && is < was && !is_zero(is) {
         // Lists that come to say what a part costs nearly always say that it costs less than what it was counted among.
-        return Vec::new();
+        let among = new.unsaid(part).filter(|among| slipped(*among, is));
+        let slip = among.map(|_| Reason::plain(ReasonCode::UnitSlip));
+        return slip.into_iter().collect();
     }
     between(was, is, limits, strength)
 }

@@ -192,17 +192,20 @@ impl Prices {
         if self.is_unknown(part) {
             return None;
         }
-        self.get(part).or_else(|| match (part, self.kind) {
-            (_, Kind::PerCall) => None,
-            (Part::Input, _) => None,
+        self.get(part).or_else(|| self.unsaid(part))
+    }
+
+    /// What is billed for a part of which nothing is said.
+    pub(super) fn unsaid(&self, part: Part) -> Option<f64> {
+        match (part, self.kind) {
+            (_, Kind::PerCall) | (Part::Input | Part::Output, _) => None,
             (Part::Call, _) => Some(0.0),
-            (Part::Output, _) => None,
             (Part::ImageOut, _) | (Part::AudioOut, Kind::Expression) => self.billed(Part::Output),
             (Part::AudioOut, _) => self.billed(Part::Audio),
             (Part::CacheWriteLong, Kind::PerToken) => self.billed(Part::CacheWrite),
             (_, Kind::Expression) => self.billed(Part::Input),
             (_, Kind::PerToken) => Some(self.billed(Part::Input)? * unset(part.field())),
-        })
+        }
     }
 
     /// The prices that are said.
