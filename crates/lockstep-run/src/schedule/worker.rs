@@ -130,6 +130,8 @@ struct State {
     busy: BTreeMap<String, Busy>,
     /// When history was last kept.
     kept_at: Option<i64>,
+    /// When a step was last begun by [`Worker::run`].
+    looked_at: Option<i64>,
 }
 
 #[derive(Clone, Debug)]
@@ -165,6 +167,7 @@ impl Worker {
     pub async fn run(&self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let now = self.0.clock.now();
+            self.lock().looked_at = Some(now);
             let step = unbroken("a look at the schedules", self.step(now)).await;
             let step = step.unwrap_or_else(|Broken| Outcome::Failed("it broke".to_owned()));
             let pause = match step {
@@ -187,6 +190,12 @@ impl Worker {
             }
         }
         self.idle().await;
+    }
+
+    /// When the schedules were last looked at by [`Self::run`], in Unix milliseconds: never longer ago than a minute while
+    /// it runs, however long it is until something is due.
+    pub fn looked_at(&self) -> Option<i64> {
+        self.lock().looked_at
     }
 
     /// Returns when nothing that was begun is under way.

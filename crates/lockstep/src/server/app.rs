@@ -13,6 +13,7 @@ use super::Options;
 use super::caller::Caller;
 use super::door::Door;
 use super::metrics::Metrics;
+use super::tending::Looks;
 use crate::api::v1::prices::differences::kept::Tables;
 use crate::config::File;
 use crate::deeds::Deed;
@@ -31,6 +32,7 @@ struct Inner {
     metrics: Metrics,
     door: Door,
     tables: Tables,
+    looks: Looks,
     stop: CancellationToken,
 }
 
@@ -46,6 +48,7 @@ impl App {
             metrics: Metrics::default(),
             door: Door::new(),
             tables: Tables::default(),
+            looks: Looks::default(),
             stop: CancellationToken::new(),
         }))
     }
@@ -93,6 +96,11 @@ impl App {
     /// How prices differ, as it was last seen.
     pub(crate) fn tables(&self) -> &Tables {
         &self.0.tables
+    }
+
+    /// When what is done unasked was last looked after.
+    pub(crate) fn looks(&self) -> &Looks {
+        &self.0.looks
     }
 
     /// Now, in Unix milliseconds.

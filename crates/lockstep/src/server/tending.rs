@@ -1,6 +1,7 @@
 //! What a server does without being asked: begins scheduled runs, goes on with runs whose process is gone, and tells
 //! what runs found.
 
+mod looks;
 mod telling;
 
 use std::collections::HashMap;
@@ -17,6 +18,7 @@ use lockstep_store::runs::Run;
 use tokio_util::task::TaskTracker;
 
 use super::App;
+pub(crate) use looks::{Looks, Loop};
 
 /// How often it looks for runs that nobody works on, where leases are not shorter. A lease runs out within 45 s of its
 /// holder's end, so a run is taken over within a minute.
@@ -34,6 +36,7 @@ pub(crate) fn begin(app: &App, unasked: &TaskTracker) {
         app.ordering().clone(),
         Arc::new(SystemClock),
     );
+    app.looks().of_schedules(worker.clone());
     let stop = app.stop_token();
     unasked.spawn(async move { worker.run(stop).await });
     unasked.spawn(take_over(app.clone()));
@@ -45,6 +48,7 @@ async fn take_over(app: App) {
     let tried = Tried::default();
     let every = LOOKS_EVERY.min(app.store().lease_times().renew);
     loop {
+        app.looks().put(Loop::LeftRuns, app.now());
         let looked = unbroken("the look for runs that nobody works on", look(&app, &tried));
         if let Ok(Err(error)) = looked.await {
             tracing::warn!(%error, "runs that nobody works on could not be looked for");

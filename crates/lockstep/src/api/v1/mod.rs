@@ -5,6 +5,7 @@ pub(crate) mod deeds;
 mod events;
 pub(crate) mod export;
 mod feed;
+mod health;
 mod holds;
 pub(crate) mod hub;
 pub(crate) mod idempotency;
@@ -41,6 +42,7 @@ pub(crate) fn routes(app: &App) -> OpenApiRouter<App> {
         .merge(notices::routes())
         .merge(tokens::routes())
         .merge(deeds::routes())
+        .merge(health::routes())
         .merge(openapi::routes())
         .layer(Extension(Hub::new(app.clone())))
         .layer(middleware::from_fn_with_state(

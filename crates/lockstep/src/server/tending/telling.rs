@@ -10,7 +10,7 @@ use tokio::sync::broadcast::Receiver;
 use tokio::sync::broadcast::error::RecvError;
 use tokio_util::task::TaskTracker;
 
-use super::{App, LOOKS_EVERY, TRIES_EVERY};
+use super::{App, LOOKS_EVERY, Loop, TRIES_EVERY};
 use crate::notify::{self, Notifier};
 
 /// The places that something is being sent to, by id.
@@ -32,6 +32,7 @@ async fn settle(app: App, mut ended: Receiver<String>, stored: Arc<Notify>) {
     let mut failed = HashMap::new();
     settle_left(&app, &mut failed, &stored).await;
     loop {
+        app.looks().put(Loop::Findings, app.now());
         let run = tokio::select! {
             biased;
             run = ended.recv() => run,
@@ -100,6 +101,7 @@ async fn settled(run: &str, settling: impl Future<Output = Result<(), StoreError
 async fn send(app: App, stored: Arc<Notify>) {
     let busy = Busy::default();
     loop {
+        app.looks().put(Loop::Notices, app.now());
         match app.store().targets_to_tell(app.now()).await {
             Ok(targets) => {
                 for target in targets {

@@ -117,7 +117,8 @@ pub(crate) async fn found(app: &App, site: &str, run: &str) -> Result<(Site, Run
     Ok((site, run))
 }
 
-async fn head(app: &App, site: &Site, run: &str) -> Result<RunHead, Problem> {
+/// What is said of every run.
+pub(super) async fn head(app: &App, site: &Site, run: &str) -> Result<RunHead, Problem> {
     let run = app.store().run(run).await?;
     let counts = app.store().counts(&run.id).await?;
     Ok(RunHead(form::head(site, &run, &counts, app.now())))

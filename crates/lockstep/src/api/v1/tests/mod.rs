@@ -4,6 +4,7 @@ mod aside;
 mod both;
 mod events;
 mod files;
+mod health;
 mod keys;
 mod routes;
 mod runs;
