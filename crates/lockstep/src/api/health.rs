@@ -1,5 +1,7 @@
 //! Whether the server is there, and whether it can work.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
@@ -9,7 +11,10 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::server::App;
-use crate::server::problem::Problem;
+use crate::server::problem::{self, Problem};
+
+/// Whoever watches over the server does not wait for long.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// How the server is.
 #[derive(Debug, Serialize, ToSchema)]
@@ -45,6 +50,10 @@ async fn readyz(State(app): State<App>) -> Result<Json<Health>, Problem> {
             "Lockstep is stopping",
         ));
     }
-    app.store().sites().await?;
+    let looked = tokio::time::timeout(PATIENCE, app.store().sites()).await;
+    looked.map_err(|_| {
+        tracing::warn!("the database did not answer within {PATIENCE:?}");
+        problem::no_database()
+    })??;
     Ok(Json(Health { status: "ok" }))
 }

@@ -25,6 +25,7 @@ mod site;
 mod token;
 
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use clap::{CommandFactory, Parser};
 use lockstep_run::EngineError;
@@ -74,6 +75,10 @@ pub(crate) async fn main() -> ExitCode {
             if screen.json {
                 screen.data(&json!({"error": {"message": message}}).to_string());
             }
+            if FOR_PROGRAMS.load(Ordering::Relaxed) {
+                tracing::error!(hint, "{message}");
+                return Exit::Nothing.into();
+            }
             screen.shows(&screen.wrapped(&format!("error: {message}")));
             if let Some(hint) = hint {
                 screen.shows(&screen.wrapped(&format!("  {hint}")));
@@ -101,7 +106,7 @@ async fn dispatch(cli: Cli) -> anyhow::Result<Exit> {
         Verb::Serve(args) => serve::serve(Context::open(global).await?, &args).await,
         Verb::Health(args) => {
             let file = config::File::read(global.config.as_deref())?;
-            health::health(args.listen(&file.serve)).await
+            health::health(args.listen(&file.serve), args.has_tls(&file.serve)).await
         }
         Verb::Password(verb) => password::password(&Context::open(global).await?, &verb).await,
         Verb::Token(verb) => token::token(&Context::open(global).await?, &verb).await,
@@ -163,6 +168,28 @@ fn check_config(global: &args::Global) -> anyhow::Result<Exit> {
     Ok(Exit::Done)
 }
 
+/// Whether stderr is for programs: then a server says there by events of its log what it else says in lines.
+static FOR_PROGRAMS: AtomicBool = AtomicBool::new(false);
+
+/// Says something that has to be seen of a server whatever was said about quiet: a line, or an event where stderr is for
+/// programs.
+pub(crate) fn says(screen: &Screen, text: &str) {
+    if FOR_PROGRAMS.load(Ordering::Relaxed) {
+        tracing::info!("{text}");
+    } else {
+        screen.shows(text);
+    }
+}
+
+/// The same of something that may be a mistake.
+pub(crate) fn warns(screen: &Screen, text: &str) {
+    if FOR_PROGRAMS.load(Ordering::Relaxed) {
+        tracing::warn!("{text}");
+    } else {
+        screen.shows(&screen.wrapped(&format!("warning: {text}")));
+    }
+}
+
 /// The log goes to stderr: where it was asked for, by `-vv` or `LOCKSTEP_LOG`, and of a server always.
 fn start_log(cli: &Cli) {
     let serves = matches!(cli.verb, Verb::Serve(_));
@@ -170,7 +197,9 @@ fn start_log(cli: &Cli) {
         Ok(filter) if !filter.is_empty() => filter,
         _ if cli.global.verbose >= 3 => "lockstep=trace,lockstep_run=trace,lockstep_remote=trace,lockstep_store=trace,lockstep_core=trace".to_owned(),
         _ if cli.global.verbose == 2 => "info,lockstep_run=debug,lockstep_remote=debug".to_owned(),
-        _ if serves && !cli.global.quiet => "info".to_owned(),
+        // What goes wrong in months without anybody there has no other place to be told.
+        _ if serves && cli.global.quiet => "warn".to_owned(),
+        _ if serves => "info".to_owned(),
         _ => return,
     };
     let log = tracing_subscriber::fmt()
@@ -181,6 +210,10 @@ fn start_log(cli: &Cli) {
     let _already = match cli.global.log_format {
         LogFormat::Text => tracing::subscriber::set_global_default(log.finish()),
         LogFormat::Json => {
+            if serves {
+                FOR_PROGRAMS.store(true, Ordering::Relaxed);
+                std::panic::set_hook(Box::new(|panic| tracing::error!("{panic}")));
+            }
             let log = log.json().flatten_event(true).with_span_list(false);
             tracing::subscriber::set_global_default(log.finish())
         }

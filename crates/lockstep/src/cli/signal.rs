@@ -4,6 +4,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 
 use tokio::sync::OnceCell;
 
+use crate::view::Screen;
+
 static ASKED: AtomicU32 = AtomicU32::new(0);
 static LISTENING: OnceCell<tokio::sync::watch::Receiver<bool>> = OnceCell::const_new();
 
@@ -23,7 +25,10 @@ pub(crate) async fn asked_to_stop() -> bool {
                     if ASKED.fetch_add(1, Ordering::SeqCst) > 0 {
                         end_at_once();
                     }
-                    eprintln!("stopping after what is under way; once more stops at once");
+                    super::says(
+                        &Screen::new(false, false, 0),
+                        "stopping after what is under way; once more stops at once",
+                    );
                     let _nobody = sender.send(true);
                 }
             });

@@ -206,17 +206,31 @@ impl Problem {
             StoreError::WrongState { .. } | StoreError::WrongSubject { .. } => {
                 Self::new(StatusCode::CONFLICT, "wrong_state", error.to_string())
             }
-            StoreError::Full | StoreError::Unavailable(_) => Self::new(
+            StoreError::Full => Self::new(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "database",
                 error.to_string(),
             ),
+            StoreError::Unavailable(why) => {
+                tracing::warn!(why, "the database is not available");
+                no_database()
+            }
             _ => {
                 tracing::error!(%error, "the store failed");
                 Self::internal()
             }
         }
     }
+}
+
+/// The database does not answer: the log of the server says why, and nobody else is told, for whoever asks may be anybody.
+pub(crate) fn no_database() -> Problem {
+    Problem::new(
+        StatusCode::SERVICE_UNAVAILABLE,
+        "database",
+        "the database is not available",
+    )
+    .hint("Try again in a moment; the log of the server says why.")
 }
 
 impl From<EngineError> for Problem {
@@ -251,7 +265,14 @@ impl Problem {
             EngineError::PolicyChanged(_) => (StatusCode::CONFLICT, "policy_changed"),
             EngineError::PlanChanged(_) => (StatusCode::CONFLICT, "plan_changed"),
             EngineError::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping"),
-            EngineError::Lost(_) => (StatusCode::SERVICE_UNAVAILABLE, "unavailable"),
+            EngineError::Lost(why) => {
+                tracing::warn!(why, "a write was not sent");
+                let title = "a write was not sent, for the gateway is in other hands, or the database did not answer";
+                let lost = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", title);
+                return lost.hint(
+                    "Whoever holds the gateway goes on with the run: look at it again in a moment.",
+                );
+            }
             EngineError::Setting(_) => (StatusCode::BAD_REQUEST, "bad_setting"),
         };
         let hint = en::what_to_do(error);

@@ -20,6 +20,7 @@ mod history;
 mod holding;
 mod kills;
 mod notices;
+mod operations;
 mod pages;
 mod pages_history;
 mod pages_models;

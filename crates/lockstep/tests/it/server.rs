@@ -77,8 +77,8 @@ impl Server {
         let listens = async {
             while let Some(line) = told.recv().await {
                 let line: String = line;
-                if let Some(url) = line.strip_prefix("Lockstep listens on ") {
-                    return Some(url.to_owned());
+                if let Some(url) = listens_on(&line) {
+                    return Some(url);
                 }
             }
             None
@@ -307,7 +307,7 @@ impl Server {
 
 impl Answer {
     /// Reads an answer to its end; no token may be in it.
-    async fn read(asked: String, answer: Response<Incoming>) -> Self {
+    pub(crate) async fn read(asked: String, answer: Response<Incoming>) -> Self {
         let (parts, body) = answer.into_parts();
         let body = tokio::time::timeout(PATIENCE, body.collect()).await;
         let body = body.expect("it ends").expect("a whole body").to_bytes();
@@ -390,6 +390,15 @@ impl Answer {
         assert!(!cookie.is_empty(), "{} sets no cookie", self.asked);
         cookie.split(';').next().unwrap_or_default().to_owned()
     }
+}
+
+/// The address that a line says is listened on, as a line to read or as an event for programs.
+fn listens_on(line: &str) -> Option<String> {
+    let event: Option<Value> = serde_json::from_str(line).ok();
+    let message = event.as_ref().map(|event| event["message"].as_str());
+    let said = message.map_or(Some(line), |message| message)?;
+    let url = said.strip_prefix("Lockstep listens on ")?;
+    Some(url.to_owned())
 }
 
 /// The token of a link in some text.

@@ -58,6 +58,9 @@ pub(crate) struct HealthArgs {
     /// The address that it listens on [default: 127.0.0.1:7878]
     #[arg(long, env = "LOCKSTEP_LISTEN", value_name = "ADDRESS")]
     listen: Option<SocketAddr>,
+    /// The server has a certificate, this one: then it is asked by https
+    #[arg(long, env = "LOCKSTEP_TLS_CERT", value_name = "FILE")]
+    tls_cert: Option<PathBuf>,
 }
 
 impl ServeArgs {
@@ -102,5 +105,10 @@ impl HealthArgs {
     /// The address that the server listens on.
     pub(crate) fn listen(&self, file: &Serve) -> SocketAddr {
         self.listen.or(file.listen).unwrap_or(LISTEN)
+    }
+
+    /// Whether it speaks TLS itself.
+    pub(crate) fn has_tls(&self, file: &Serve) -> bool {
+        self.tls_cert.is_some() || file.tls_cert.is_some()
     }
 }

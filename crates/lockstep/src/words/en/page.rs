@@ -406,7 +406,12 @@ pub(crate) fn store_error(error: &StoreError) -> Said {
         StoreError::WrongState { .. } => "The run's page shows how far it got.",
         StoreError::WrongSubject { .. } => "Choose another run.",
         StoreError::Full => "Free some space and try again.",
-        StoreError::Unavailable(_) => "Try again, and look at the disk or the database's server.",
+        StoreError::Unavailable(_) => {
+            return Said::new(
+                "The database is not available",
+                "Try again in a moment. The log of the server says why.",
+            );
+        }
         _ => return Said::new("Lockstep failed", "The log of the server says why."),
     };
     Said::new(sentence(&error.to_string()), hint)

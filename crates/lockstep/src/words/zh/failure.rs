@@ -269,10 +269,9 @@ pub(crate) fn store_error(error: &StoreError) -> Said {
             "磁盘已满，无法写入数据库",
             "请释放磁盘空间后重试；在能够记录之前，不会向网关发送任何请求。",
         ),
-        StoreError::Unavailable(why) => Said::new(
-            format!("数据库暂时不可用：{why}"),
-            "请稍后重试，并检查磁盘或数据库服务器。",
-        ),
+        StoreError::Unavailable(_) => {
+            Said::new("数据库暂时不可用", "请稍后重试。原因见服务器日志。")
+        }
         _ => Said::new("Lockstep 内部出错", "原因见服务器日志。"),
     }
 }
