@@ -80,7 +80,8 @@ struct OfSite {
     last_runs: Vec<RunHead>,
     /// How many channels and models wait for an answer.
     held: u64,
-    /// What is wrong now, by subject and kind; GET /api/v1/sites/{site}/notices has it in full.
+    /// What is wrong now, by subject and kind, as it is known while there is a place for notices;
+    /// GET /api/v1/sites/{site}/notices has it in full.
     troubles: Vec<Trouble>,
 }
 

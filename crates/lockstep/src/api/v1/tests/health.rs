@@ -49,6 +49,10 @@ async fn health_tells_the_database_the_workers_and_how_each_site_is() {
     assert_eq!(site["held"], 1);
     assert_eq!(site["troubles"], json!([]), "nothing was settled yet");
 
+    // What runs find is kept while somebody is to be told of it.
+    let place = json!({"name": "ops", "kind": "webhook", "url": "http://127.0.0.1:9/hook"});
+    let place = tester.post("/api/v1/notices/targets", place).await;
+    assert_eq!(place.status, 201, "{}", place.body);
     // The gateway goes away, and the next run finds that.
     gateway.fault(Rule::always(Matcher::any(), Fault::Status(401)));
     let failed = tester.run(plan).await;
