@@ -75,6 +75,8 @@ test("an expired sign-in leads back to the page that was asked for", async ({ pa
 });
 
 test("a server that comes back finds its people signed in", async ({ page, server }) => {
+  // The picture of the tab comes after the page.
+  await page.waitForLoadState("networkidle");
   await server.again();
   await page.reload();
   await expect(page.getByText("main").first()).toBeVisible();

@@ -51,7 +51,7 @@ test("settings and the schedule are set, and the language is switched", async ({
     ["简体中文", "zh-CN"],
     ["English", "en"],
   ]) {
-    await enter(page, page.getByRole("button", { name }));
+    await enter(page, page.getByRole("button", { name }).first());
     await expect(page.locator("html")).toHaveAttribute("lang", language);
     await expect(page).toHaveURL(/\/settings$/);
   }
