@@ -3,6 +3,7 @@
 mod access;
 mod assets;
 mod channels;
+mod file;
 mod flash;
 mod form;
 pub(crate) mod frame;
@@ -79,8 +80,7 @@ pub(crate) fn routes(app: &App) -> Router<App> {
         .merge(notices::routes())
         .merge(access::routes())
         .route("/sites/{site}/models", get(models::show))
-        .route("/sites/{site}/models.csv", get(models::csv))
-        .route("/sites/{site}/models.json", get(models::json))
+        .merge(file::files("/sites/{site}/models", get(models::files)))
         .route("/sites/{site}/models/run", post(models::run))
         .route("/sites/{site}/models/apply", post(models::apply))
         .route("/sites/{site}/models/answer", post(models::answer))

@@ -44,8 +44,10 @@ static SHAPE: Shape = Shape {
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/sites/{site}/unpriced", get(show))
-        .route("/sites/{site}/unpriced.csv", get(files::csv))
-        .route("/sites/{site}/unpriced.json", get(files::json))
+        .merge(super::file::files(
+            "/sites/{site}/unpriced",
+            get(files::files),
+        ))
         .route("/sites/{site}/unpriced/review", post(review))
         .route("/sites/{site}/unpriced/answers", post(answer))
 }
@@ -230,7 +232,7 @@ async fn show(
             chooses: true,
             here: ids(&visible),
             total,
-            exports: (total > 0).then(|| ["csv", "json"].map(|kind| asked.file(kind))),
+            exports: (total > 0).then(|| asked.files()),
             empty: (t.unpriced.empty.clone(), t.unpriced.empty_hint.clone()),
             also: "",
             asked,

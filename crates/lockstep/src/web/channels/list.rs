@@ -9,8 +9,9 @@ use serde_json::json;
 
 use crate::api::v1::channels::Scope;
 use crate::api::v1::channels::own::Own;
-use crate::api::v1::export::{Form, file_of};
+use crate::api::v1::export::file_of;
 use crate::server::App;
+use crate::web::file::Ending;
 use crate::web::frame::{Frame, Here};
 use crate::web::place;
 use crate::web::refusal::{Refusal, html};
@@ -111,7 +112,7 @@ pub(super) async fn show(
         chooses: false,
         here: rows.iter().map(|row| row.id.to_string()).collect(),
         total,
-        exports: (total > 0).then(|| ["csv", "json"].map(|kind| asked.file(kind))),
+        exports: (total > 0).then(|| asked.files()),
         empty: (t.channels.empty.clone(), t.channels.empty_hint.clone()),
         also: "",
         asked,
@@ -119,21 +120,12 @@ pub(super) async fn show(
     Ok(html(&ChannelsPage { table, rows, f }))
 }
 
-/// `GET /sites/{site}/channels.csv`
-pub(super) async fn csv(app: State<App>, f: Frame, query: RawQuery) -> Result<Response, Refusal> {
-    file(app, f, query, Form::Csv(COLUMNS)).await
-}
-
-/// `GET /sites/{site}/channels.json`
-pub(super) async fn json(app: State<App>, f: Frame, query: RawQuery) -> Result<Response, Refusal> {
-    file(app, f, query, Form::Json("channels")).await
-}
-
-async fn file(
+/// `GET /sites/{site}/channels.csv` and `.json`
+pub(super) async fn files(
     State(app): State<App>,
     f: Frame,
     RawQuery(query): RawQuery,
-    form: Form,
+    ending: Ending,
 ) -> Result<Response, Refusal> {
     let (site, path) = (f.site()?, f.href(Here::Channels));
     let asked = Asked::of_query(&SHAPE, &path, &query.unwrap_or_default());
@@ -150,7 +142,11 @@ async fn file(
             "own": Own::of(scope.channels.get(&head.channel_id)),
         })
     });
-    Ok(file_of("channels", form, rows.collect()))
+    Ok(file_of(
+        "channels",
+        ending.form(COLUMNS, "channels"),
+        rows.collect(),
+    ))
 }
 
 /// The channels that a chip means, among those that are searched for.

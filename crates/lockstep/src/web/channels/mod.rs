@@ -7,14 +7,14 @@ mod one;
 use axum::Router;
 use axum::routing::{get, post};
 
+use super::file::files;
 use crate::server::App;
 
 /// The pages of channels.
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/sites/{site}/channels", get(list::show))
-        .route("/sites/{site}/channels.csv", get(list::csv))
-        .route("/sites/{site}/channels.json", get(list::json))
+        .merge(files("/sites/{site}/channels", get(list::files)))
         .route(
             "/sites/{site}/channels/{channel}",
             get(one::show).post(acts::save),

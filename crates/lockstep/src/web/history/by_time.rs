@@ -48,7 +48,7 @@ pub(super) fn table(
         chooses: false,
         here,
         total,
-        exports: (total > 0).then(|| ["csv", "json"].map(|kind| asked.file_below(FILE, kind))),
+        exports: (total > 0).then(|| asked.files_below(FILE)),
         empty: (
             t.history.no_history.clone(),
             t.history.no_history_hint.clone(),

@@ -10,10 +10,11 @@ use url::form_urlencoded::Serializer;
 use super::by_time::{BY_TIME, ordered, shown, table};
 use super::chart::{Chart, Scale, Series};
 use super::{list_at, run_at};
-use crate::api::v1::export::{Form, file_of};
+use crate::api::v1::export::file_of;
 use crate::server::App;
 use crate::view::json::{self as form, Lists};
 use crate::view::table::short;
+use crate::web::file::Ending;
 use crate::web::frame::{Frame, Here};
 use crate::web::models::{badge, message};
 use crate::web::place;
@@ -117,32 +118,13 @@ pub(super) async fn show(
     }))
 }
 
-/// `GET /sites/{site}/history/channels/{channel}/changes.csv`
-pub(super) async fn csv(
-    app: State<App>,
-    f: Frame,
-    path: Path<(String, i64)>,
-    query: RawQuery,
-) -> Result<Response, Refusal> {
-    whole(app, f, path, query, Form::Csv(COLUMNS)).await
-}
-
-/// `GET /sites/{site}/history/channels/{channel}/changes.json`
-pub(super) async fn json(
-    app: State<App>,
-    f: Frame,
-    path: Path<(String, i64)>,
-    query: RawQuery,
-) -> Result<Response, Refusal> {
-    whole(app, f, path, query, Form::Json("changes")).await
-}
-
-async fn whole(
+/// `GET /sites/{site}/history/channels/{channel}/changes.csv` and `.json`
+pub(super) async fn files(
     State(app): State<App>,
     f: Frame,
     Path((_, channel)): Path<(String, i64)>,
     RawQuery(query): RawQuery,
-    form: Form,
+    ending: Ending,
 ) -> Result<Response, Refusal> {
     let site = f.site()?;
     let path = list_at(&f, channel);
@@ -157,7 +139,11 @@ async fn whole(
         told["upstream_models"] = json!(row.upstream);
         told
     });
-    Ok(file_of("changes", form, rows.collect()))
+    Ok(file_of(
+        "changes",
+        ending.form(COLUMNS, "changes"),
+        rows.collect(),
+    ))
 }
 
 fn view(app: &App, f: &Frame, row: &ChangeRow) -> RowView {

@@ -7,9 +7,10 @@ use lockstep_store::StoreError;
 use serde_json::Value;
 
 use super::list::{SHAPE, filter};
-use crate::api::v1::export::{AT_ONCE, Form, file};
+use crate::api::v1::export::{AT_ONCE, file};
 use crate::server::App;
 use crate::view::json as form;
+use crate::web::file::Ending;
 use crate::web::frame::{Frame, Here};
 use crate::web::refusal::Refusal;
 use crate::web::table::Asked;
@@ -40,21 +41,17 @@ const COLUMNS: &[&str] = &[
     "error.message",
 ];
 
-/// `GET /sites/{site}/history.csv`
-pub(super) async fn csv(app: State<App>, f: Frame, query: RawQuery) -> Result<Response, Refusal> {
-    whole(&app, &f, query, Form::Csv(COLUMNS))
-}
-
-/// `GET /sites/{site}/history.json`
-pub(super) async fn json(app: State<App>, f: Frame, query: RawQuery) -> Result<Response, Refusal> {
-    whole(&app, &f, query, Form::Json("runs"))
-}
-
-fn whole(app: &App, f: &Frame, query: RawQuery, form: Form) -> Result<Response, Refusal> {
+/// `GET /sites/{site}/history.csv` and `.json`
+pub(super) async fn files(
+    State(app): State<App>,
+    f: Frame,
+    RawQuery(query): RawQuery,
+    ending: Ending,
+) -> Result<Response, Refusal> {
     let site = f.site()?.clone();
     let path = f.href(Here::History);
-    let asked = Asked::of_query(&SHAPE, &path, &query.0.unwrap_or_default());
-    let (app, filter) = (app.clone(), filter(&asked));
+    let asked = Asked::of_query(&SHAPE, &path, &query.unwrap_or_default());
+    let filter = filter(&asked);
     let rows = unfold(Some(filter), move |filter| {
         let (app, site) = (app.clone(), site.clone());
         async move {
@@ -73,5 +70,5 @@ fn whole(app: &App, f: &Frame, query: RawQuery, form: Form) -> Result<Response, 
             Some((Ok(rows.collect()), more.then_some(filter)))
         }
     });
-    Ok(file("runs", form, rows))
+    Ok(file("runs", ending.form(COLUMNS, "runs"), rows))
 }

@@ -153,7 +153,7 @@ pub(super) async fn show(
         chooses: false,
         here: rows.iter().map(|row| row.name.clone()).collect(),
         total,
-        exports: (total > 0).then(|| ["csv", "json"].map(|kind| asked.file(kind))),
+        exports: (total > 0).then(|| asked.files()),
         empty: (t.history.empty.clone(), t.history.empty_hint.clone()),
         also: "",
         asked,

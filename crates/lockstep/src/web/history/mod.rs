@@ -15,6 +15,7 @@ use axum::Router;
 use axum::routing::{get, post};
 use lockstep_store::sites::Site;
 
+use super::file::files;
 use super::frame::{Frame, Here, key};
 use super::place;
 use crate::server::App;
@@ -23,29 +24,20 @@ use crate::server::App;
 pub(super) fn routes() -> Router<App> {
     Router::new()
         .route("/sites/{site}/history", get(list::show))
-        .route("/sites/{site}/history.csv", get(files::csv))
-        .route("/sites/{site}/history.json", get(files::json))
+        .merge(files("/sites/{site}/history", get(files::files)))
         .route("/sites/{site}/history/prices/{model}", get(price::show))
         .route(
             "/sites/{site}/history/channels/{channel}",
             get(channel::show),
         )
-        .route(
-            "/sites/{site}/history/prices/{model}/changes.csv",
-            get(price::csv),
-        )
-        .route(
-            "/sites/{site}/history/prices/{model}/changes.json",
-            get(price::json),
-        )
-        .route(
-            "/sites/{site}/history/channels/{channel}/changes.csv",
-            get(channel::csv),
-        )
-        .route(
-            "/sites/{site}/history/channels/{channel}/changes.json",
-            get(channel::json),
-        )
+        .merge(files(
+            "/sites/{site}/history/prices/{model}/changes",
+            get(price::files),
+        ))
+        .merge(files(
+            "/sites/{site}/history/channels/{channel}/changes",
+            get(channel::files),
+        ))
         .route("/sites/{site}/history/{run}", get(run::show))
         .route("/sites/{site}/history/{run}/undo", post(acts::undo))
         .route("/sites/{site}/history/{run}/apply", post(acts::apply))

@@ -11,10 +11,11 @@ use serde_json::json;
 use super::by_time::{BY_TIME, ordered, shown, table};
 use super::chart::{Chart, Scale, Series};
 use super::{price_at, run_at};
-use crate::api::v1::export::{Form, file_of};
+use crate::api::v1::export::file_of;
 use crate::server::App;
 use crate::view::prices;
 use crate::view::table::short as short_run;
+use crate::web::file::Ending;
 use crate::web::frame::{Frame, Here};
 use crate::web::prices::{costs, money, short};
 use crate::web::refusal::{Refusal, html};
@@ -109,32 +110,13 @@ pub(super) async fn show(
     }))
 }
 
-/// `GET /sites/{site}/history/prices/{model}/changes.csv`
-pub(super) async fn csv(
-    app: State<App>,
-    f: Frame,
-    path: Path<(String, String)>,
-    query: RawQuery,
-) -> Result<Response, Refusal> {
-    whole(app, f, path, query, Form::Csv(COLUMNS)).await
-}
-
-/// `GET /sites/{site}/history/prices/{model}/changes.json`
-pub(super) async fn json(
-    app: State<App>,
-    f: Frame,
-    path: Path<(String, String)>,
-    query: RawQuery,
-) -> Result<Response, Refusal> {
-    whole(app, f, path, query, Form::Json("changes")).await
-}
-
-async fn whole(
+/// `GET /sites/{site}/history/prices/{model}/changes.csv` and `.json`
+pub(super) async fn files(
     State(app): State<App>,
     f: Frame,
     Path((_, model)): Path<(String, String)>,
     RawQuery(query): RawQuery,
-    form: Form,
+    ending: Ending,
 ) -> Result<Response, Refusal> {
     let site = f.site()?;
     let path = price_at(&f, &model);
@@ -145,7 +127,11 @@ async fn whole(
         told["run"] = json!(row.run_id);
         told
     });
-    Ok(file_of("changes", form, rows.collect()))
+    Ok(file_of(
+        "changes",
+        ending.form(COLUMNS, "changes"),
+        rows.collect(),
+    ))
 }
 
 fn view(app: &App, f: &Frame, row: &PriceRow) -> RowView {

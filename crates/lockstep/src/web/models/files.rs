@@ -12,9 +12,10 @@ use serde_json::{Value, json};
 use super::listing::{Listed, Listings};
 use super::results::Known;
 use super::{TABLE, results};
-use crate::api::v1::export::{Form, file, in_parts};
+use crate::api::v1::export::{file, in_parts};
 use crate::server::App;
 use crate::view::json as form;
+use crate::web::file::Ending;
 use crate::web::frame::{Frame, Here};
 use crate::web::refusal::Refusal;
 use crate::web::table::Asked;
@@ -46,32 +47,13 @@ const COLUMNS: &[&str] = &[
     "listed_models",
 ];
 
-/// `GET /sites/{site}/models.csv`
-pub(in crate::web) async fn csv(
-    app: State<App>,
-    f: Frame,
-    listings: Extension<Listings>,
-    query: RawQuery,
-) -> Result<Response, Refusal> {
-    whole(app, f, listings, query, Form::Csv(COLUMNS)).await
-}
-
-/// `GET /sites/{site}/models.json`
-pub(in crate::web) async fn json(
-    app: State<App>,
-    f: Frame,
-    listings: Extension<Listings>,
-    query: RawQuery,
-) -> Result<Response, Refusal> {
-    whole(app, f, listings, query, Form::Json("items")).await
-}
-
-async fn whole(
+/// `GET /sites/{site}/models.csv` and `.json`
+pub(in crate::web) async fn files(
     State(app): State<App>,
     f: Frame,
     Extension(listings): Extension<Listings>,
     RawQuery(query): RawQuery,
-    form: Form,
+    ending: Ending,
 ) -> Result<Response, Refusal> {
     let query = query.unwrap_or_default();
     let asked = Asked::of_query(&TABLE, &f.href(Here::Models), &query);
@@ -81,7 +63,7 @@ async fn whole(
         let store = store.clone();
         async move { rows(&store, part).await }
     });
-    Ok(file("models", form, rows))
+    Ok(file("models", ending.form(COLUMNS, "items"), rows))
 }
 
 /// The rows of some channels.

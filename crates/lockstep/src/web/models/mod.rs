@@ -43,7 +43,7 @@ use row::Row;
 
 pub(super) use act::{answer, apply, run};
 pub(super) use detail::Detail;
-pub(super) use files::{csv, json};
+pub(super) use files::files;
 pub(super) use listing::Listings;
 pub(super) use provider::set_policy;
 pub(super) use row::{badge, message};
@@ -332,7 +332,7 @@ fn table(f: &Frame, asked: Asked, here: Vec<String>, found: &results::Page) -> T
         chooses: true,
         here,
         total: found.total,
-        exports: Some(["csv", "json"].map(|kind| asked.file(kind))),
+        exports: Some(asked.files()),
         empty,
         also: "",
         asked,

@@ -9,10 +9,11 @@ use lockstep_store::{Store, StoreError};
 use serde_json::Value;
 
 use super::review::{SHAPE, found, led_to, wanted};
-use crate::api::v1::export::{AT_ONCE, Form, file, in_parts};
+use crate::api::v1::export::{AT_ONCE, file, in_parts};
 use crate::api::v1::runs::PRICE_COLUMNS;
 use crate::server::App;
 use crate::view::prices;
+use crate::web::file::Ending;
 use crate::web::frame::Frame;
 use crate::web::refusal::Refusal;
 use crate::web::table::Asked;
@@ -22,7 +23,7 @@ const FILE: &str = "models";
 
 /// Where the models of a run are to be had as CSV and as JSON, by what the table of its review is asked.
 pub(super) fn exports(asked: &Asked) -> [String; 2] {
-    ["csv", "json"].map(|kind| asked.file_below(FILE, kind))
+    asked.files_below(FILE)
 }
 
 /// The same by the page that another table of the run has.
@@ -42,32 +43,13 @@ pub(in crate::web) fn exports_of(f: &Frame, run: &str, page: &StandingPage) -> [
     exports(&Asked::of_query(&SHAPE, path, query))
 }
 
-/// `GET /sites/{site}/prices/runs/{run}/models.csv`
-pub(super) async fn csv(
-    app: State<App>,
-    f: Frame,
-    path: Path<(String, String)>,
-    query: RawQuery,
-) -> Result<Response, Refusal> {
-    whole(app, f, path, query, Form::Csv(PRICE_COLUMNS)).await
-}
-
-/// `GET /sites/{site}/prices/runs/{run}/models.json`
-pub(super) async fn json(
-    app: State<App>,
-    f: Frame,
-    path: Path<(String, String)>,
-    query: RawQuery,
-) -> Result<Response, Refusal> {
-    whole(app, f, path, query, Form::Json("items")).await
-}
-
-async fn whole(
+/// `GET /sites/{site}/prices/runs/{run}/models.csv` and `.json`
+pub(super) async fn files(
     State(app): State<App>,
     f: Frame,
     Path((_, run)): Path<(String, String)>,
     RawQuery(query): RawQuery,
-    form: Form,
+    ending: Ending,
 ) -> Result<Response, Refusal> {
     let run = found(&app, &f, &run).await?;
     let path = led_to(&f, &run.id);
@@ -83,7 +65,7 @@ async fn whole(
         let (store, run) = (store.clone(), run.id.clone());
         async move { rows(&store, &run, &names).await }
     });
-    Ok(file(FILE, form, rows))
+    Ok(file(FILE, ending.form(PRICE_COLUMNS, "items"), rows))
 }
 
 /// The rows of some models, in their order.

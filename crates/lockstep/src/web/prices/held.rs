@@ -19,7 +19,7 @@ use super::below;
 use super::cells::model_id;
 use super::review::led_to;
 use super::review_rows::{Item, limits};
-use crate::api::v1::export::{AT_ONCE, Form, file, in_parts};
+use crate::api::v1::export::{AT_ONCE, file, in_parts};
 use crate::api::v1::prices::answers::{Word, decided};
 use crate::deciding;
 use crate::deciding::answers::{self, Answered};
@@ -27,6 +27,7 @@ use crate::server::App;
 use crate::server::problem::Problem;
 use crate::view::json::{reason, time};
 use crate::view::prices;
+use crate::web::file::Ending;
 use crate::web::flash::Flash;
 use crate::web::form::Fields;
 use crate::web::frame::{Frame, Here};
@@ -166,7 +167,7 @@ async fn page(app: &App, f: Frame, mut asked: Asked) -> Result<Response, Refusal
             chooses: true,
             here: ids(&visible),
             total,
-            exports: (total > 0).then(|| ["csv", "json"].map(|kind| asked.file(kind))),
+            exports: (total > 0).then(|| asked.files()),
             empty: (t.prices.held_none.clone(), t.prices.held_none_hint.clone()),
             also: "",
             asked,
@@ -177,22 +178,12 @@ async fn page(app: &App, f: Frame, mut asked: Asked) -> Result<Response, Refusal
     Ok(html(&page))
 }
 
-/// `GET /sites/{site}/prices/held.csv`
-pub(super) async fn csv(app: State<App>, f: Frame, query: RawQuery) -> Result<Response, Refusal> {
-    whole(app, f, query, Form::Csv(COLUMNS)).await
-}
-
-/// `GET /sites/{site}/prices/held.json`
-pub(super) async fn json(app: State<App>, f: Frame, query: RawQuery) -> Result<Response, Refusal> {
-    whole(app, f, query, Form::Json("holds")).await
-}
-
-/// All that waits and matches, a row a field.
-async fn whole(
+/// `GET /sites/{site}/prices/held.csv` and `.json`: all that waits and matches, a row a field.
+pub(super) async fn files(
     State(app): State<App>,
     f: Frame,
     RawQuery(query): RawQuery,
-    form: Form,
+    ending: Ending,
 ) -> Result<Response, Refusal> {
     let asked = Asked::of_query(&SHAPE, &held_at(&f), &query.unwrap_or_default());
     let all = app.store().price_holds(&f.site()?.id).await?;
@@ -202,7 +193,7 @@ async fn whole(
         let store = store.clone();
         async move { told(&store, &holds).await }
     });
-    Ok(file("held", form, rows))
+    Ok(file("held", ending.form(COLUMNS, "holds"), rows))
 }
 
 /// What was held of each, as the run found it.

@@ -21,6 +21,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, post};
 
+use super::file::files;
 use super::frame::{Frame, Here};
 use super::place;
 use crate::server::App;
@@ -46,17 +47,12 @@ pub(super) fn routes() -> Router<App> {
             "/sites/{site}/prices/held",
             get(held::show).post(held::answer),
         )
-        .route("/sites/{site}/prices/held.csv", get(held::csv))
-        .route("/sites/{site}/prices/held.json", get(held::json))
+        .merge(files("/sites/{site}/prices/held", get(held::files)))
         .route("/sites/{site}/prices/runs/{run}", get(review::show))
-        .route(
-            "/sites/{site}/prices/runs/{run}/models.csv",
-            get(files::csv),
-        )
-        .route(
-            "/sites/{site}/prices/runs/{run}/models.json",
-            get(files::json),
-        )
+        .merge(files(
+            "/sites/{site}/prices/runs/{run}/models",
+            get(files::files),
+        ))
         .route(
             "/sites/{site}/prices/runs/{run}/apply",
             post(review_acts::apply),

@@ -224,15 +224,19 @@ impl Asked {
         changed.href()
     }
 
-    /// The address of all that is shown as a file of this kind: the table's path with an ending, the filter, the groups and
+    /// The addresses of all that is shown, as CSV and as JSON: the table's path with an ending, the filter, the groups and
     /// the order.
-    pub(crate) fn file(&self, kind: &str) -> String {
-        self.file_at(format!("{}.{kind}", self.path))
+    pub(crate) fn files(&self) -> [String; 2] {
+        self.files_at(&self.path)
     }
 
-    /// The same of a file with a name of its own below the table's path.
-    pub(crate) fn file_below(&self, name: &str, kind: &str) -> String {
-        self.file_at(format!("{}/{name}.{kind}", self.path))
+    /// The same of files with a name of their own below the table's path.
+    pub(crate) fn files_below(&self, name: &str) -> [String; 2] {
+        self.files_at(&format!("{}/{name}", self.path))
+    }
+
+    fn files_at(&self, path: &str) -> [String; 2] {
+        ["csv", "json"].map(|ending| self.file_at(format!("{path}.{ending}")))
     }
 
     fn file_at(&self, path: String) -> String {
@@ -510,12 +514,12 @@ mod tests {
         let asked = asked(
             "show=failed&source=a&q=x&group=provider&sort=-name&size=100&page=3&open=5&pick=1",
         );
-        let file = asked.file("csv");
+        let [file, _] = asked.files();
         assert_eq!(
             file,
             "/t.csv?show=failed&source=a&q=x&group=provider&sort=-name"
         );
-        let below = asked.file_below("rows", "json");
+        let [_, below] = asked.files_below("rows");
         assert!(below.starts_with("/t/rows.json?show=failed&"), "{below}");
     }
 

@@ -9,10 +9,11 @@ use lockstep_run::prices::outlook::Proposal;
 use serde_json::{Value, json};
 
 use super::{Row, SHAPE, ignored, matching, rows};
-use crate::api::v1::export::{Form, file_of};
+use crate::api::v1::export::file_of;
 use crate::server::App;
 use crate::view::json::reason;
 use crate::view::prices::{self, Money};
+use crate::web::file::Ending;
 use crate::web::frame::{Frame, Here};
 use crate::web::refusal::Refusal;
 use crate::web::table::Asked;
@@ -35,21 +36,12 @@ const COLUMNS: &[&str] = &[
     "ignored",
 ];
 
-/// `GET /sites/{site}/unpriced.csv`
-pub(super) async fn csv(app: State<App>, f: Frame, query: RawQuery) -> Result<Response, Refusal> {
-    whole(app, f, query, Form::Csv(COLUMNS)).await
-}
-
-/// `GET /sites/{site}/unpriced.json`
-pub(super) async fn json(app: State<App>, f: Frame, query: RawQuery) -> Result<Response, Refusal> {
-    whole(app, f, query, Form::Json("unpriced")).await
-}
-
-async fn whole(
+/// `GET /sites/{site}/unpriced.csv` and `.json`
+pub(super) async fn files(
     State(app): State<App>,
     f: Frame,
     RawQuery(query): RawQuery,
-    form: Form,
+    ending: Ending,
 ) -> Result<Response, Refusal> {
     let site = f.site()?;
     let path = f.href(Here::Unpriced);
@@ -62,7 +54,7 @@ async fn whole(
     let all = outlook.map(|outlook| rows(outlook, &ignored));
     let all = all.unwrap_or_default();
     let told = matching(&all, &asked).into_iter().map(told).collect();
-    Ok(file_of("unpriced", form, told))
+    Ok(file_of("unpriced", ending.form(COLUMNS, "unpriced"), told))
 }
 
 fn told(row: &Row<'_>) -> Value {
