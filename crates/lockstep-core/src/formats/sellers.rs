@@ -376,15 +376,9 @@ impl Sellers {
     /// What each seller asks, in the order in which the list first names them.
     pub fn offers(&self, model: NameId) -> impl Iterator<Item = Offer<'_>> {
         let (from, to) = self.sold(model).map_or((0, 0), |sold| sold.offers);
-        self.offers[from..to].iter().map(|asked| {
-            let mut values = Values::default();
-            for (field, text) in asked.ratios.texts() {
-                values.set(field, Some(&text));
-            }
-            Offer {
-                seller: self.sellers.text(asked.seller),
-                values,
-            }
+        self.offers[from..to].iter().map(|asked| Offer {
+            seller: self.sellers.text(asked.seller),
+            values: asked.ratios.texts().collect(),
         })
     }
 

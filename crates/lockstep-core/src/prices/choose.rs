@@ -159,14 +159,12 @@ pub(super) fn billed_by_placeholder(offer: &Offer, kind: Option<Kind>) -> bool {
 
 /// The values without those that would have it billed in another way; `None` when it cannot be billed in this way.
 fn only(values: &Values, kind: Kind) -> Option<Values> {
-    let mut kept = values.clone();
-    if kind != Kind::Expression {
-        kept.set(Field::BillingMode, None);
-        kept.set(Field::BillingExpr, None);
-    }
-    if kind == Kind::PerToken {
-        kept.set(Field::ModelPrice, None);
-    }
+    let bills = |field: Field| match field {
+        Field::BillingMode | Field::BillingExpr => kind == Kind::Expression,
+        Field::ModelPrice => kind != Kind::PerToken,
+        _ => true,
+    };
+    let kept: Values = values.iter().filter(|(field, _)| bills(*field)).collect();
     (kept.kind() == Some(kind)).then_some(kept)
 }
 

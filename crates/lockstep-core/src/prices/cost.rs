@@ -12,13 +12,10 @@ use crate::prices::values::{Kind, Values};
 
 /// What is needed of billing expressions, whose grammar is known elsewhere.
 pub trait Expressions {
-    /// Whether the expression is one that the gateway can bill by.
-    fn known(&self, expression: &str) -> bool;
-
     /// The expression with every price times the factor; `None` when that cannot be told.
     fn scaled(&self, expression: &str, factor: f64) -> Option<String>;
 
-    /// What each tier costs, in the order of the expression; empty when that cannot be told.
+    /// What each tier costs, in the order of the expression; empty when it is none that the gateway can bill by.
     fn tiers(&self, expression: &str) -> Vec<Tier>;
 }
 
@@ -239,9 +236,6 @@ mod tests {
     struct NoneKnown;
 
     impl Expressions for NoneKnown {
-        fn known(&self, _: &str) -> bool {
-            false
-        }
         fn scaled(&self, _: &str, _: f64) -> Option<String> {
             None
         }

@@ -40,6 +40,15 @@ impl Field {
         self as usize
     }
 
+    /// What the gateway multiplies with where no ratio of the field is set.
+    pub(crate) fn unset(self) -> f64 {
+        if self == Self::CreateCacheRatio {
+            1.25
+        } else {
+            1.0
+        }
+    }
+
     /// The option under which the gateway stores the map.
     pub fn option_key(self) -> &'static str {
         match self {

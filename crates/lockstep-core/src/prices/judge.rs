@@ -109,7 +109,7 @@ impl ModelPlan {
         let field = changing.filter(|_| kind == Kind::Expression)?;
         let after = with(input.local, self.changes.iter());
         let expression = after.get(Field::BillingExpr)?;
-        let code = if !input.expressions.known(expression) {
+        let code = if input.expressions.tiers(expression).is_empty() {
             ReasonCode::UnknownExpression
         } else if input.prices_of(&after)?.iter().any(Prices::has_negative) {
             ReasonCode::Negative

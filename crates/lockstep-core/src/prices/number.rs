@@ -8,23 +8,23 @@ use crate::prices::map_text::is_number;
 /// Two numbers nearer than this are one, as the gateway compares them.
 pub const EQUAL: f64 = 1e-9;
 
-/// Texts that are shorter than this and have no exponent are finite, whatever their digits.
-const SURELY_FINITE: usize = 300;
-
 /// And only if they differ by no more than this share of the larger: ratios may be so small that one is many times the
 /// other and both are nearer than [`EQUAL`].
 const EQUAL_SHARE: f64 = 1e-6;
+
+/// Texts that are shorter than this and have no exponent are finite, whatever their digits.
+const SURELY_FINITE: usize = 300;
 
 /// Whether two values of a field are the same price: numbers as [`same`] has it, unless they are so small that one is
 /// a multiple of the other all the same; texts but for the space around them.
 pub fn same_value(field: Field, one: Option<&str>, other: Option<&str>) -> bool {
     match (one, other) {
         (Some(one), Some(other)) if field.is_number() => {
-            let share = || {
-                let both = parse(one).zip(parse(other));
-                both.is_none_or(|(a, b)| (a - b).abs() <= EQUAL_SHARE * a.abs().max(b.abs()))
-            };
-            same(one, other) && share()
+            let numbers = || parse(one).zip(parse(other));
+            one == other
+                || numbers().is_some_and(|(a, b)| {
+                    near(a, b) && (a - b).abs() <= EQUAL_SHARE * a.abs().max(b.abs())
+                })
         }
         (Some(one), Some(other)) => one.trim() == other.trim(),
         _ => one == other,

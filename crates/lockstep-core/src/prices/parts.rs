@@ -71,15 +71,6 @@ impl Part {
     }
 }
 
-/// What a gateway multiplies input with where no ratio of the field is set.
-pub(super) fn unset(field: Field) -> f64 {
-    if field == Field::CreateCacheRatio {
-        1.25
-    } else {
-        1.0
-    }
-}
-
 /// What a model costs in one tier, in USD per million tokens or per call.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Prices {
@@ -118,10 +109,8 @@ impl Prices {
         let Some(input) = number(Field::ModelRatio).map(|ratio| ratio * PER_RATIO) else {
             return prices;
         };
-        let completion = locked.or_else(|| number(Field::CompletionRatio));
-        let output = input * completion.unwrap_or_else(|| unset(Field::CompletionRatio));
-        let audio = number(Field::AudioRatio);
-        let heard = input * audio.unwrap_or_else(|| unset(Field::AudioRatio));
+        let output = input * locked.unwrap_or_else(|| values.multiplier(Field::CompletionRatio));
+        let heard = input * values.multiplier(Field::AudioRatio);
         let spoken = number(Field::AudioCompletionRatio).map(|ratio| heard * ratio);
         let times = |field| number(field).map(|ratio| input * ratio);
         prices.set(Part::Input, Some(input));
@@ -129,7 +118,7 @@ impl Prices {
         prices.set(Part::CacheRead, times(Field::CacheRatio));
         prices.set(Part::CacheWrite, times(Field::CreateCacheRatio));
         prices.set(Part::Image, times(Field::ImageRatio));
-        prices.set(Part::Audio, audio.map(|_| heard));
+        prices.set(Part::Audio, times(Field::AudioRatio));
         prices.set(Part::AudioOut, spoken);
         prices
     }
@@ -204,7 +193,7 @@ impl Prices {
             (Part::AudioOut, _) => self.billed(Part::Audio),
             (Part::CacheWriteLong, Kind::PerToken) => self.billed(Part::CacheWrite),
             (_, Kind::Expression) => self.billed(Part::Input),
-            (_, Kind::PerToken) => Some(self.billed(Part::Input)? * unset(part.field())),
+            (_, Kind::PerToken) => Some(self.billed(Part::Input)? * part.field().unset()),
         }
     }
 

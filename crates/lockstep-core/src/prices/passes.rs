@@ -22,8 +22,6 @@
 //! The promises hold for prefixes: whoever writes must stop at the first write that surely failed.
 
 use crate::prices::field::{Field, TIERED};
-use crate::prices::number::parse;
-use crate::prices::parts::unset;
 use crate::prices::unpriced::{Billed, billed_by};
 use crate::prices::values::{Kind, Values};
 
@@ -131,7 +129,7 @@ impl Change<'_> {
         let token = |values: &Values| values.get(Field::ModelRatio).is_some();
         match (token(self.before), token(self.after)) {
             // What makes it dearer comes before the ratio, what makes it cheaper after it.
-            (true, true) => early(multiplier(self.after, field) >= multiplier(self.before, field)),
+            (true, true) => early(self.after.multiplier(field) >= self.before.multiplier(field)),
             (true, false) => Pass::Second,
             (false, _) => Pass::First,
         }
@@ -150,31 +148,19 @@ fn has_price(values: &Values) -> bool {
     values.get(Field::ModelPrice).is_some()
 }
 
-/// What the gateway multiplies with: the value, its default where there is none, and 0 where it is no number.
-pub fn multiplier(values: &Values, field: Field) -> f64 {
-    values
-        .get(field)
-        .map_or_else(|| unset(field), |text| parse(text).unwrap_or_default())
-}
-
 /// What bills a model with these values: the way, and the values that count in it. Two models with the same are billed
 /// the same.
 pub fn billing(values: &Values) -> (Option<Kind>, Values) {
-    let mut counts = Values::default();
     let Billed::By(kind) = billed_by(values) else {
-        return (None, counts);
+        return (None, Values::default());
     };
-    for (field, text) in values.iter() {
-        let counted = match kind {
-            Kind::Expression => field == Field::BillingExpr,
-            Kind::PerCall => field == Field::ModelPrice,
-            Kind::PerToken => field == Field::ModelRatio || field.is_multiplier(),
-        };
-        if counted {
-            counts.set(field, Some(text));
-        }
-    }
-    (Some(kind), counts)
+    let counts = |field: Field| match kind {
+        Kind::Expression => field == Field::BillingExpr,
+        Kind::PerCall => field == Field::ModelPrice,
+        Kind::PerToken => field == Field::ModelRatio || field.is_multiplier(),
+    };
+    let counted = values.iter().filter(|(field, _)| counts(*field));
+    (Some(kind), counted.collect())
 }
 
 #[cfg(test)]

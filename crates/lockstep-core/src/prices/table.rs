@@ -102,7 +102,10 @@ impl<'a> Table<'a> {
     /// All values of a model.
     pub fn values(&self, model: NameId) -> Values {
         match self.row_of(model) {
-            Some(row) => Values::of(|field| self.at(row, field)),
+            Some(row) => Field::ALL
+                .iter()
+                .filter_map(|field| Some((*field, self.at(row, *field)?)))
+                .collect(),
             None => Values::default(),
         }
     }

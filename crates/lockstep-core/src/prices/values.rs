@@ -51,7 +51,7 @@ impl Kind {
 
 impl Values {
     /// The values that `text` tells of each field.
-    pub fn of<'t>(text: impl Fn(Field) -> Option<&'t str>) -> Self {
+    fn of<'t>(text: impl Fn(Field) -> Option<&'t str>) -> Self {
         let mut lengths = [NONE; Field::COUNT];
         let mut total = 0;
         for field in Field::ALL {
@@ -100,6 +100,12 @@ impl Values {
         self
     }
 
+    /// What the gateway multiplies with: the value, its default where there is none, and 0 where it is no number.
+    pub fn multiplier(&self, field: Field) -> f64 {
+        self.get(field)
+            .map_or_else(|| field.unset(), |text| parse(text).unwrap_or_default())
+    }
+
     /// Whether there is no value at all.
     pub fn is_empty(&self) -> bool {
         self.lengths == [NONE; Field::COUNT]
@@ -122,6 +128,17 @@ impl Values {
             return Some(Kind::PerCall);
         }
         self.get(Field::ModelRatio).map(|_| Kind::PerToken)
+    }
+}
+
+impl<T: AsRef<str>> FromIterator<(Field, T)> for Values {
+    /// Of two texts of a field the later one counts.
+    fn from_iter<I: IntoIterator<Item = (Field, T)>>(texts: I) -> Self {
+        let mut by_field = [const { None }; Field::COUNT];
+        for (field, text) in texts {
+            by_field[field.index()] = Some(text);
+        }
+        Self::of(|field| by_field[field.index()].as_ref().map(T::as_ref))
     }
 }
 
@@ -152,7 +169,7 @@ mod tests {
         for (field, text) in values.iter() {
             assert!(text.is_empty() || text == field.code());
         }
-        let same = Values::of(|field| values.get(field));
+        let same: Values = values.iter().collect();
         assert_eq!(same, values);
         assert_ne!(
             Values::default().with(Field::CacheRatio, ""),

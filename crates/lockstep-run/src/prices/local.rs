@@ -59,15 +59,10 @@ impl LocalPrices {
 
     /// What a model has in all of them.
     pub(crate) fn values(&self, model: &str) -> Values {
-        let mut values = Values::default();
-        for field in Field::ALL {
-            if let Some(map) = self.map(*field)
-                && let Some(value) = map.value_of(model, *field)
-            {
-                values.set(*field, Some(&value));
-            }
-        }
-        values
+        Field::ALL
+            .iter()
+            .filter_map(|field| Some((*field, self.map(*field)?.value_of(model, *field)?)))
+            .collect()
     }
 
     /// Every model that has a value.

@@ -85,10 +85,6 @@ const VERSION: &str = "v1:";
 pub struct Grammar;
 
 impl Expressions for Grammar {
-    fn known(&self, expression: &str) -> bool {
-        Expr::parse(expression).is_ok()
-    }
-
     fn scaled(&self, expression: &str, factor: f64) -> Option<String> {
         Expr::scaled(expression, factor).ok()
     }
